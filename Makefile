@@ -1,0 +1,65 @@
+# Every target works from a fresh clone: what it needs is installed into .venv first, once.
+RECIPE ?= tatoeba-en-es
+RUN    ?= runs/$(notdir $(basename $(RECIPE)))
+PYTHON ?= python3
+TEXT   ?=
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+INSTALL := $(VENV)/.installed
+DEVELOP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help install train translate evaluate test check bench clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  RECIPE=$(RECIPE)  RUN=$(RUN)  TEXT='...'"
+
+install: $(INSTALL)  ## set up .venv with the package
+
+train: $(INSTALL)  ## corpus, model and BLEU report of RECIPE into RUN; goes on if interrupted
+	@$(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)"
+
+translate: $(INSTALL)  ## translate TEXT, or stdin line by line; trains first if there is no model
+	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
+	@if [ -n "$$TEXT" ]; then printf '%s\n' "$$TEXT" | $(BIN)/seq2seq translate --model "$(RUN)"; \
+	else $(BIN)/seq2seq translate --model "$(RUN)"; fi
+
+evaluate: $(INSTALL)  ## BLEU, chrF and TER of RUN on its test part
+	@$(BIN)/seq2seq evaluate --model "$(RUN)"
+
+test: $(DEVELOP)  ## run the whole test suite
+	@$(BIN)/pytest
+
+check: $(DEVELOP)  ## formatting, lint, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(INSTALL)  ## speed of training and decoding on this machine
+	@$(BIN)/python scripts/benchmark_training.py
+	@$(BIN)/python scripts/benchmark_decoding.py --model "$(RUN)"
+
+clean:  ## remove .venv and caches; keeps data and runs
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+export TEXT
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "seq2seq needs Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); use make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) >&2
+
+$(INSTALL): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV) ..." >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e . >&2
+	@touch $@
+
+$(DEVELOP): $(INSTALL)
+	@echo "installing development tools into $(VENV) ..." >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
+	@touch $@
