@@ -1,0 +1,154 @@
+"""Recipes: TOML text in, a checked :class:`~seq2seq.config.Config` out, and back."""
+
+import difflib
+import json
+import tomllib
+import types
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from seq2seq.config import Config
+from seq2seq.errors import ConfigError
+
+_SHIPPED = resources.files("seq2seq") / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package, in alphabetical order."""
+    return sorted(entry.name[:-5] for entry in _SHIPPED.iterdir() if entry.name.endswith(".toml"))
+
+
+def recipe_text(name: str) -> str:
+    """TOML of a shipped recipe, or of the file at the path ``name``.
+
+    Raises:
+        ConfigError: where there is neither.
+    """
+    if name in recipe_names():
+        return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: expected a TOML file in UTF-8, found other bytes ({error.reason})") from None
+    except OSError:
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        known = ", ".join(recipe_names())
+        raise ConfigError(f"no recipe or file named {name!r}: {hint}choose one of {known}, or a .toml file") from None
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
+    """Reads a recipe by name or path.
+
+    Args:
+        name: a shipped recipe's name or the path of a TOML file.
+        overrides: ``table.key=value`` each, the value as TOML or, failing that, as a string.
+
+    Raises:
+        ConfigError: naming every fault at once.
+    """
+    try:
+        tables = tomllib.loads(recipe_text(name))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not valid TOML: {error}") from None
+    return build_config(tables, overrides)
+
+
+def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """Turns parsed TOML and overrides into a :class:`Config`, refusing what it does not know."""
+    faults: list[str] = []
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        table, dot, name = key.strip().partition(".")
+        if not (separator and dot and name):
+            faults.append(f"--set {override!r} must read table.key=value")
+        elif isinstance(tables.setdefault(table, {}), dict):
+            tables[table][name] = _parse_value(text.strip())
+    known = get_type_hints(Config)
+    parts = {}
+    for table, values in tables.items():
+        if table not in known:
+            faults.append(f"unknown table [{table}]{_nearest(table, known)}")
+        elif not isinstance(values, dict):
+            faults.append(f"{table} = {values!r} must be a table [{table}]")
+        else:
+            parts[table] = known[table](**_checked(table, values, known[table], faults))
+    # Settings of the right type are still checked against one another, so that all faults show at once.
+    try:
+        config = Config(**parts)
+    except ConfigError as error:
+        faults.append(str(error))
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return config
+
+
+def to_toml(config: Config) -> str:
+    """All values, defaults included, as TOML that reads back to an equal config."""
+    lines = []
+    for table, values in asdict(config).items():
+        lines.append(f"[{table}]")
+        # JSON's strings, numbers, booleans and lists are TOML's too.
+        lines.extend(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _checked(table: str, values: dict[str, Any], cls: type, faults: list[str]) -> dict[str, Any]:
+    """The values that have a key and a type that ``cls`` knows; the others go to ``faults``."""
+    hints = get_type_hints(cls)
+    names = {entry.name for entry in fields(cls)}
+    accepted = {}
+    for key, value in values.items():
+        if key not in names:
+            faults.append(f"unknown key {table}.{key}{_nearest(key, names)}")
+            continue
+        fitted = _fit(value, hints[key])
+        if fitted is None:
+            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(hints[key])}")
+        else:
+            accepted[key] = fitted
+    return accepted
+
+
+def _fit(value: Any, kind: Any) -> Any:
+    """``value`` as ``kind``, or None where it is no such thing (no setting can be None)."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        return value if isinstance(value, str) and value in get_args(kind) else None
+    if origin in (Union, types.UnionType):
+        return next((fit for option in get_args(kind) if (fit := _fit(value, option)) is not None), None)
+    if origin is tuple:
+        whole = isinstance(value, list) and value and all(_fit(item, int) is not None for item in value)
+        return tuple(value) if whole else None
+    if kind is float and type(value) is int:
+        return float(value)
+    # bool is a subclass of int, and `layers = true` is a mistake.
+    return value if type(value) is kind else None
+
+
+def _describe(kind: Any) -> str:
+    origin = get_origin(kind)
+    if origin is Literal:
+        return "one of " + ", ".join(f'"{choice}"' for choice in get_args(kind))
+    if origin in (Union, types.UnionType):
+        return " or ".join(_describe(option) for option in get_args(kind))
+    if origin is tuple:
+        return "a list of whole numbers"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
+
+
+def _nearest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else f" (known: {', '.join(sorted(known))})"
