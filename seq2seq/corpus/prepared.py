@@ -1,0 +1,225 @@
+"""The corpus made ready once: cleaned, split, turned into token ids and kept on disk.
+
+The ids lie in an Arrow file that is memory-mapped, so a second training starts at once and 40 million
+pairs need no memory.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seq2seq.config import Config, DataConfig
+from seq2seq.corpus.cleaning import clean, hold_out
+from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.sources import fingerprint, read_pairs
+from seq2seq.corpus.subword import Subword, Vocabularies, normalise
+from seq2seq.errors import CorpusError
+
+# Part of the cache's key: raise it when the same settings come to mean other ids.
+_LAYOUT = 1
+_TOKENS = "tokens.arrow"
+
+
+class TokenColumn:
+    """One side's token ids: ``column[i]`` is the list of sentence *i*, read from the memory map."""
+
+    def __init__(self, chunks: Iterable[Any]) -> None:
+        self._values, self._offsets = [], []
+        for chunk in chunks:
+            self._values.append(chunk.values.to_numpy())
+            self._offsets.append(chunk.offsets.to_numpy())
+        self._ends = np.cumsum([len(offsets) - 1 for offsets in self._offsets])
+
+    def __getitem__(self, index: int) -> list[int]:
+        chunk = int(np.searchsorted(self._ends, index, side="right"))
+        offsets = self._offsets[chunk]
+        row = index - (int(self._ends[chunk - 1]) if chunk else 0)
+        ids: list[int] = self._values[chunk][offsets[row] : offsets[row + 1]].tolist()
+        return ids
+
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """Tokens in each sentence, (N,)."""
+        return np.concatenate([np.diff(offsets) for offsets in self._offsets]).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything training and evaluation need of a corpus."""
+
+    vocabularies: Vocabularies
+    src: TokenColumn
+    tgt: TokenColumn
+    validation: list[Pair]
+    test: list[Pair]
+    report: dict[str, Any]
+    """What was kept, what was dropped and why, and the corpus's fingerprint."""
+
+
+def prepare(config: Config) -> Prepared:
+    """Makes the corpus of a recipe ready, or finds it so.
+
+    The cache's key is made of the corpus, cleaning and subword settings and of the files' sizes and
+    times: change any of them and the work is done anew, elsewhere.
+
+    Raises:
+        CorpusError: data that cannot be read or leave nothing to learn from.
+        ConfigError: a vocabulary that does not fit the corpus.
+    """
+    folder = _cache_folder(config)
+    if not (folder / "report.json").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
+        try:
+            _make(config, scratch)
+            _publish(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return _open(folder, config)
+
+
+def corpus_summary(prepared: Prepared) -> str:
+    """What was kept of a corpus and what was dropped, in one line."""
+    report = prepared.report
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in report["dropped"].items()) or "none"
+    return (
+        f"corpus: {report['kept']:,} training pairs, {report['validation']:,} validation, {report['test']:,} test; "
+        f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
+    )
+
+
+def _cache_folder(config: Config) -> Path:
+    data = {key: value for key, value in asdict(config.data).items() if key != "directory"}
+    settings = [_LAYOUT, data, asdict(config.subword), fingerprint(config.data)]
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    return Path(config.data.directory) / "prepared" / key
+
+
+def _publish(scratch: Path, folder: Path) -> None:
+    try:
+        os.replace(scratch, folder)
+    except OSError:
+        # Another process was faster; what it made is the same.
+        if not (folder / "report.json").is_file():
+            raise
+
+
+def _make(config: Config, folder: Path) -> None:
+    validation, test = _held_out(config.data)
+    for name, pairs in (("validation", validation), ("test", test)):
+        lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    held_out = {normalise(pair.src) for pair in (*validation, *test)}
+
+    def training(dropped: Counter[str]) -> Iterator[Pair]:
+        for pair in clean(read_pairs(config.data, "train"), config.data, dropped):
+            if pair.src in held_out:
+                dropped["source held out"] += 1
+            else:
+                yield pair
+
+    vocabularies = _learn_vocabularies(config, training)
+    vocabularies.save(folder)
+    dropped: Counter[str] = Counter()
+    digest = _write_ids(folder, training(dropped), vocabularies, config.data.max_tokens, dropped)
+    columns = _open_columns(folder)
+    report = {
+        "kept": len(columns[0].lengths()),
+        "dropped": dict(dropped.most_common()),
+        "validation": len(validation),
+        "test": len(test),
+        "test sources in training": _leaks(columns[0], (vocabularies.src.encode(pair.src) for pair in test)),
+        "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
+        "tokens": {"src": int(columns[0].lengths().sum()), "tgt": int(columns[1].lengths().sum())},
+        "fingerprint": digest,
+    }
+    (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _held_out(data: DataConfig) -> tuple[list[Pair], list[Pair]]:
+    """Validation and test part: given ones as they are, every line; others cut from the training part."""
+    sizes = (0 if data.validation else data.validation_size, 0 if data.test else data.test_size)
+    cut = hold_out(lambda: clean(read_pairs(data, "train"), data, Counter()), sizes)
+    validation = list(read_pairs(data, "validation")) if data.validation else cut[0]
+    test = list(read_pairs(data, "test")) if data.test else cut[1]
+    return validation, test
+
+
+def _learn_vocabularies(config: Config, training: Callable[[Counter[str]], Iterator[Pair]]) -> Vocabularies:
+    subword = config.subword
+    if subword.joint:
+        both = (text for pair in training(Counter()) for text in (pair.src, pair.tgt))
+        joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
+        return Vocabularies(joint, joint)
+    return Vocabularies(
+        Subword.train((pair.src for pair in training(Counter())), subword, vocab_size=subword.vocab_size),
+        Subword.train(
+            (pair.tgt for pair in training(Counter())),
+            subword,
+            vocab_size=subword.tgt_vocab_size or subword.vocab_size,
+        ),
+    )
+
+
+def _write_ids(
+    folder: Path, pairs: Iterable[Pair], vocabularies: Vocabularies, max_tokens: int, dropped: Counter[str]
+) -> str:
+    """Streams token ids to ``tokens.arrow``; returns the SHA-256 of the texts that were kept."""
+    from datasets import Features, List, Value
+    from datasets.arrow_writer import ArrowWriter
+
+    digest = hashlib.sha256()
+    features = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
+    kept = 0
+    with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
+        for pair in tqdm(pairs, desc="tokenising", unit=" pairs", delay=2, disable=None):
+            src, tgt = vocabularies.src.encode(pair.src), vocabularies.tgt.encode(pair.tgt)
+            if max(len(src), len(tgt)) > max_tokens:
+                dropped["too long"] += 1
+                continue
+            writer.write({"src": src, "tgt": tgt})
+            digest.update(f"{pair.src}\t{pair.tgt}\n".encode())
+            kept += 1
+        if not kept:
+            raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+        writer.finalize()
+    return digest.hexdigest()
+
+
+def _leaks(sources: TokenColumn, held_out: Iterable[list[int]]) -> int:
+    """How many training sources are also test sources: counted in the file itself, and to be 0."""
+    wanted = {tuple(ids) for ids in held_out}
+    return sum(tuple(sources[row]) in wanted for row in range(len(sources.lengths())))
+
+
+def _open_columns(folder: Path) -> tuple[TokenColumn, TokenColumn]:
+    from datasets import Dataset  # heavy, and only training needs it
+
+    table = Dataset.from_file(str(folder / _TOKENS)).data
+    return TokenColumn(table.column("src").chunks), TokenColumn(table.column("tgt").chunks)
+
+
+def _open(folder: Path, config: Config) -> Prepared:
+    src, tgt = _open_columns(folder)
+    return Prepared(
+        vocabularies=Vocabularies.load(folder, config.subword),
+        src=src,
+        tgt=tgt,
+        validation=_read_jsonl(folder / "validation.jsonl"),
+        test=_read_jsonl(folder / "test.jsonl"),
+        report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
+    )
+
+
+def _read_jsonl(path: Path) -> list[Pair]:
+    return [Pair(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -1,0 +1,191 @@
+"""Text to token ids and back, by sentencepiece models learned on the corpus.
+
+``decode(encode(text)) == normalise(text)`` for every string, as long as characters outside the
+vocabulary are spelled as bytes (``byte_fallback``).
+"""
+
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sentencepiece
+
+from seq2seq.config import SubwordConfig
+from seq2seq.errors import ConfigError, RunError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""Ids of padding, unknown word, begin mark and end mark in every vocabulary."""
+
+Kind = Literal["unigram", "bpe", "char", "word"]
+
+# sentencepiece writes a space as U+2581; a byte order mark is no text, wherever it stands.
+_RESERVED = str.maketrans({"\u2581": "_", "\ufeff": None})
+_JOINER = "\uffed"
+# The trainer writes the number of its threads into the model: fixed, so that its bytes can be repeated.
+_THREADS = 2
+
+
+def normalise(text: str) -> str:
+    """Canonical composition (NFC), one plain space for each run of white space, none at the ends.
+
+    NFC rather than NFKC, which would turn the Spanish ``1º`` into ``1o`` and ``…`` into three dots.
+    Lone surrogates, which UTF-8 cannot say, become ``?``.
+    """
+    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(unicodedata.normalize("NFC", encodable.translate(_RESERVED)).split())
+
+
+def split_words(text: str) -> list[str]:
+    """Words and punctuation marks; a joiner says "no space before me".
+
+    ``split_words("Hi, Tom!") == ["Hi", "￭,", "Tom", "￭!"]``
+    """
+    words, previous_end = [], -1
+    for match in re.finditer(r"\w+|[^\w\s]", text.replace(_JOINER, "■")):
+        words.append((_JOINER if match.start() == previous_end else "") + match.group())
+        previous_end = match.end()
+    return words
+
+
+def join_words(words: Iterable[str]) -> str:
+    """The inverse of :func:`split_words` on normalised text."""
+    return " ".join(words).replace(f" {_JOINER}", "")
+
+
+class Subword:
+    """The vocabulary of one side, or of both.
+
+    Attributes:
+        model: the sentencepiece model, serialised.
+    """
+
+    def __init__(self, model: bytes, *, words: bool = False) -> None:
+        self.model = model
+        self._words = words
+        self._processor = sentencepiece.SentencePieceProcessor()
+        self._processor.LoadFromSerializedProto(model)
+
+    def __len__(self) -> int:
+        return int(self._processor.get_piece_size())
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], config: SubwordConfig, *, vocab_size: int) -> "Subword":
+        """Learns a vocabulary of ``vocab_size`` pieces (fewer for ``char`` and ``word`` if there are fewer).
+
+        Raises:
+            ConfigError: the corpus is too small for the vocabulary, or the vocabulary for the corpus.
+        """
+        words = config.type == "word"
+        lines = (" ".join(split_words(line)) if words else line for line in map(normalise, sentences))
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(lines),
+                model_writer=model,
+                model_type=config.type,
+                vocab_size=vocab_size,
+                hard_vocab_limit=config.type not in ("char", "word"),
+                byte_fallback=config.byte_fallback and not words,
+                character_coverage=0.9999,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                input_sentence_size=config.train_sentences,
+                shuffle_input_sentence=True,
+                num_threads=_THREADS,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                unk_surface="<unk>",
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise ConfigError(_explain(str(error), vocab_size)) from None
+        return cls(model.getvalue(), words=words)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without begin and end marks."""
+        text = normalise(text)
+        if self._words:
+            # One by one, since sentencepiece makes one <unk> of several unknown words in a row.
+            return [self._processor.encode(word)[0] for word in split_words(text)]
+        ids: list[int] = self._processor.encode(text)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids; marks and padding vanish."""
+        if self._words:
+            return join_words(self.pieces([i for i in ids if i not in (PAD, BOS, EOS)]))
+        text: str = self._processor.decode(list(ids))
+        return text
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The piece behind each id, as a reader would write it."""
+        pieces = [self._processor.id_to_piece(i) for i in ids]
+        return [piece.removeprefix("\u2581") for piece in pieces] if self._words else pieces
+
+
+def _explain(message: str, vocab_size: int) -> str:
+    """A trainer's error in words that say what to change."""
+    if limit := re.search(r"value <= (\d+)", message):
+        return (
+            f"subword vocabulary of {vocab_size} pieces is too big for this corpus: "
+            f"set subword.vocab_size to at most {limit[1]}"
+        )
+    if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return (
+            f"subword vocabulary of {vocab_size} pieces is too small for this corpus's characters: "
+            f"set subword.vocab_size to more than {needed[1]}"
+        )
+    if "!sentences_.empty()" in message:
+        return "no text to learn subwords from: the training part is empty after cleaning"
+    return f"sentencepiece could not learn a vocabulary of {vocab_size} pieces: {message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabularies:
+    """The subword models of both sides; a joint one is the same object twice."""
+
+    src: Subword
+    tgt: Subword
+
+    @property
+    def joint(self) -> bool:
+        """Whether both sides share one vocabulary."""
+        return self.src is self.tgt
+
+    def save(self, folder: Path) -> list[Path]:
+        """Writes ``subword.joint.model``, or ``subword.src.model`` and ``subword.tgt.model``."""
+        sides = {"joint": self.src} if self.joint else {"src": self.src, "tgt": self.tgt}
+        paths = []
+        for side, subword in sides.items():
+            path = folder / f"subword.{side}.model"
+            path.write_bytes(subword.model)
+            paths.append(path)
+        return paths
+
+    @classmethod
+    def load(cls, folder: Path, config: SubwordConfig) -> "Vocabularies":
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            RunError: a model is missing or damaged.
+        """
+
+        def read(side: str) -> Subword:
+            path = folder / f"subword.{side}.model"
+            try:
+                return Subword(path.read_bytes(), words=config.type == "word")
+            except FileNotFoundError:
+                raise RunError(f"{path} is missing: this is not a complete run folder") from None
+            except RuntimeError as error:
+                raise RunError(f"{path} is not a sentencepiece model ({error}): it is damaged") from None
+
+        if config.joint:
+            joint = read("joint")
+            return cls(joint, joint)
+        return cls(read("src"), read("tgt"))
