@@ -1,0 +1,207 @@
+"""The run folder: everything a trained model needs, in one place that can be moved and e-mailed.
+
+``config.toml``, ``model.safetensors``, ``subword.*.model`` and ``manifest.json``, which holds the
+SHA-256 and size of the others: safetensors notices a cut file but not a flipped bit.
+"""
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import sentencepiece
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from seq2seq.config import Config
+from seq2seq.corpus.package_index import file_sha256
+from seq2seq.corpus.subword import Vocabularies
+from seq2seq.errors import ConfigError, RunError
+from seq2seq.model.seq2seq import Seq2Seq, build_model
+from seq2seq.recipe import load_recipe, to_toml
+from seq2seq.version import __version__
+
+CONFIG, MODEL, MANIFEST = "config.toml", "model.safetensors", "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A model as it came out of its folder."""
+
+    folder: Path
+    config: Config
+    vocabularies: Vocabularies
+    model: Seq2Seq
+    manifest: dict[str, Any]
+
+
+def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None:
+    """Writes what is known before training: settings and vocabularies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(folder / CONFIG, to_toml(config).encode())
+    vocabularies.save(folder)
+
+
+def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Puts the model into its run folder and renews the manifest.
+
+    Args:
+        folder: an existing run folder, as :func:`create_run` leaves it.
+        weights: as :func:`untied_weights` gives them.
+        facts: anything worth knowing of where they come from: updates, scores, the corpus's fingerprint.
+    """
+    save_tensors(folder / MODEL, weights)
+    write_manifest(folder, [CONFIG, MODEL, *sorted(path.name for path in folder.glob("subword.*.model"))], facts)
+
+
+def load_run(folder: str | Path) -> LoadedRun:
+    """Reads a run folder and checks every byte of it.
+
+    Raises:
+        RunError: no run, an unfinished one, or a damaged file, by name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder: expected a run, as 'seq2seq train' makes it")
+    if not (folder / MODEL).is_file():
+        raise RunError(f"{folder} holds no {MODEL}: train it first, for example with 'seq2seq train --run {folder}'")
+    manifest = check_manifest(folder)
+    config = read_config(folder)
+    vocabularies = Vocabularies.load(folder, config.subword)
+    # Without storage until the weights are known to fit: a forged config cannot ask for all the memory.
+    with torch.device("meta"):
+        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
+    restore_weights(model, load_tensors(folder / MODEL), folder / MODEL)
+    return LoadedRun(folder, config, vocabularies, model, manifest)
+
+
+def read_config(folder: Path) -> Config:
+    """The settings a run was made with.
+
+    Raises:
+        RunError: there are none, or not of this version.
+    """
+    try:
+        return load_recipe(str(folder / CONFIG))
+    except ConfigError as error:
+        raise RunError(f"{folder / CONFIG} cannot be used: {error}") from None
+
+
+def untied_weights(model: Seq2Seq) -> dict[str, Tensor]:
+    """The model's weights, each once: a shared table goes by the first of its names."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Gives a model, possibly one without storage, the weights of a file.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    expected = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        name = wrong[0]
+        raise RunError(
+            f"{path} does not fit its {CONFIG}: {len(wrong)} tensors differ, for example {name}, "
+            f"expected {expected.get(name)}, found {found.get(name)}"
+        )
+    first: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+        if name in weights:
+            first[parameter] = torch.nn.Parameter(weights[name])
+        # A shared table comes again under its other names: they must stay one tensor.
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, first[parameter])
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes tensors durably: never half a file under the final name."""
+    scratch = path.with_name(path.name + ".part")
+    try:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, scratch)
+        _sync_and_rename(scratch, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise _write_error(path, error) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads what :func:`save_tensors` wrote."""
+    try:
+        return load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replaces a file at once: after a crash there is the old content or the new, nothing between."""
+    scratch = path.with_name(path.name + ".part")
+    try:
+        scratch.write_bytes(content)
+        _sync_and_rename(scratch, path)
+    except OSError as error:
+        raise _write_error(path, error) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, names: list[str], facts: Mapping[str, Any]) -> None:
+    """Writes ``manifest.json`` over the named files."""
+    files = {name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in names}
+    versions = {
+        "seq2seq": __version__,
+        "torch": torch.__version__,
+        "sentencepiece": sentencepiece.__version__,
+        "python": platform.python_version(),
+    }
+    content = {"files": files, "versions": versions, **facts}
+    write_durably(folder / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False).encode())
+
+
+def check_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, after comparing every file it names with it.
+
+    Raises:
+        RunError: naming the first file that is missing or not what was written.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        files = {str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["files"].items()}
+    except OSError:
+        raise RunError(f"{folder / MANIFEST} is missing: this is not a complete run") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RunError(f"{folder / MANIFEST} is not a manifest: it is damaged") from None
+    for name, (sha256, size) in files.items():
+        path = folder / name
+        if Path(name).name != name:
+            raise RunError(f"{folder / MANIFEST} names {name!r}, which is not a file of this folder: it is forged")
+        if not path.is_file():
+            raise RunError(f"{path} is missing: this is not a complete run")
+        if path.stat().st_size != size or file_sha256(path) != sha256:
+            raise RunError(f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}; restore it from a copy")
+    return manifest
+
+
+def _sync_and_rename(scratch: Path, path: Path) -> None:
+    with scratch.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(scratch, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_error(path: Path, error: Exception) -> RunError:
+    free = shutil.disk_usage(path.parent).free
+    return RunError(f"cannot write {path}: {error} ({free / 1e6:.0f} MB free there); what was there before is whole")
