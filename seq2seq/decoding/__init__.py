@@ -1,0 +1,1 @@
+"""From sources to outputs: search, and the translator around it."""
