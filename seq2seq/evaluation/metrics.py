@@ -1,0 +1,43 @@
+"""Scores of detokenised text, by sacreBLEU, each with the signature that makes it comparable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A corpus-level score with its 95 % bootstrap interval (Koehn 2004)."""
+
+    score: float
+    low: float
+    high: float
+    signature: str
+
+
+def corpus_scores(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Score]:
+    """BLEU (Papineni et al. 2002), chrF2 (Popović 2015) and TER (Snover et al. 2006), 0 to 100 each.
+
+    Args:
+        hypotheses: system outputs, detokenised.
+        references: one for each, detokenised.
+    """
+    metrics: dict[str, Any] = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
+    scores = {}
+    for name, metric in metrics.items():
+        result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=_RESAMPLES)
+        # sacreBLEU gives numpy numbers, which JSON does not know, and the middle and half width of the interval.
+        middle, half = float(result._mean), float(result._ci)
+        scores[name] = Score(float(result.score), middle - half, middle + half, str(metric.get_signature()))
+    return scores
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Corpus BLEU alone, without an interval: for validation."""
+    return float(BLEU().corpus_score(list(hypotheses), [list(references)]).score)
