@@ -1,0 +1,58 @@
+"""Recurrent sequence-to-sequence models that you train on your own pairs.
+
+Two calls make a translator and use it::
+
+    run = seq2seq.train("tatoeba-en-es")
+    translator = seq2seq.load(run)
+    print(translator.translate(["Where is the train station?"])[0].text)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seq2seq.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from seq2seq.decoding.translator import Translator
+
+__all__ = ["__version__", "load", "train"]
+
+
+def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = ()) -> Path:
+    """Trains a recipe, or goes on where an earlier call was interrupted, and evaluates it.
+
+    Args:
+        recipe: name of a shipped recipe or path of a TOML file.
+        run: folder for the result; ``runs/<recipe>`` if None.
+        overrides: ``table.key=value`` each, as ``--set`` on the command line.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        Seq2SeqError: whatever the caller can mend: settings, data, a damaged run.
+    """
+    # Here and not above: torch takes a second to import, and `import seq2seq` should not.
+    from seq2seq.training.train import train as train_recipe
+
+    return train_recipe(recipe, run=run, overrides=overrides)
+
+
+def load(run: str | Path, *, device: str = "auto", precision: str = "fp32") -> Translator:
+    """Loads a trained run for translation.
+
+    Args:
+        run: the run's folder.
+        device: ``auto``, ``cpu``, ``cuda``, …
+        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``, whichever of them is fast there.
+
+    Raises:
+        RunError: the folder is no complete run, or one of its files is damaged.
+    """
+    from seq2seq.decoding.translator import Translator
+
+    return Translator.load(run, device=device, precision=precision)

@@ -1,0 +1,102 @@
+"""Checkpoints: all that training needs to go on as if it had never stopped.
+
+A checkpoint is a folder ``checkpoints/<updates>`` with safetensors, JSON and a manifest. It is written
+under another name and renamed when it is whole, so a crash leaves the one before it.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq2seq.errors import RunError
+from seq2seq.model.run_folder import check_manifest, load_tensors, save_tensors, write_durably, write_manifest
+
+_TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
+_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Tensors by name (weights, optimiser moments, random states) and plain numbers."""
+
+    tensors: dict[str, Tensor]
+    progress: dict[str, Any]
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint and removes all but the newest two.
+
+    Raises:
+        RunError: it cannot be written; those before it are whole.
+    """
+    folder = _folder(run) / f"{checkpoint.progress['updates']:08d}"
+    scratch = folder.with_name(f"{folder.name}.part")
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        save_tensors(scratch / _TENSORS, checkpoint.tensors)
+        write_durably(scratch / _PROGRESS, json.dumps(checkpoint.progress, indent=2).encode())
+        write_manifest(scratch, [_TENSORS, _PROGRESS], {})
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error}; the checkpoint before it is whole") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    for old in _newest_first(run)[_KEPT:]:
+        shutil.rmtree(old)
+
+
+def load_checkpoint(run: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; damaged ones are named on stderr and passed over."""
+    for folder in _newest_first(run):
+        try:
+            check_manifest(folder)
+            progress = json.loads((folder / _PROGRESS).read_bytes())
+            return Checkpoint(load_tensors(folder / _TENSORS), progress)
+        except RunError as error:
+            print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
+    return None
+
+
+def remove_checkpoints(run: Path) -> None:
+    """Forgets what is only needed to go on."""
+    shutil.rmtree(_folder(run), ignore_errors=True)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as named tensors: ``optimizer.<parameter>.<name>``."""
+    return {
+        f"optimizer.{index}.{name}": value
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Gives an optimiser of the same model the state back."""
+    content = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    content["state"] = state
+    optimizer.load_state_dict(content)
+
+
+def _folder(run: Path) -> Path:
+    return run / "checkpoints"
+
+
+def _newest_first(run: Path) -> list[Path]:
+    return sorted((path for path in _folder(run).glob("*") if path.name.isdecimal()), reverse=True)

@@ -1,0 +1,223 @@
+"""The training loop: batches in, better weights out, the best of them kept."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from seq2seq.config import TrainingConfig
+from seq2seq.corpus.batching import Batch, BatchOrder, collate
+from seq2seq.corpus.prepared import Prepared
+from seq2seq.corpus.subword import PAD
+from seq2seq.errors import Seq2SeqError
+from seq2seq.model.compute import Compute
+from seq2seq.model.run_folder import untied_weights
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
+from seq2seq.training.objective import cross_entropy
+from seq2seq.training.schedule import Position, learning_rate, progress
+
+# Updates in a row without a finite gradient after which training gives up.
+_MOST_BAD_STEPS = 20
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where training stands: all plain numbers, kept in checkpoints."""
+
+    updates: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch that were used."""
+    seconds: float = 0.0
+    tokens: int = 0
+    """Target tokens seen so far."""
+    skipped: int = 0
+    """Updates left out because loss or gradient was not finite."""
+    best: float | None = None
+    """Best validation result so far, larger is better."""
+    best_update: int = 0
+    stale: int = 0
+    """Validations since the best one."""
+
+
+@dataclass(slots=True)
+class Window:
+    """Sums since the last line of the log; tensors, so that no step waits for the device."""
+
+    nll: Tensor | float = 0.0
+    tokens: Tensor | int = 0
+    norm: Tensor | float = 0.0
+    bad: Tensor | float = 0.0
+    bad_in_row: Tensor | float = 0.0
+    """Updates in a row that were left out because the gradient was not finite."""
+    updates: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def add(self, nll: Tensor | float, tokens: Tensor, norm: Tensor) -> None:
+        """One more update."""
+        self.nll, self.tokens, self.norm = self.nll + nll, self.tokens + tokens, self.norm + norm
+        self.updates += 1
+
+
+class Trainer:
+    """One model, its optimiser and its place in the corpus.
+
+    Args:
+        model: to be trained, in place.
+        prepared: the corpus.
+        config: the ``[training]`` table.
+        compute: device and precision.
+        reverse: read sources back to front.
+    """
+
+    def __init__(
+        self, model: Seq2Seq, prepared: Prepared, config: TrainingConfig, compute: Compute, *, reverse: bool
+    ) -> None:
+        self.model = model.to(compute.device)
+        self.prepared = prepared
+        self.config = config
+        self.compute = compute
+        self.reverse = reverse
+        self.order = BatchOrder(
+            src_lengths=prepared.src.lengths(),
+            tgt_lengths=prepared.tgt.lengths(),
+            batch_tokens=config.batch_tokens,
+            batch_sentences=config.batch_sentences,
+            seed=config.seed,
+        )
+        self.optimizer = _optimizer(model, config)
+        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
+        self.progress = Progress()
+        self.window = Window()
+        self._batches_in_epoch = 1
+
+    def position(self) -> Position:
+        """How far training has come, as the schedule measures it."""
+        return Position(
+            updates=self.progress.updates,
+            epochs=self.progress.epoch + self.progress.batch / self._batches_in_epoch,
+            minutes=self.progress.seconds / 60,
+        )
+
+    def finished(self) -> bool:
+        """Whether a limit of the recipe is reached."""
+        enough = self.config.patience and self.progress.stale >= self.config.patience
+        return bool(enough) or progress(self.position(), self.config) >= 1.0
+
+    def steps(self) -> Iterator[None]:
+        """Trains, handing control back after every update, until :meth:`finished`."""
+        self.model.train()
+        batches = self._batches()
+        while not self.finished():
+            started = time.perf_counter()
+            self._update([next(batches) for _ in range(self.config.accumulate)])
+            self.progress.seconds += time.perf_counter() - started
+            yield
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches without end, from where the progress says, which moves on with them."""
+        while True:
+            batches = self.order.epoch(self.progress.epoch)
+            self._batches_in_epoch = len(batches)
+            for rows in batches[self.progress.batch :]:
+                self.progress.batch += 1
+                sources = [self.prepared.src[int(row)] for row in rows]
+                targets = [self.prepared.tgt[int(row)] for row in rows]
+                yield collate(sources, targets, reverse=self.reverse).to(self.compute.device)
+            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _update(self, batches: list[Batch]) -> None:
+        """One optimiser step on the mean loss per token of some batches."""
+        rate = learning_rate(self.position(), self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        tokens = sum(((batch.tgt_out != PAD).sum() for batch in batches), torch.tensor(0, device=self.compute.device))
+        self.optimizer.zero_grad()
+        nll: Tensor | float = 0.0
+        for batch in batches:
+            with self.compute.autocast():
+                features = self.model(batch)
+                loss = cross_entropy(
+                    features, self.model.decoder.output, batch.tgt_out, smoothing=self.config.label_smoothing
+                )
+            self.scaler.scale(loss.smoothed / tokens).backward()
+            nll = nll + loss.nll
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
+        self._step((~norm.isfinite()).float())
+        self.progress.updates += 1
+        self.window.add(nll, tokens, norm)
+
+    def _step(self, bad: Tensor) -> None:
+        """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)  # makes the same check
+            self.scaler.update()
+        else:
+            # Fused optimisers read this on the device, so the host need not wait to know.
+            self.optimizer.found_inf = bad  # type: ignore[attr-defined]
+            self.optimizer.step()
+        self.window.bad_in_row = (self.window.bad_in_row + 1) * bad
+        self.window.bad = self.window.bad + bad
+
+    def read_window(self) -> dict[str, float]:
+        """Means since the last call, for the log; the only place where the host waits for the device.
+
+        Raises:
+            Seq2SeqError: gradients have not been finite for a while.
+        """
+        window, self.window = self.window, Window(bad_in_row=self.window.bad_in_row)
+        tokens = int(window.tokens)
+        self.progress.tokens += tokens
+        self.progress.skipped += int(window.bad)
+        if int(window.bad_in_row) >= _MOST_BAD_STEPS:
+            raise Seq2SeqError(
+                f"training diverged: no finite gradient in the last {int(window.bad_in_row)} updates before "
+                f"update {self.progress.updates}; lower training.learning_rate or training.clip_norm"
+            )
+        loss = float(window.nll) / max(tokens, 1)
+        return {
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700)),
+            "gradient_norm": float(window.norm) / max(window.updates, 1),
+            "tokens_per_second": tokens / (time.perf_counter() - window.started),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        }
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything :meth:`restore` needs."""
+        tensors = {f"model.{name}": tensor for name, tensor in untied_weights(self.model).items()}
+        tensors |= optimizer_tensors(self.optimizer)
+        tensors["random.cpu"] = torch.get_rng_state()
+        if self.compute.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.compute.device)
+        return Checkpoint(tensors, {**asdict(self.progress), "scaler": self.scaler.state_dict()})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes back to where a trainer of the same settings made the checkpoint."""
+        tensors, numbers = checkpoint.tensors, dict(checkpoint.progress)
+        self.scaler.load_state_dict(numbers.pop("scaler"))
+        self.progress = Progress(**numbers)
+        weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(weights[name])
+        restore_optimizer(self.optimizer, tensors)
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.compute.device)
+
+
+def _optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optimizer:
+    match config.optimizer:
+        case "sgd":
+            return torch.optim.SGD(model.parameters(), lr=1.0, weight_decay=config.weight_decay, fused=True)
+        case "adam":
+            # Decoupled decay (Loshchilov & Hutter 2019); without decay it is Adam (Kingma & Ba 2015).
+            return torch.optim.AdamW(
+                model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+            )

@@ -1,0 +1,111 @@
+"""The loss: label-smoothed cross-entropy of the target, computed a few rows at a time.
+
+Shapes: ``N`` positions (batch times time), ``F`` features, ``V`` vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from seq2seq.corpus.subword import PAD
+
+# Logits of one chunk: 4 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
+_CHUNK_CELLS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Sums over the real target positions of a batch, in nats."""
+
+    smoothed: Tensor
+    """What training minimises, a scalar with a gradient."""
+    nll: Tensor
+    """Negative log-likelihood without smoothing, a scalar; perplexity = exp(nll / tokens)."""
+
+
+def cross_entropy(features: Tensor, output: nn.Linear, targets: Tensor, *, smoothing: float) -> Loss:
+    """Cross-entropy of ``softmax(output(features))`` with smoothed targets (Szegedy et al. 2016, §7).
+
+    The target distribution is ``(1 - ε) one_hot + ε / V``. Logits exist for one chunk of positions at a
+    time; their gradient is worked out right there, where softmax is at hand, so none is ever kept.
+
+    Args:
+        features: (B, T, F).
+        output: the output layer, F → V.
+        targets: (B, T) token ids; padding does not count.
+        smoothing: ε.
+    """
+    smoothed, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features.flatten(0, 1),
+        output.weight,
+        output.bias,
+        targets.flatten(),
+        smoothing,
+        torch.is_grad_enabled(),
+    )
+    return Loss(smoothed, nll)
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Loss sums forward; the gradients found on the way, backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        smoothing: float,
+        with_gradient: bool,
+    ) -> tuple[Tensor, Tensor]:
+        device = features.device.type
+        # Autocast does not reach into a custom function: matrix products take its type by hand.
+        fast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
+        exact = torch.promote_types(features.dtype, torch.float32)
+        matrix = weight.to(fast)
+        rows = max(1, _CHUNK_CELLS // weight.shape[0])
+        smoothed, nll = (torch.zeros((), dtype=exact, device=features.device) for _ in range(2))
+        grad_features = torch.empty_like(features) if with_gradient else None
+        grad_weight = torch.zeros_like(weight) if with_gradient else None
+        grad_bias = torch.zeros_like(bias) if with_gradient else None
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(features), rows):
+                chunk = features[start : start + rows].to(fast)
+                wanted = targets[start : start + rows].unsqueeze(1)
+                real = (wanted != PAD).to(exact)
+                log_probs = torch.log_softmax((chunk @ matrix.T).to(exact) + bias.to(exact), dim=-1)
+                chunk_nll = -log_probs.gather(1, wanted) * real
+                uniform = -log_probs.mean(dim=1, keepdim=True) * real
+                nll += chunk_nll.sum()
+                smoothed += (1 - smoothing) * chunk_nll.sum() + smoothing * uniform.sum()
+                if grad_features is None or grad_weight is None or grad_bias is None:
+                    continue
+                # d loss / d logits = softmax - target distribution, nothing at padding.
+                gradient = log_probs.exp_().sub_(smoothing / weight.shape[0])
+                gradient.scatter_add_(1, wanted, torch.full_like(real, smoothing - 1)).mul_(real)
+                grad_bias += gradient.sum(dim=0)
+                gradient = gradient.to(fast)
+                grad_features[start : start + rows] = gradient @ matrix
+                grad_weight += gradient.T @ chunk
+        if with_gradient:
+            ctx.save_for_backward(grad_features, grad_weight, grad_bias)
+        ctx.mark_non_differentiable(nll)
+        return smoothed, nll
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grad_features, grad_weight, grad_bias = ctx.saved_tensors
+        scale = grad_smoothed
+        return (
+            grad_features * scale.to(grad_features.dtype),
+            grad_weight * scale,
+            grad_bias * scale,
+            None,
+            None,
+            None,
+        )

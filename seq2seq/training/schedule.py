@@ -1,0 +1,53 @@
+"""How the learning rate moves over training."""
+
+import math
+from dataclasses import dataclass
+
+from seq2seq.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """How far training has come."""
+
+    updates: int = 0
+    epochs: float = 0.0
+    """Passes over the corpus, with the fraction of the current one."""
+    minutes: float = 0.0
+
+
+def progress(position: Position, config: TrainingConfig) -> float:
+    """Share of training that is done, by whichever limit comes first; 0 if there is none.
+
+    Where ``max_minutes`` comes first, what is learned depends on the machine's speed: a training that
+    shall be repeated bit by bit is limited by updates or epochs.
+    """
+    shares = (
+        (position.updates, config.max_updates),
+        (position.epochs, config.max_epochs),
+        (position.minutes, config.max_minutes),
+    )
+    return max((done / limit for done, limit in shares if limit), default=0.0)
+
+
+def learning_rate(position: Position, config: TrainingConfig) -> float:
+    """The learning rate of the update that comes next."""
+    return config.learning_rate * _factor(position, config)
+
+
+def _factor(position: Position, config: TrainingConfig) -> float:
+    update = position.updates + 1
+    warm_up = min(1.0, update / config.warmup_updates) if config.warmup_updates else 1.0
+    match config.schedule:
+        case "constant":
+            return warm_up
+        case "linear":
+            return warm_up * max(0.0, 1.0 - progress(position, config))
+        case "inverse-sqrt":
+            # Vaswani et al. 2017, §5.3, scaled to reach 1 at the end of the warm-up.
+            return min(warm_up, math.sqrt(max(config.warmup_updates, 1) / update))
+        case "halving":
+            # Sutskever et al. 2014, §3.4: after 5 epochs, halve every half epoch.
+            past = position.epochs - config.halve_after_epochs
+            halvings = 0 if past < 0 else 1 + math.floor(past / config.halve_every_epochs)
+            return float(warm_up * 0.5**halvings)

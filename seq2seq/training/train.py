@@ -1,0 +1,180 @@
+"""Training from a recipe to an evaluated run folder, resumed where an earlier call stopped."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from seq2seq.config import Config
+from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
+from seq2seq.errors import ConfigError
+from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
+from seq2seq.model.compute import Compute, tune_process
+from seq2seq.model.run_folder import CONFIG, create_run, save_model, untied_weights
+from seq2seq.model.seq2seq import build_model
+from seq2seq.recipe import load_recipe
+from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.loop import Trainer
+from seq2seq.training.schedule import progress
+from seq2seq.training.signals import Interrupted, StopSignals
+from seq2seq.training.validation import Validation, validate
+
+# Settings that may change when training goes on: they only say when to stop and what to print.
+_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every"}
+
+
+def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = (), device: str = "auto") -> Path:
+    """Trains a recipe into a run folder and evaluates it; goes on where an earlier call stopped.
+
+    Args:
+        recipe: name of a shipped recipe or path of a TOML file.
+        run: the folder; ``runs/<recipe>`` if None.
+        overrides: ``table.key=value`` each.
+        device: ``auto``, ``cpu``, ``cuda``.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        Seq2SeqError: settings, data or a run folder that cannot be used.
+        Interrupted: SIGINT or SIGTERM came; the same call goes on from there.
+    """
+    config = load_recipe(recipe, overrides)
+    folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
+    _refuse_other_recipe(folder, config)
+    compute = Compute.pick(device, config.training.precision)
+    tune_process(compute)
+    prepared = prepare(config)
+    _say(corpus_summary(prepared))
+    session = _Session(folder, config, prepared, compute)
+    session.run()
+    if prepared.test and not (folder / EVALUATION).is_file():
+        evaluate(folder, device=device)
+    if (folder / EVALUATION).is_file():
+        _say(summary(read_evaluation(folder)))
+    return folder
+
+
+class _Session:
+    """One call of :func:`train`: a trainer, its run folder and what goes to screen and log."""
+
+    def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute) -> None:
+        self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
+        torch.manual_seed(config.training.seed)
+        vocabularies = prepared.vocabularies
+        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
+        self.trainer = Trainer(model, prepared, config.training, compute, reverse=config.model.reverse_source)
+        create_run(folder, config, vocabularies)
+        checkpoint = load_checkpoint(folder)
+        if checkpoint:
+            self.trainer.restore(checkpoint)
+
+    def run(self) -> None:
+        """Trains to the end of the recipe, or to a signal."""
+        trainer, settings = self.trainer, self.config.training
+        if trainer.finished():
+            _say(f"{self.folder} is trained already ({trainer.progress.updates} updates)")
+            return
+        size = sum(parameter.numel() for parameter in trainer.model.parameters())
+        verb = f"going on from update {trainer.progress.updates}" if trainer.progress.updates else "training"
+        padding = trainer.order.padding_share(trainer.progress.epoch)
+        _say(
+            f"{verb}: {size / 1e6:.1f} M parameters, {self.compute.device} in {self.compute.precision}, "
+            f"padding {padding:.1%}; Ctrl-C saves and stops"
+        )
+        bar = tqdm(
+            total=100,
+            initial=100 * progress(trainer.position(), settings),
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            disable=None,
+        )
+        with StopSignals() as signals, bar:
+            for _ in trainer.steps():
+                bar.update(100 * progress(trainer.position(), settings) - bar.n)
+                updates = trainer.progress.updates
+                if updates % settings.log_every == 0:
+                    self._log_training(bar)
+                if updates % settings.validate_every == 0 or trainer.finished():
+                    self._validate(bar)
+                    self._save()
+                elif signals.received or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
+                    self._save()
+                if signals.received:
+                    raise Interrupted(signals.received)
+
+    def _log_training(self, bar: "tqdm[Any]") -> None:
+        numbers = self.trainer.read_window()
+        self._log("training", numbers)
+        bar.set_postfix_str(
+            f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
+        )
+
+    def _validate(self, bar: "tqdm[Any]") -> None:
+        """Looks at held-out sentences and keeps the model if it is the best so far."""
+        trainer, state = self.trainer, self.trainer.progress
+        started = time.perf_counter()
+        found = validate(trainer.model, self.prepared.validation, self.prepared.vocabularies, self.config, self.compute)
+        result = found.result(self.config.training.validation_metric)
+        best = state.best is None or result > state.best
+        if best:
+            state.best, state.best_update, state.stale = result, state.updates, 0
+            self._keep_model(found)
+        else:
+            state.stale += 1
+        state.seconds += time.perf_counter() - started
+        self._log("validation", {"perplexity": found.perplexity, "bleu": found.bleu, "best": best})
+        position = trainer.position()
+        bar.write(
+            f"update {state.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
+            f"perplexity {found.perplexity:.2f}, BLEU {found.bleu:.1f} (greedy){', the best so far' if best else ''}",
+            file=sys.stderr,
+        )
+        for pair, output in found.samples:
+            bar.write(f"  {pair.src}\n    → {output}", file=sys.stderr)
+
+    def _keep_model(self, found: Validation) -> None:
+        # Scores of an older model must not stand beside a new one.
+        (self.folder / EVALUATION).unlink(missing_ok=True)
+        facts = {
+            "updates": self.trainer.progress.updates,
+            "validation": {"perplexity": found.perplexity, "bleu": found.bleu},
+            "corpus": self.prepared.report,
+        }
+        save_model(self.folder, untied_weights(self.trainer.model), facts)
+
+    def _save(self) -> None:
+        save_checkpoint(self.folder, self.trainer.checkpoint())
+
+    def _log(self, kind: str, numbers: Mapping[str, Any]) -> None:
+        position = self.trainer.position()
+        line = {"type": kind, **asdict(position), **numbers}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+def _refuse_other_recipe(folder: Path, config: Config) -> None:
+    """A run goes on under the settings it was begun with, save for those that say when it ends."""
+    if not (folder / CONFIG).is_file():
+        return
+    old, new = asdict(load_recipe(str(folder / CONFIG))), asdict(config)
+    differing = [
+        f"{table}.{key} ({old[table][key]} there, {new[table][key]} now)"
+        for table in ("data", "subword", "model", "training")
+        for key in new[table]
+        if old[table][key] != new[table][key] and key not in _EXTENDABLE and key != "directory"
+    ]
+    if differing:
+        raise ConfigError(
+            f"{folder} was begun with other settings: {', '.join(differing)}; "
+            "choose another folder with --run, or remove this one"
+        )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
