@@ -1,0 +1,36 @@
+"""What several test files need: tiny models and a tiny run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.config import ModelConfig
+from seq2seq.model.seq2seq import Seq2Seq, build_model
+from seq2seq.training.train import train
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(20140910)
+
+
+@pytest.fixture
+def tiny_model() -> Callable[..., Seq2Seq]:
+    """Makes a small float64 model in evaluation mode, with any settings changed."""
+
+    def make(vocab: int = 20, **settings: object) -> Seq2Seq:
+        defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0}
+        return build_model(ModelConfig(**(defaults | settings)), vocab, vocab).double().eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of reverse-digits, barely trained: good enough for everything but quality."""
+    folder = tmp_path_factory.mktemp("digits run")
+    overrides = [f"data.directory={folder / 'data'}", "data.train=3000", "data.validation_size=20", "data.test_size=30"]
+    overrides += ["training.max_updates=40", "training.validate_every=20", "model.hidden_size=32", "model.layers=2"]
+    return train("reverse-digits", run=folder / "run", overrides=overrides, device="cpu")

@@ -1,0 +1,58 @@
+"""Settings: every fault is found, all at once, and named."""
+
+import pytest
+
+from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
+from seq2seq.errors import ConfigError
+
+ENDS = TrainingConfig(max_updates=1)
+
+
+def faults(**tables: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        Config(**({"training": ENDS} | tables))
+    return str(caught.value)
+
+
+def test_a_training_without_end_is_refused() -> None:
+    assert "training never ends" in faults(training=TrainingConfig(schedule="constant"))
+
+
+def test_linear_decay_needs_an_end_to_decay_to() -> None:
+    assert 'schedule = "linear"' in faults(training=TrainingConfig(patience=3))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (ModelConfig(layers=0), "model.layers = 0 must be at least 1"),
+        (ModelConfig(layers=10**9), "model.layers"),
+        (ModelConfig(dropout=1.5), "model.dropout = 1.5"),
+        (ModelConfig(hidden_size=(8, 8)), "must be one width or 3"),
+        (ModelConfig(hidden_size=10**9), "between 1 and 65536"),
+        (ModelConfig(decoder_layers=2), 'set model.bridge = "project"'),
+        (ModelConfig(hidden_size=(8, 16, 8), decoder_hidden_size=8), 'set model.bridge = "project"'),
+    ],
+)
+def test_impossible_models_are_named(model: ModelConfig, expected: str) -> None:
+    assert expected in faults(model=model)
+
+
+def test_projecting_bridge_joins_any_two_shapes() -> None:
+    Config(training=ENDS, model=ModelConfig(bridge="project", hidden_size=(8, 16, 8), decoder_layers=1, decoder_hidden_size=4))
+
+
+def test_tied_tables_need_a_joint_vocabulary() -> None:
+    assert "subword.joint = true" in faults(subword=SubwordConfig(joint=False))
+
+
+def test_digits_need_a_job_and_a_number() -> None:
+    message = faults(data=DataConfig(format="digits", path="sort", train="many"))
+    assert "data.path" in message
+    assert "data.train" in message
+
+
+def test_all_faults_come_at_once() -> None:
+    message = faults(model=ModelConfig(layers=0, dropout=2.0), data=DataConfig(format="wheel"), training=TrainingConfig())
+    for key in ("model.layers", "model.dropout", "data.sha256", "training never ends"):
+        assert key in message

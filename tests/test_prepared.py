@@ -1,0 +1,79 @@
+"""The prepared corpus: what goes in comes out, once, and is made anew when anything changes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seq2seq.corpus import prepared
+from seq2seq.corpus.prepared import corpus_summary, prepare
+from seq2seq.errors import CorpusError
+from seq2seq.recipe import build_config
+
+
+def config(tmp_path: Path, **data: object):
+    tables = {
+        "data": {"format": "tsv", "path": str(tmp_path / "c.tsv"), "train": "c.tsv", "src": "1", "tgt": "2"}
+        | {"validation_size": 3, "test_size": 4, "directory": str(tmp_path / "cache")}
+        | data,
+        "subword": {"type": "char", "vocab_size": 400},
+        "training": {"max_updates": 1},
+    }
+    return build_config(tables)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Iterator[Path]:
+    lines = [f"source {number}\tziel {number} {variant}\n" for number in range(40) for variant in "ab"]
+    (tmp_path / "c.tsv").write_text("".join(lines), encoding="utf-8")
+    yield tmp_path
+
+
+def test_ids_decode_to_the_pairs_and_nothing_leaks(corpus: Path) -> None:
+    found = prepare(config(corpus))
+    vocabularies = found.vocabularies
+    count = len(found.src.lengths())
+    sources = [vocabularies.src.decode(found.src[row]) for row in range(count)]
+    targets = [vocabularies.tgt.decode(found.tgt[row]) for row in range(count)]
+    assert len(found.validation) == 3
+    assert len(found.test) == 4
+    held_out = {pair.src for pair in (*found.validation, *found.test)}
+    assert count == (40 - 7) * 2
+    assert not held_out & set(sources)
+    assert all(src.split()[1] == tgt.split()[1] for src, tgt in zip(sources, targets, strict=True))
+    assert [len(found.src[row]) for row in range(count)] == found.src.lengths().tolist()
+    assert found.report["dropped"] == {"source held out": 14}
+    assert found.report["test sources in training"] == 0
+    assert "66 training pairs" in corpus_summary(found)
+
+
+def test_the_second_time_nothing_is_done(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = prepare(config(corpus))
+    monkeypatch.setattr(prepared, "_make", lambda *_: pytest.fail("prepared again"))
+    assert prepare(config(corpus)).report == first.report
+
+
+def test_a_changed_file_is_prepared_anew(corpus: Path) -> None:
+    first = prepare(config(corpus)).report
+    with (corpus / "c.tsv").open("a", encoding="utf-8") as stream:
+        stream.write("one more\tnoch eins\n")
+    assert prepare(config(corpus)).report["fingerprint"] != first["fingerprint"]
+
+
+def test_what_fails_leaves_nothing_behind(corpus: Path) -> None:
+    with pytest.raises(CorpusError, match="every pair was dropped"):
+        prepare(config(corpus, max_tokens=3))
+    assert list((corpus / "cache" / "prepared").iterdir()) == []
+
+
+def test_leaks_are_seen_in_the_file_itself(corpus: Path) -> None:
+    found = prepare(config(corpus))
+    assert prepared._leaks(found.src, [found.src[0], [99999]]) == 2  # two targets for that source
+
+
+def test_given_parts_are_taken_whole_and_their_sources_left_out(corpus: Path) -> None:
+    (corpus / "test.tsv").write_text("source 1\tx\nsource 1\ty\n\t\n", encoding="utf-8")
+    (corpus / "valid.tsv").write_text("source 2\tx\n", encoding="utf-8")
+    found = prepare(config(corpus, path=str(corpus), validation="valid.tsv", test="test.tsv"))
+    assert [pair.tgt for pair in found.test] == ["x", "y", ""]
+    assert found.report["dropped"] == {"source held out": 4}

