@@ -83,8 +83,8 @@ class ModelConfig:
     embedding_size: int = 256
     dropout: float = 0.1
     """Between layers, on embeddings and on the top output (Zaremba et al. 2014)."""
-    residual: bool = False
-    """Add a layer's input to its output where the widths agree (Wu et al. 2016)."""
+    residual_from: int = 0
+    """First layer, counted from 1, whose input is added to its output (Wu et al. 2016); 0: none."""
     tie_embeddings: Literal["none", "target", "all"] = "all"
     """Share the output layer with the target embedding (Press & Wolf 2017), or also with the source's."""
     initialisation: Literal["uniform", "scaled"] = "scaled"
@@ -198,6 +198,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "model.layers": (1, 64),
     "model.decoder_layers": (0, 64),
     "model.embedding_size": (1, 65_536),
+    "model.residual_from": (0, 64),
     "model.dropout": (0, 0.95),
     "training.learning_rate": (0, 100),
     "training.warmup_updates": (0, float("inf")),

@@ -39,7 +39,10 @@ def test_impossible_models_are_named(model: ModelConfig, expected: str) -> None:
 
 
 def test_projecting_bridge_joins_any_two_shapes() -> None:
-    Config(training=ENDS, model=ModelConfig(bridge="project", hidden_size=(8, 16, 8), decoder_layers=1, decoder_hidden_size=4))
+    Config(
+        training=ENDS,
+        model=ModelConfig(bridge="project", hidden_size=(8, 16, 8), decoder_layers=1, decoder_hidden_size=4),
+    )
 
 
 def test_tied_tables_need_a_joint_vocabulary() -> None:
@@ -53,6 +56,8 @@ def test_digits_need_a_job_and_a_number() -> None:
 
 
 def test_all_faults_come_at_once() -> None:
-    message = faults(model=ModelConfig(layers=0, dropout=2.0), data=DataConfig(format="wheel"), training=TrainingConfig())
+    message = faults(
+        model=ModelConfig(layers=0, dropout=2.0), data=DataConfig(format="wheel"), training=TrainingConfig()
+    )
     for key in ("model.layers", "model.dropout", "data.sha256", "training never ends"):
         assert key in message

@@ -1,6 +1,5 @@
 """The prepared corpus: what goes in comes out, once, and is made anew when anything changes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,10 @@ def config(tmp_path: Path, **data: object):
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Iterator[Path]:
+def corpus(tmp_path: Path) -> Path:
     lines = [f"source {number}\tziel {number} {variant}\n" for number in range(40) for variant in "ab"]
     (tmp_path / "c.tsv").write_text("".join(lines), encoding="utf-8")
-    yield tmp_path
+    return tmp_path
 
 
 def test_ids_decode_to_the_pairs_and_nothing_leaks(corpus: Path) -> None:

@@ -33,8 +33,8 @@ def test_text_with_quotes_and_other_scripts_survives(tmp_path: Path) -> None:
 
 
 def test_overrides_are_toml_or_text() -> None:
-    config = build_config(dict(ENDS), ["model.layers=2", "data.path=../some folder", "model.residual=true"])
-    assert (config.model.layers, config.data.path, config.model.residual) == (2, "../some folder", True)
+    config = build_config(dict(ENDS), ["model.layers=2", "data.path=../some folder", "data.drop_identical=false"])
+    assert (config.model.layers, config.data.path, config.data.drop_identical) == (2, "../some folder", False)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,8 @@ from seq2seq.config import SubwordConfig
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Subword, Vocabularies, join_words, normalise, split_words
 from seq2seq.errors import ConfigError, RunError
 
-SENTENCES = [
-    " ".join(random.Random(row).choices("the cat sat on a mat with my old hat and ran to Rome".split(), k=7)) + "."
-    for row in range(400)
-]
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "my", "old", "hat", "and", "ran", "to", "Rome"]
+SENTENCES = [" ".join(random.Random(row).choices(WORDS, k=7)) + "." for row in range(400)]
 KINDS = {
     kind: Subword.train(SENTENCES, SubwordConfig(type=kind), vocab_size=size)
     for kind, size in {"unigram": 290, "bpe": 290, "char": 400, "word": 400}.items()

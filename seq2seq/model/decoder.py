@@ -7,6 +7,7 @@ features that the output layer reads, ``V`` target vocabulary.
 from torch import Tensor, nn
 
 from seq2seq.model.bridge import CopyBridge, ProjectBridge
+from seq2seq.model.embedding import Embedding
 from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.state import Encoded, State
 
@@ -28,7 +29,7 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         stack: RecurrentStack,
         bridge: CopyBridge | ProjectBridge,
         *,

@@ -6,6 +6,7 @@ The contract is ``forward(batch) -> Encoded`` and ``output_size``, the width of 
 from torch import nn
 
 from seq2seq.corpus.batching import Batch
+from seq2seq.model.embedding import Embedding
 from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.state import Encoded
 
@@ -17,7 +18,7 @@ class StackedEncoder(nn.Module):
     (:func:`seq2seq.corpus.batching.collate`).
     """
 
-    def __init__(self, embedding: nn.Embedding, stack: RecurrentStack, *, output_size: int) -> None:
+    def __init__(self, embedding: Embedding, stack: RecurrentStack, *, output_size: int) -> None:
         super().__init__()
         self.embedding = embedding
         self.stack = stack

@@ -27,17 +27,18 @@ class RecurrentStack(nn.Module):
         input_size: E.
         widths: H of each layer, bottom first.
         dropout: probability of zeroing an output of any layer, the top one included.
-        residual: add a layer's input to its output wherever the two have one width (Wu et al. 2016, §3.1).
+        residual_from: first layer, counted from 1, whose input is added to its output (Wu et al. 2016, §3.1),
+            wherever the two have one width; 0: none.
     """
 
-    def __init__(self, input_size: int, widths: Sequence[int], *, dropout: float, residual: bool) -> None:
+    def __init__(self, input_size: int, widths: Sequence[int], *, dropout: float, residual_from: int) -> None:
         super().__init__()
         sizes = [input_size, *widths]
         self.layers = nn.ModuleList(
             nn.LSTM(below, width, batch_first=True) for below, width in zip(sizes, widths, strict=False)
         )
         self.dropout = nn.Dropout(dropout)
-        self.residual = residual
+        self.residual_from = residual_from
 
     def forward(
         self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None
@@ -68,7 +69,7 @@ class RecurrentStack(nn.Module):
             hidden.append(last_hidden[0])
             cell.append(last_cell[0])
             outputs = _map(self.dropout, outputs)
-            if self.residual and _width(outputs) == _width(sequence):
+            if 0 < self.residual_from <= index + 1 and _width(outputs) == _width(sequence):
                 outputs = _map(_data(sequence).add, outputs)
             sequence = outputs
         if isinstance(sequence, PackedSequence):

@@ -12,6 +12,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.bridge import CopyBridge, ProjectBridge
 from seq2seq.model.decoder import Decoder
+from seq2seq.model.embedding import Embedding
 from seq2seq.model.encoders import StackedEncoder
 from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.state import Encoded, State
@@ -43,14 +44,15 @@ class Seq2Seq(nn.Module):
 
 def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
     """A freshly initialised model for vocabularies of these sizes."""
-    src_embedding = nn.Embedding(src_vocab, config.embedding_size)
+    scale = math.sqrt(config.embedding_size) if config.initialisation == "scaled" else 1.0
+    src_embedding = Embedding(src_vocab, config.embedding_size, scale=scale)
     tgt_embedding = src_embedding
     if config.tie_embeddings != "all":
-        tgt_embedding = nn.Embedding(tgt_vocab, config.embedding_size)
+        tgt_embedding = Embedding(tgt_vocab, config.embedding_size, scale=scale)
     src_widths, tgt_widths = config.encoder_widths(), config.decoder_widths()
 
     def stack(widths: tuple[int, ...]) -> RecurrentStack:
-        return RecurrentStack(config.embedding_size, widths, dropout=config.dropout, residual=config.residual)
+        return RecurrentStack(config.embedding_size, widths, dropout=config.dropout, residual_from=config.residual_from)
 
     encoder = StackedEncoder(src_embedding, stack(src_widths), output_size=src_widths[-1])
     match config.bridge:
@@ -83,17 +85,15 @@ def _initialise_uniform(model: nn.Module) -> None:
 def _initialise_scaled(model: nn.Module, forget_bias: float) -> None:
     """Xavier input weights (Glorot & Bengio 2010), orthogonal recurrences (Saxe et al. 2014), forget bias."""
     for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
-        elif isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.LSTM):
             _initialise_lstm(module, forget_bias)
-    # A tied output layer was visited as Linear after the embedding: give the shared table its own scale.
+    # Last, because a tied output layer shares an embedding's table.
     for module in model.modules():
-        if isinstance(module, nn.Embedding):
+        if isinstance(module, Embedding):
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
 
 

@@ -12,8 +12,8 @@ from torch.autograd.function import once_differentiable
 
 from seq2seq.corpus.subword import PAD
 
-# Logits of one chunk: 4 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
-_CHUNK_CELLS = 1 << 20
+# Logits of one chunk: 8 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
+_CHUNK_CELLS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         # Autocast does not reach into a custom function: matrix products take its type by hand.
         fast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
         exact = torch.promote_types(features.dtype, torch.float32)
-        matrix = weight.to(fast)
+        matrix, offset = weight.to(fast), bias.to(fast)
         rows = max(1, _CHUNK_CELLS // weight.shape[0])
         smoothed, nll = (torch.zeros((), dtype=exact, device=features.device) for _ in range(2))
         grad_features = torch.empty_like(features) if with_gradient else None
@@ -77,20 +77,27 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 chunk = features[start : start + rows].to(fast)
                 wanted = targets[start : start + rows].unsqueeze(1)
                 real = (wanted != PAD).to(exact)
-                log_probs = torch.log_softmax((chunk @ matrix.T).to(exact) + bias.to(exact), dim=-1)
-                chunk_nll = -log_probs.gather(1, wanted) * real
-                uniform = -log_probs.mean(dim=1, keepdim=True) * real
-                nll += chunk_nll.sum()
-                smoothed += (1 - smoothing) * chunk_nll.sum() + smoothing * uniform.sum()
+                logits = torch.addmm(offset, chunk, matrix.T)
+                probs = torch.softmax(logits, dim=-1)
+                # The largest probability is at least 1 / V, so unlike the wanted one it never underflows.
+                log_total = logits.amax(1, keepdim=True).to(exact) - probs.amax(1, keepdim=True).to(exact).log()
+                log_prob = logits.gather(1, wanted).to(exact) - log_total
+                nll -= (log_prob * real).sum()
+                smoothed -= (1 - smoothing) * (log_prob * real).sum()
+                if smoothing:
+                    mean = logits.mean(1, keepdim=True, dtype=exact) - log_total
+                    smoothed -= smoothing * (mean * real).sum()
                 if grad_features is None or grad_weight is None or grad_bias is None:
                     continue
-                # d loss / d logits = softmax - target distribution, nothing at padding.
-                gradient = log_probs.exp_().sub_(smoothing / weight.shape[0])
-                gradient.scatter_add_(1, wanted, torch.full_like(real, smoothing - 1)).mul_(real)
-                grad_bias += gradient.sum(dim=0)
-                gradient = gradient.to(fast)
-                grad_features[start : start + rows] = gradient @ matrix
-                grad_weight += gradient.T @ chunk
+                # d loss / d logits = softmax - target distribution. Padding is struck out of what it is
+                # multiplied with, which is smaller than this.
+                share = smoothing / weight.shape[0]
+                gradient = probs.sub_(share) if smoothing else probs
+                gradient.scatter_(1, wanted, (log_prob.exp() - (1 - smoothing) - share).to(fast))
+                real = real.to(fast)
+                grad_bias += (real.T @ gradient)[0]
+                grad_features[start : start + rows] = (gradient @ matrix) * real
+                grad_weight += gradient.T @ (chunk * real)
         if with_gradient:
             ctx.save_for_backward(grad_features, grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)

@@ -1,0 +1,116 @@
+"""The command as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seq2seq.cli import main
+from seq2seq.recipe import recipe_names, recipe_text
+
+
+def command(*arguments: str | Path, stdin: bytes = b"", **settings: object) -> "subprocess.CompletedProcess[bytes]":
+    line = [sys.executable, "-m", "seq2seq", *map(str, arguments)]
+    return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120, **settings)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from seq2seq.cli import _parser; _parser(); "
+        "print([name for name in sys.modules if name in ('torch', 'datasets', 'numpy')])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def test_recipes_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == recipe_names()
+    assert main(["recipes", "reverse-digits"]) == 0
+    assert capsys.readouterr().out == recipe_text("reverse-digits")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "no-such-recipe"], "no recipe or file named 'no-such-recipe'"),
+        (["prepare", "reverse-digits", "--set", "model.layer=3"], "unknown key model.layer (did you mean layers?)"),
+        (["translate", "--model", "no-such-run"], "no-such-run is not a folder"),
+        (["evaluate", "--model", "no-such-run"], "no-such-run"),
+        (["evaluate", "--model", "x", "--src", "y"], "--src and --ref go together"),
+        (["train", "reverse-digits", "--device", "tpu"], "device 'tpu' cannot be used"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("seq2seq: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_nonsense_numbers_exit_2(value: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["translate", "--model", "x", "--beam", value])
+    assert caught.value.code == 2
+
+
+def test_more_outputs_than_beam_are_refused(digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", "--model", str(digits_run), "--beam", "2", "--nbest", "3"]) == 2
+    assert "--nbest 3 is more than --beam 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_three_lines_in_three_lines_out(digits_run: Path, locale: str) -> None:
+    done = command("translate", "--model", digits_run, stdin=b"1\n\n\xff2\n", env=os.environ | {"LC_ALL": locale})
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert done.stdout.count(b"\n") == 3
+    assert done.stdout.split(b"\n")[1] == b""
+
+
+def test_a_reader_that_leaves_early_is_no_error(digits_run: Path) -> None:
+    line = f"yes 12 | head -n 20000 | {sys.executable} -m seq2seq translate --model '{digits_run}' --beam 1 | head -n 1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=120)
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+def test_evaluating_files(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "src").write_text("123\n\n45\n")
+    (tmp_path / "ref").write_text("321\n\n54\n")
+    before = (digits_run / "evaluation.json").read_bytes(), (digits_run / "README.md").read_bytes()
+    try:
+        arguments = ["--src", str(tmp_path / "src"), "--ref", str(tmp_path / "ref"), "--beam", "2"]
+        assert main(["evaluate", "--model", str(digits_run), *arguments]) == 0
+        content = json.loads((digits_run / "evaluation.json").read_bytes())
+        assert (content["sentences"], content["beam"]) == (3, 2)
+        assert content["bleu"]["signature"] in capsys.readouterr().out
+    finally:
+        (digits_run / "evaluation.json").write_bytes(before[0])
+        (digits_run / "README.md").write_bytes(before[1])
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    arguments = ["train", "reverse-digits", "--run", tmp_path / "run", "--set", "training.max_updates=100000"]
+    arguments += ["--set", "data.train=2000", "--set", f"data.directory={tmp_path}"]
+    arguments += ["--set", "data.validation_size=10", "--set", "data.test_size=10"]
+    process = subprocess.Popen([sys.executable, "-m", "seq2seq", *map(str, arguments)], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "log.jsonl").is_file() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert b"stopped by SIGTERM" in errors
+    assert b"Traceback" not in errors
+    assert list((tmp_path / "run" / "checkpoints").iterdir())

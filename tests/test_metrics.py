@@ -1,0 +1,33 @@
+"""Scores are sacreBLEU's own, with interval and signature, and JSON can hold them."""
+
+import json
+from dataclasses import asdict
+
+import sacrebleu
+
+from seq2seq.evaluation.metrics import bleu, corpus_scores
+from seq2seq.evaluation.model_card import _cell
+
+HYPOTHESES = [f"the cat number {n} sat on the mat ." for n in range(40)]
+REFERENCES = [f"the cat number {n} sat on {'a' if n % 3 else 'the'} mat ." for n in range(40)]
+
+
+def test_scores_equal_sacrebleu_and_carry_its_signature() -> None:
+    scores = corpus_scores(HYPOTHESES, REFERENCES)
+    assert scores["bleu"].score == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score == bleu(HYPOTHESES, REFERENCES)
+    assert scores["chrf"].score == sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score
+    assert scores["ter"].score == sacrebleu.corpus_ter(HYPOTHESES, [REFERENCES]).score
+    for score in scores.values():
+        assert score.low <= score.score <= score.high
+        assert f"version:{sacrebleu.__version__}" in score.signature
+    json.dumps({name: asdict(score) for name, score in scores.items()})
+
+
+def test_perfect_output_has_perfect_scores() -> None:
+    scores = corpus_scores(REFERENCES, REFERENCES)
+    assert round(scores["bleu"].score) == 100
+    assert round(scores["ter"].score) == 0
+
+
+def test_a_cell_cannot_break_the_table() -> None:
+    assert _cell("a|b\n<script>\\") == "a\\|b &lt;script>\\\\"

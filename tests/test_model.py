@@ -1,0 +1,57 @@
+"""The paper's particulars: what is handed over, how weights begin."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from seq2seq.corpus.batching import collate
+from seq2seq.model.seq2seq import Seq2Seq
+
+
+def test_every_decoder_layer_starts_at_the_state_of_its_encoder_layer(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(layers=3)
+    batch = collate([[5, 6, 7], [8, 9, 10]], reverse=True)
+    _, start = model.encode(batch)
+    below = model.encoder.embedding(batch.src)
+    for layer, encoder_layer in enumerate(model.encoder.stack.layers):
+        below, (hidden, cell) = encoder_layer(below)
+        torch.testing.assert_close(start.hidden[layer], hidden[0])
+        torch.testing.assert_close(start.cell[layer], cell[0])
+
+
+def test_the_decoder_reads_the_state_of_every_layer(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(layers=3)
+    _, start = model.encode(collate([[5, 6, 7]], reverse=True))
+    expected, _ = model.decoder.step(torch.tensor([2]), start)
+    for part in ("hidden", "cell"):
+        for layer in range(3):
+            changed = list(getattr(start, part))
+            changed[layer] = changed[layer] + 1
+            other = type(start)(**{"hidden": start.hidden, "cell": start.cell, part: tuple(changed)})
+            assert not torch.allclose(model.decoder.step(torch.tensor([2]), other)[0], expected)
+
+
+def test_uniform_initialisation_is_the_papers(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(initialisation="uniform", hidden_size=64)
+    values = torch.cat([parameter.flatten() for parameter in model.parameters()])
+    assert values.abs().max() <= 0.08
+    assert abs(float(values.std()) - 0.16 / 12**0.5) < 1e-3
+
+
+def test_scaled_initialisation(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(initialisation="scaled", hidden_size=32, embedding_size=64, vocab=2000, forget_bias=2.0)
+    assert abs(float(model.encoder.embedding(torch.arange(2000)).std()) - 1) < 0.05
+    for lstm in (module for module in model.modules() if isinstance(module, nn.LSTM)):
+        bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).view(4, -1)
+        assert bias[1].eq(2).all()
+        assert bias[[0, 2, 3]].eq(0).all()
+        for gate in lstm.weight_hh_l0.chunk(4):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(32, dtype=torch.float64))
+
+
+def test_tied_tables_are_one_tensor(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(tie_embeddings="all")
+    assert model.decoder.output.weight is model.encoder.embedding.weight is model.decoder.embedding.weight
+    model = tiny_model(tie_embeddings="target")
+    assert model.decoder.output.weight is model.decoder.embedding.weight is not model.encoder.embedding.weight

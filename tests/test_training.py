@@ -1,0 +1,192 @@
+"""Training: resuming equals not stopping, bad numbers change nothing, signals save."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.config import TrainingConfig
+from seq2seq.corpus.prepared import Prepared, prepare
+from seq2seq.errors import ConfigError, Seq2SeqError
+from seq2seq.model.compute import Compute
+from seq2seq.model.run_folder import load_tensors
+from seq2seq.recipe import load_recipe
+from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.loop import Trainer
+from seq2seq.training.objective import cross_entropy
+from seq2seq.training.signals import Interrupted, StopSignals
+from seq2seq.training.train import train
+
+CPU = Compute.pick("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    data = tmp_path_factory.mktemp("data")
+    small = ["data.train=1500", "data.validation_size=10", "data.test_size=10", "training.batch_tokens=200"]
+    sizes = ["model.hidden_size=16", "model.embedding_size=8", "model.dropout=0.2", "training.max_updates=24"]
+    return [f"data.directory={data}", *small, *sizes, "training.validate_every=10"]
+
+
+def digest(run: Path) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in load_tensors(run / "model.safetensors").items()}
+
+
+def test_two_runs_are_bit_identical(overrides: list[str], tmp_path: Path) -> None:
+    one, two = (train("reverse-digits", run=tmp_path / name, overrides=overrides, device="cpu") for name in "ab")
+    assert digest(one) == digest(two)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10, 19])
+def test_resuming_equals_not_stopping(
+    stop: int, overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train("reverse-digits", run=tmp_path / "whole", overrides=overrides, device="cpu")
+    real, updates = Trainer._update, 0
+
+    def update_and_stop(self: Trainer, batches: list) -> None:
+        nonlocal updates
+        real(self, batches)
+        updates += 1
+        if updates == stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_update", update_and_stop)
+    with pytest.raises(Interrupted) as caught:
+        train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
+    assert caught.value.exit_code == 143
+    monkeypatch.setattr(Trainer, "_update", real)
+    stopped = train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
+    assert digest(stopped) == digest(whole)
+
+
+def test_a_finished_run_is_left_alone_and_can_be_extended(
+    overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    before = (run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert ((run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()) == before
+    assert "is trained already" in capsys.readouterr().err
+    train("reverse-digits", run=run, overrides=[*overrides, "training.max_updates=30"], device="cpu")
+    assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["updates"] == 30
+
+
+def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_path: Path) -> None:
+    train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    with pytest.raises(ConfigError, match=r"model\.hidden_size \(16 there, 8 now\)"):
+        train("reverse-digits", run=tmp_path / "run", overrides=[*overrides, "model.hidden_size=8"], device="cpu")
+
+
+@pytest.fixture(scope="module")
+def corpus(overrides: list[str]) -> Prepared:
+    return prepare(load_recipe("reverse-digits", overrides))
+
+
+@pytest.fixture
+def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
+    def make(**settings: object) -> Trainer:
+        config = TrainingConfig(**({"max_updates": 100, "batch_tokens": 100, "schedule": "constant"} | settings))
+        return Trainer(tiny_model(vocab=15).float(), corpus, config, CPU, reverse=True)
+
+    return make
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_changes_no_weight(
+    trainer: Callable[..., Trainer], optimizer: str, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = trainer(optimizer=optimizer)
+    steps = training.steps()
+    next(steps)
+    before = [parameter.clone() for parameter in training.model.parameters()]
+    poison = training.model.decoder.output.bias.register_hook(lambda gradient: gradient * bad)
+    next(steps)
+    assert all(map(torch.equal, before, training.model.parameters()))
+    poison.remove()
+    next(steps)
+    assert not all(map(torch.equal, before, training.model.parameters()))
+    training.read_window()
+    assert training.progress.skipped == 1
+
+
+def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) -> None:
+    training = trainer()
+    training.model.decoder.output.bias.register_hook(lambda gradient: gradient * float("nan"))
+    steps = training.steps()
+    for _ in range(20):
+        next(steps)
+    with pytest.raises(Seq2SeqError, match="training diverged: no finite gradient in the last 20 updates"):
+        training.read_window()
+
+
+def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Trainer]) -> None:
+    one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
+    two.model.load_state_dict(one.model.state_dict())
+    batches = two._batches()
+    pair = [next(batches), next(batches)]
+    losses = [
+        cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
+        for batch in pair
+    ]
+    tokens = sum(int((batch.tgt_out != 0).sum()) for batch in pair)
+    (sum(losses) / tokens).backward()
+    next(one.steps())
+    for before, after in zip(two.model.parameters(), one.model.parameters(), strict=True):
+        torch.testing.assert_close(after, before - one.config.learning_rate * before.grad)
+
+
+def test_sgd_is_clipped_at_the_norm(trainer: Callable[..., Trainer]) -> None:
+    training = trainer(optimizer="sgd", clip_norm=1e-3, learning_rate=1.0)
+    before = [parameter.detach().clone() for parameter in training.model.parameters()]
+    next(training.steps())
+    moved = torch.stack([(a - b).norm() for a, b in zip(training.model.parameters(), before, strict=True)]).norm()
+    assert float(moved) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    trainer: Callable[..., Trainer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = trainer()
+    steps = training.steps()
+    for _ in range(3):
+        next(steps)
+        save_checkpoint(tmp_path, training.checkpoint())
+    folders = sorted((tmp_path / "checkpoints").iterdir())
+    assert [folder.name for folder in folders] == ["00000002", "00000003"]
+    content = bytearray((folders[1] / "tensors.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folders[1] / "tensors.safetensors").write_bytes(content)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.progress["updates"] == 2
+    assert "00000003/tensors.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_a_second_signal_is_not_held_back() -> None:
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+def test_a_gpu_learns_in_every_precision(precision: str, corpus: Prepared, tiny_model: Callable) -> None:
+    config = TrainingConfig(max_updates=200, batch_tokens=500, learning_rate=0.005, warmup_updates=10)
+    compute = Compute.pick("cuda", precision)
+    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), corpus, config, compute, reverse=True)
+    losses = []
+    for update, _ in enumerate(training.steps(), start=1):
+        if update % 50 == 0:
+            losses.append(training.read_window()["loss"])
+    assert losses[-1] < 0.9 * losses[0]
+    assert training.progress.skipped < 20
