@@ -2,7 +2,8 @@
 RECIPE ?= tatoeba-en-es
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
 PYTHON ?= python3
-TEXT   ?=
+# As it was typed: make must not read a dollar sign in a sentence as a variable of its own.
+override TEXT := $(value TEXT)
 
 VENV    := .venv
 BIN     := $(VENV)/bin

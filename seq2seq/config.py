@@ -249,6 +249,12 @@ def _data_faults(data: DataConfig) -> Iterator[str]:
 
 
 def _model_faults(model: ModelConfig, subword: SubwordConfig) -> Iterator[str]:
+    if model.tie_embeddings == "all" and not subword.joint:
+        yield 'model.tie_embeddings = "all" needs subword.joint = true; "target" works without'
+    if subword.joint and subword.tgt_vocab_size:
+        yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
+    if max(model.layers, model.decoder_layers) > _RANGES["model.layers"][1]:
+        return  # named already, and a list of so many widths would take all the memory
     for key, widths, layers in (
         ("hidden_size", model.encoder_widths(), model.layers),
         ("decoder_hidden_size", model.decoder_widths(), model.decoder_layers or model.layers),
@@ -263,10 +269,6 @@ def _model_faults(model: ModelConfig, subword: SubwordConfig) -> Iterator[str]:
             f"{list(model.encoder_widths())} and {list(model.decoder_widths())}: "
             'make them equal or set model.bridge = "project"'
         )
-    if model.tie_embeddings == "all" and not subword.joint:
-        yield 'model.tie_embeddings = "all" needs subword.joint = true; "target" works without'
-    if subword.joint and subword.tgt_vocab_size:
-        yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
 
 
 def _training_faults(training: TrainingConfig) -> Iterator[str]:

@@ -67,7 +67,7 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         if not (separator and dot and name):
             faults.append(f"--set {override!r} must read table.key=value")
         elif isinstance(tables.setdefault(table, {}), dict):
-            tables[table][name] = _parse_value(text.strip())
+            tables[table][name] = _parse_value(text.strip(), _kind(table, name))
     known = get_type_hints(Config)
     parts = {}
     for table, values in tables.items():
@@ -98,11 +98,19 @@ def to_toml(config: Config) -> str:
     return "\n".join(lines)
 
 
-def _parse_value(text: str) -> Any:
+def _kind(table: str, name: str) -> Any:
+    """Type of a setting, None if there is no such setting."""
+    cls = get_type_hints(Config).get(table)
+    return get_type_hints(cls).get(name) if cls else None
+
+
+def _parse_value(text: str, kind: Any) -> Any:
+    """A value from the command line: TOML, or the text itself where that is not TOML or a string is wanted."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if kind is str and not isinstance(value, str) else value
 
 
 def _checked(table: str, values: dict[str, Any], cls: type, faults: list[str]) -> dict[str, Any]:

@@ -29,5 +29,11 @@ def test_perfect_output_has_perfect_scores() -> None:
     assert round(scores["ter"].score) == 0
 
 
+def test_outputs_that_match_nothing_or_are_empty_can_be_scored() -> None:
+    for hypotheses in (["", "", "a"], ["x", "", "y"]):
+        scores = corpus_scores(hypotheses, ["a b c d", "", "a"])
+        assert all(type(score.low) is float for score in scores.values())
+
+
 def test_a_cell_cannot_break_the_table() -> None:
     assert _cell("a|b\n<script>\\") == "a\\|b &lt;script>\\\\"

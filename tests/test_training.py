@@ -11,7 +11,7 @@ import torch
 
 from seq2seq.config import TrainingConfig
 from seq2seq.corpus.prepared import Prepared, prepare
-from seq2seq.errors import ConfigError, Seq2SeqError
+from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import load_tensors
 from seq2seq.recipe import load_recipe
@@ -82,6 +82,17 @@ def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_pat
         train("reverse-digits", run=tmp_path / "run", overrides=[*overrides, "model.hidden_size=8"], device="cpu")
 
 
+def test_another_corpus_in_a_begun_run_is_refused(overrides: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    lines = [f"{number}\t{number}\n" for number in range(1000, 1400)]
+    path.write_text("".join(lines), encoding="utf-8")
+    settings = [*overrides, "data.format=tsv", f"data.path={path}", "data.train=c.tsv", "data.src=1", "data.tgt=2"]
+    train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+    path.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(RunError, match="was begun on another state of its corpus"):
+        train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def corpus(overrides: list[str]) -> Prepared:
     return prepare(load_recipe("reverse-digits", overrides))
@@ -145,7 +156,9 @@ def test_sgd_is_clipped_at_the_norm(trainer: Callable[..., Trainer]) -> None:
     training = trainer(optimizer="sgd", clip_norm=1e-3, learning_rate=1.0)
     before = [parameter.detach().clone() for parameter in training.model.parameters()]
     next(training.steps())
-    moved = torch.stack([(a - b).norm() for a, b in zip(training.model.parameters(), before, strict=True)]).norm()
+    moved = torch.stack(
+        [(a.detach() - b).norm() for a, b in zip(training.model.parameters(), before, strict=True)]
+    ).norm()
     assert float(moved) == pytest.approx(1e-3, rel=1e-2)
 
 

@@ -149,7 +149,7 @@ def _make(config: Config, folder: Path) -> None:
 def _held_out(data: DataConfig) -> tuple[list[Pair], list[Pair]]:
     """Validation and test part: given ones as they are, every line; others cut from the training part."""
     sizes = (0 if data.validation else data.validation_size, 0 if data.test else data.test_size)
-    cut = hold_out(lambda: clean(read_pairs(data, "train"), data, Counter()), sizes)
+    cut = hold_out(lambda: _watched(clean(read_pairs(data, "train"), data, Counter()), "reading"), sizes)
     validation = list(read_pairs(data, "validation")) if data.validation else cut[0]
     test = list(read_pairs(data, "test")) if data.test else cut[1]
     return validation, test
@@ -157,18 +157,24 @@ def _held_out(data: DataConfig) -> tuple[list[Pair], list[Pair]]:
 
 def _learn_vocabularies(config: Config, training: Callable[[Counter[str]], Iterator[Pair]]) -> Vocabularies:
     subword = config.subword
+
+    def pairs() -> Iterator[Pair]:
+        return _watched(training(Counter()), "learning subwords")
+
     if subword.joint:
-        both = (text for pair in training(Counter()) for text in (pair.src, pair.tgt))
+        both = (text for pair in pairs() for text in (pair.src, pair.tgt))
         joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
         return Vocabularies(joint, joint)
+    tgt_size = subword.tgt_vocab_size or subword.vocab_size
     return Vocabularies(
-        Subword.train((pair.src for pair in training(Counter())), subword, vocab_size=subword.vocab_size),
-        Subword.train(
-            (pair.tgt for pair in training(Counter())),
-            subword,
-            vocab_size=subword.tgt_vocab_size or subword.vocab_size,
-        ),
+        Subword.train((pair.src for pair in pairs()), subword, vocab_size=subword.vocab_size),
+        Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=tgt_size),
     )
+
+
+def _watched(pairs: Iterable[Pair], what: str) -> Iterator[Pair]:
+    """The same pairs under a progress bar, if there are enough of them to wait for."""
+    return iter(tqdm(pairs, desc=what, unit=" pairs", unit_scale=True, delay=2, disable=None))
 
 
 def _write_ids(
@@ -182,7 +188,7 @@ def _write_ids(
     features = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
     kept = 0
     with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
-        for pair in tqdm(pairs, desc="tokenising", unit=" pairs", delay=2, disable=None):
+        for pair in _watched(pairs, "tokenising"):
             src, tgt = vocabularies.src.encode(pair.src), vocabularies.tgt.encode(pair.tgt)
             if max(len(src), len(tgt)) > max_tokens:
                 dropped["too long"] += 1

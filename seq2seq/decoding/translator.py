@@ -85,7 +85,9 @@ class Translator:
 
     def is_cut(self, sentence: str) -> bool:
         """Whether a sentence is too long to be read to its end."""
-        return len(self.vocabularies.src.encode(sentence)) > self.config.data.max_tokens
+        most = self.config.data.max_tokens
+        # No token is shorter than a byte, save for the mark of the first word.
+        return len(sentence.encode("utf-8", "replace")) >= most and len(self.vocabularies.src.encode(sentence)) > most
 
     def _search(self, sources: Sequence[Sequence[int]], options: DecodingConfig) -> list[list[Hypothesis]]:
         batch = collate(sources, reverse=self.config.model.reverse_source)

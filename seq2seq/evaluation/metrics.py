@@ -1,6 +1,6 @@
 """Scores of detokenised text, by sacreBLEU, each with the signature that makes it comparable."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ def corpus_scores(hypotheses: Sequence[str], references: Sequence[str]) -> dict[
     metrics: dict[str, Any] = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
     scores = {}
     for name, metric in metrics.items():
+        metric._compute_score_from_stats = _plain(metric._compute_score_from_stats)
         result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=_RESAMPLES)
         # sacreBLEU gives numpy numbers, which JSON does not know, and the middle and half width of the interval.
         middle, half = float(result._mean), float(result._ci)
@@ -41,3 +42,14 @@ def corpus_scores(hypotheses: Sequence[str], references: Sequence[str]) -> dict[
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """Corpus BLEU alone, without an interval: for validation."""
     return float(BLEU().corpus_score(list(hypotheses), [list(references)]).score)
+
+
+def _plain(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same with Python's floats: a mix of numpy's and Python's crashes sacreBLEU's bootstrap (2.6.0)."""
+
+    def compute_plain(statistics: Any) -> Any:
+        result = compute(statistics)
+        result.score = float(result.score)
+        return result
+
+    return compute_plain

@@ -78,7 +78,8 @@ class RecurrentStack(nn.Module):
 
 
 def _data(sequence: Tensor | PackedSequence) -> Tensor:
-    return sequence.data
+    # A tensor has a .data of its own, which would cut it off from its gradient.
+    return sequence.data if isinstance(sequence, PackedSequence) else sequence
 
 
 def _width(sequence: Tensor | PackedSequence) -> int:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, create_run, save_model, untied_weights
@@ -70,8 +70,13 @@ class _Session:
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
         self.trainer = Trainer(model, prepared, config.training, compute, reverse=config.model.reverse_source)
-        create_run(folder, config, vocabularies)
         checkpoint = load_checkpoint(folder)
+        if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
+            raise RunError(
+                f"{folder} was begun on another state of its corpus {config.data.path}: "
+                "bring that state back, choose another folder with --run, or remove this one"
+            )
+        create_run(folder, config, vocabularies)
         if checkpoint:
             self.trainer.restore(checkpoint)
 
@@ -149,7 +154,9 @@ class _Session:
         save_model(self.folder, untied_weights(self.trainer.model), facts)
 
     def _save(self) -> None:
-        save_checkpoint(self.folder, self.trainer.checkpoint())
+        checkpoint = self.trainer.checkpoint()
+        checkpoint.progress["corpus"] = self.prepared.report["fingerprint"]
+        save_checkpoint(self.folder, checkpoint)
 
     def _log(self, kind: str, numbers: Mapping[str, Any]) -> None:
         position = self.trainer.position()
