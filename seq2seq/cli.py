@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seq2seq.config import DecodingConfig
+from seq2seq.config import Config, DecodingConfig
 from seq2seq.errors import Seq2SeqError
 from seq2seq.version import __version__
 
@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone, as in `seq2seq translate | head`; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        print(f"seq2seq: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("seq2seq: interrupted", file=sys.stderr)
         return 130
@@ -125,7 +128,7 @@ def _translate(options: argparse.Namespace) -> None:
     from seq2seq.decoding.translator import Translator
 
     translator = Translator.load(options.model, device=options.device, precision=options.precision)
-    decoding = _decoding(options, translator.config.decoding)
+    decoding = _decoding(options, translator.config)
     if options.nbest > decoding.beam:
         raise Seq2SeqError(f"--nbest {options.nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
     translate_stream(translator, sys.stdin.buffer, sys.stdout.buffer, decoding, nbest=options.nbest)
@@ -142,14 +145,15 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.model,
         split=options.split,
         files=(options.src, options.ref) if options.src else None,
-        options=_decoding(options, read_config(Path(options.model)).decoding),
+        options=_decoding(options, read_config(Path(options.model))),
         device=options.device,
         precision=options.precision,
     )
     print(summary(read_evaluation(Path(options.model))))
 
 
-def _decoding(options: argparse.Namespace, defaults: DecodingConfig) -> DecodingConfig:
-    """The run's own settings, save for those on the command line."""
+def _decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
+    """The run's own settings, save for those on the command line, checked together."""
     names = ("beam", "length_penalty", "max_length", "batch_tokens")
-    return replace(defaults, **{name: getattr(options, name) for name in names if getattr(options, name) is not None})
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return replace(config, decoding=replace(config.decoding, **given)).decoding

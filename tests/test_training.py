@@ -1,7 +1,9 @@
 """Training: resuming equals not stopping, bad numbers change nothing, signals save."""
 
 import json
+import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from seq2seq.config import TrainingConfig
 from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.model.compute import Compute
-from seq2seq.model.run_folder import load_tensors
+from seq2seq.model.run_folder import load_run, load_tensors
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.loop import Trainer
@@ -33,7 +35,11 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def digest(run: Path) -> dict[str, bytes]:
-    return {name: tensor.numpy().tobytes() for name, tensor in load_tensors(run / "model.safetensors").items()}
+    """All that a run ends with: the best model, and weights, moments and random state of the last update."""
+    last = max((run / "checkpoints").iterdir()) / "tensors.safetensors"
+    assert last.parent.name == "00000024"
+    tensors = load_tensors(last) | load_tensors(run / "model.safetensors")
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def test_two_runs_are_bit_identical(overrides: list[str], tmp_path: Path) -> None:
@@ -74,6 +80,34 @@ def test_a_finished_run_is_left_alone_and_can_be_extended(
     assert "is trained already" in capsys.readouterr().err
     train("reverse-digits", run=run, overrides=[*overrides, "training.max_updates=30"], device="cpu")
     assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["updates"] == 30
+    load_run(run)
+
+
+def test_settings_may_change_without_a_better_model(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    train("reverse-digits", run=run, overrides=[*overrides, "decoding.beam=2"], device="cpu")
+    assert load_run(run).config.decoding.beam == 2
+
+
+def test_a_limit_in_epochs_survives_a_resume(overrides: list[str], tmp_path: Path) -> None:
+    settings = [*overrides, "training.max_updates=0", "training.max_epochs=0.4", "training.checkpoint_every=1"]
+    whole = train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+    last = json.loads((whole / "log.jsonl").read_text().splitlines()[-1])
+    settings[-2] = "training.max_epochs=0.8"
+    train("reverse-digits", run=whole, overrides=settings, device="cpu")
+    longer = json.loads((whole / "log.jsonl").read_text().splitlines()[-1])
+    assert 0.4 <= last["epochs"] < 0.8 <= longer["epochs"] < 1
+
+
+def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    for path in (run / "checkpoints").glob("*/tensors.safetensors"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"no checkpoint in .* is whole"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(RunError, match="holds a model but no checkpoint"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
 
 
 def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_path: Path) -> None:
@@ -122,8 +156,9 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(
     poison.remove()
     next(steps)
     assert not all(map(torch.equal, before, training.model.parameters()))
-    training.read_window()
-    assert training.progress.skipped == 1
+    numbers = training.read_window()
+    assert training.progress.skipped == numbers["skipped"] == 1
+    assert all(map(math.isfinite, numbers.values()))
 
 
 def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) -> None:
@@ -132,7 +167,7 @@ def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) 
     steps = training.steps()
     for _ in range(20):
         next(steps)
-    with pytest.raises(Seq2SeqError, match="training diverged: no finite gradient in the last 20 updates"):
+    with pytest.raises(Seq2SeqError, match="training diverged: no finite gradient in 20 updates in a row"):
         training.read_window()
 
 

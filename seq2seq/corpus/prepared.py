@@ -27,7 +27,7 @@ from seq2seq.corpus.subword import Subword, Vocabularies, normalise
 from seq2seq.errors import CorpusError
 
 # Part of the cache's key: raise it when the same settings come to mean other ids.
-_LAYOUT = 1
+_LAYOUT = 2
 _TOKENS = "tokens.arrow"
 
 
@@ -131,7 +131,10 @@ def _make(config: Config, folder: Path) -> None:
     vocabularies = _learn_vocabularies(config, training)
     vocabularies.save(folder)
     dropped: Counter[str] = Counter()
-    digest = _write_ids(folder, training(dropped), vocabularies, config.data.max_tokens, dropped)
+    digest = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model)
+    for pair in (*validation, *test):
+        digest.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
+    _write_ids(folder, training(dropped), vocabularies, config.data.max_tokens, dropped, digest)
     columns = _open_columns(folder)
     report = {
         "kept": len(columns[0].lengths()),
@@ -141,7 +144,7 @@ def _make(config: Config, folder: Path) -> None:
         "test sources in training": _leaks(columns[0], (vocabularies.src.encode(pair.src) for pair in test)),
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(columns[0].lengths().sum()), "tgt": int(columns[1].lengths().sum())},
-        "fingerprint": digest,
+        "fingerprint": digest.hexdigest(),
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
 
@@ -152,6 +155,8 @@ def _held_out(data: DataConfig) -> tuple[list[Pair], list[Pair]]:
     cut = hold_out(lambda: _watched(clean(read_pairs(data, "train"), data, Counter()), "reading"), sizes)
     validation = list(read_pairs(data, "validation")) if data.validation else cut[0]
     test = list(read_pairs(data, "test")) if data.test else cut[1]
+    if not any(pair.src.strip() for pair in validation):
+        raise CorpusError(f"no sentences in {data.validation}: validation needs at least one")
     return validation, test
 
 
@@ -178,13 +183,17 @@ def _watched(pairs: Iterable[Pair], what: str) -> Iterator[Pair]:
 
 
 def _write_ids(
-    folder: Path, pairs: Iterable[Pair], vocabularies: Vocabularies, max_tokens: int, dropped: Counter[str]
-) -> str:
-    """Streams token ids to ``tokens.arrow``; returns the SHA-256 of the texts that were kept."""
+    folder: Path,
+    pairs: Iterable[Pair],
+    vocabularies: Vocabularies,
+    max_tokens: int,
+    dropped: Counter[str],
+    digest: "hashlib._Hash",
+) -> None:
+    """Streams token ids to ``tokens.arrow`` and the texts that were kept into ``digest``."""
     from datasets import Features, List, Value
     from datasets.arrow_writer import ArrowWriter
 
-    digest = hashlib.sha256()
     features = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
     kept = 0
     with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
@@ -199,7 +208,6 @@ def _write_ids(
         if not kept:
             raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
         writer.finalize()
-    return digest.hexdigest()
 
 
 def _leaks(sources: TokenColumn, held_out: Iterable[list[int]]) -> int:

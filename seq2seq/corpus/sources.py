@@ -6,6 +6,7 @@ Every source is read as a stream, and a line ends at a line feed and nowhere els
 import contextlib
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -59,15 +60,19 @@ def fingerprint(data: DataConfig) -> list[str]:
 
 def read_lines(path: Path) -> Iterator[str]:
     """Lines of a UTF-8 file, plain or ``.gz``, without their line feed."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
+    number = 1
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for line in stream:
                 yield line.decode("utf-8").removesuffix("\n")
-            except UnicodeDecodeError as error:
-                raise CorpusError(
-                    f"{path}, line {number}: expected UTF-8, found {error.object[error.start : error.start + 4]!r} "
-                    f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
-                ) from None
+                number += 1
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{path}, line {number}: expected UTF-8, found {error.object[error.start : error.start + 4]!r} "
+            f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorpusError(f"{path} cannot be read from line {number} on: {error}; fetch or copy it again") from None
 
 
 def _require(path: Path) -> Path:

@@ -50,14 +50,15 @@ def translate_stream(
 def _blocks(source: BinaryIO) -> Iterator[list[bytes]]:
     """Complete lines, without their ends, in groups of those that have arrived."""
     pending: list[bytes] = []
-    held = 0
+    held, complete = 0, False
     while chunk := _read_some(source):
         pending.append(chunk)
         held += len(chunk)
-        if b"\n" in chunk and (held >= _BLOCK or not _has_more(source)):
+        complete = complete or b"\n" in chunk
+        if complete and (held >= _BLOCK or not _has_more(source)):
             *lines, rest = b"".join(pending).split(b"\n")
             yield lines
-            pending, held = [rest], len(rest)
+            pending, held, complete = [rest], len(rest), False
     *lines, rest = b"".join(pending).split(b"\n")
     if rest:
         lines.append(rest)

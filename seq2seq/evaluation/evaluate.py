@@ -18,7 +18,7 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.evaluation.metrics import Score, corpus_scores
 from seq2seq.evaluation.model_card import model_card
-from seq2seq.model.run_folder import write_durably
+from seq2seq.model.run_folder import check_manifest, write_durably
 
 EVALUATION = "evaluation.json"
 # Sentences translated between two steps of the progress bar.
@@ -67,7 +67,7 @@ def evaluate(
     translator = Translator.load(run, device=device, precision=precision)
     options = options or translator.config.decoding
     name = str(files[0]) if files else split
-    pairs = list(read_aligned(*files)) if files else _split_pairs(translator.config, split)
+    pairs = list(read_aligned(*files)) if files else _split_pairs(Path(run), translator.config, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
     started = time.perf_counter()
@@ -106,8 +106,13 @@ def summary(evaluation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _split_pairs(config: Config, split: str) -> list[Pair]:
+def _split_pairs(run: Path, config: Config, split: str) -> list[Pair]:
     prepared = prepare(config)
+    if prepared.report["fingerprint"] != check_manifest(run)["corpus"]["fingerprint"]:
+        raise CorpusError(
+            f"{config.data.path} is not as it was when {run} was trained, so sentences it learned from could be "
+            "among those to test on: bring the corpus back, or name files with --src and --ref"
+        )
     return prepared.validation if split == "validation" else prepared.test
 
 

@@ -48,6 +48,15 @@ def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None
     vocabularies.save(folder)
 
 
+def renew_config(folder: Path, config: Config) -> None:
+    """Writes changed settings of a run that goes on, and lets its manifest know."""
+    write_durably(folder / CONFIG, to_toml(config).encode())
+    if (folder / MANIFEST).is_file():
+        content = _read_manifest(folder)
+        content["files"][CONFIG] = _file_facts(folder / CONFIG)
+        write_durably(folder / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False).encode())
+
+
 def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Puts the model into its run folder and renews the manifest.
 
@@ -155,9 +164,18 @@ def write_durably(path: Path, content: bytes) -> None:
         scratch.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Makes renames within a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_manifest(folder: Path, names: list[str], facts: Mapping[str, Any]) -> None:
     """Writes ``manifest.json`` over the named files."""
-    files = {name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in names}
+    files = {name: _file_facts(folder / name) for name in names}
     versions = {
         "seq2seq": __version__,
         "torch": torch.__version__,
@@ -174,33 +192,43 @@ def check_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: naming the first file that is missing or not what was written.
     """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        files = {str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["files"].items()}
-    except OSError:
-        raise RunError(f"{folder / MANIFEST} is missing: this is not a complete run") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise RunError(f"{folder / MANIFEST} is not a manifest: it is damaged") from None
-    for name, (sha256, size) in files.items():
+    manifest = _read_manifest(folder)
+    for name, facts in manifest["files"].items():
         path = folder / name
         if Path(name).name != name:
             raise RunError(f"{folder / MANIFEST} names {name!r}, which is not a file of this folder: it is forged")
         if not path.is_file():
             raise RunError(f"{path} is missing: this is not a complete run")
-        if path.stat().st_size != size or file_sha256(path) != sha256:
+        if _file_facts(path) != facts:
             raise RunError(f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}; restore it from a copy")
     return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{folder / MANIFEST} is missing: this is not a complete run") from None
+    except (OSError, ValueError):
+        manifest = None
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not (
+        isinstance(files, dict)
+        and all(isinstance(one, dict) and one.keys() == {"sha256", "bytes"} for one in files.values())
+    ):
+        raise RunError(f"{folder / MANIFEST} is not a manifest: it is damaged")
+    return dict(manifest)
+
+
+def _file_facts(path: Path) -> dict[str, Any]:
+    return {"sha256": file_sha256(path), "bytes": path.stat().st_size}
 
 
 def _sync_and_rename(scratch: Path, path: Path) -> None:
     with scratch.open("rb") as stream:
         os.fsync(stream.fileno())
     os.replace(scratch, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _write_error(path: Path, error: Exception) -> RunError:

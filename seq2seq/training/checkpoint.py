@@ -17,7 +17,14 @@ import torch
 from torch import Tensor
 
 from seq2seq.errors import RunError
-from seq2seq.model.run_folder import check_manifest, load_tensors, save_tensors, write_durably, write_manifest
+from seq2seq.model.run_folder import (
+    check_manifest,
+    load_tensors,
+    save_tensors,
+    sync_folder,
+    write_durably,
+    write_manifest,
+)
 
 _TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
 _KEPT = 2
@@ -47,29 +54,37 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         write_manifest(scratch, [_TENSORS, _PROGRESS], {})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error}; the checkpoint before it is whole") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    for old in _newest_first(run)[_KEPT:]:
-        shutil.rmtree(old)
+    # One with a higher number is damaged, or this would not be the newest.
+    folders = _newest_first(run)
+    place = folders.index(folder)
+    for other in (*folders[:place], *folders[place + _KEPT :]):
+        shutil.rmtree(other)
 
 
 def load_checkpoint(run: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; damaged ones are named on stderr and passed over."""
-    for folder in _newest_first(run):
+    """The newest checkpoint that is whole, None if there are none at all; damaged ones are named on stderr.
+
+    Raises:
+        RunError: there are checkpoints, but all of them are damaged.
+    """
+    folders = _newest_first(run)
+    for folder in folders:
         try:
             check_manifest(folder)
             progress = json.loads((folder / _PROGRESS).read_bytes())
             return Checkpoint(load_tensors(folder / _TENSORS), progress)
         except RunError as error:
             print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
+    if folders:
+        raise RunError(
+            f"no checkpoint in {_folder(run)} is whole: choose another folder with --run, or remove this one"
+        )
     return None
-
-
-def remove_checkpoints(run: Path) -> None:
-    """Forgets what is only needed to go on."""
-    shutil.rmtree(_folder(run), ignore_errors=True)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -33,12 +33,10 @@ class Progress:
     batch: int = 0
     """Batches of this epoch that were used."""
     seconds: float = 0.0
-    tokens: int = 0
-    """Target tokens seen so far."""
     skipped: int = 0
     """Updates left out because loss or gradient was not finite."""
-    best: float | None = None
-    """Best validation result so far, larger is better."""
+    best: list[float] | None = None
+    """Best validation result so far, as :meth:`Validation.result` gives it."""
     best_update: int = 0
     stale: int = 0
     """Validations since the best one."""
@@ -52,14 +50,23 @@ class Window:
     tokens: Tensor | int = 0
     norm: Tensor | float = 0.0
     bad: Tensor | float = 0.0
-    bad_in_row: Tensor | float = 0.0
-    """Updates in a row that were left out because the gradient was not finite."""
+    """Updates that were left out because the gradient was not finite."""
+    streak: Tensor | float = 0.0
+    """How many of the newest updates in a row were."""
+    longest: Tensor | float = 0.0
+    """The longest such row."""
     updates: int = 0
     started: float = field(default_factory=time.perf_counter)
 
-    def add(self, nll: Tensor | float, tokens: Tensor, norm: Tensor) -> None:
-        """One more update."""
-        self.nll, self.tokens, self.norm = self.nll + nll, self.tokens + tokens, self.norm + norm
+    def add(self, nll: Tensor, tokens: Tensor, norm: Tensor, bad: Tensor) -> None:
+        """One more update; of a bad one (``bad`` = 1) nothing but its number."""
+        good = bad == 0
+        self.nll = self.nll + torch.where(good, nll, 0.0)
+        self.norm = self.norm + torch.where(good, norm, 0.0)
+        self.tokens = self.tokens + torch.where(good, tokens, 0)
+        self.bad = self.bad + bad
+        self.streak = (self.streak + 1) * bad
+        self.longest = torch.maximum(torch.as_tensor(self.longest, device=bad.device), self.streak)
         self.updates += 1
 
 
@@ -137,7 +144,7 @@ class Trainer:
             group["lr"] = rate
         tokens = sum(((batch.tgt_out != PAD).sum() for batch in batches), torch.tensor(0, device=self.compute.device))
         self.optimizer.zero_grad()
-        nll: Tensor | float = 0.0
+        nll = torch.zeros((), device=self.compute.device)
         for batch in batches:
             with self.compute.autocast():
                 features = self.model(batch)
@@ -148,9 +155,10 @@ class Trainer:
             nll = nll + loss.nll
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        self._step((~norm.isfinite()).float())
+        bad = (~norm.isfinite()).float()
+        self._step(bad)
         self.progress.updates += 1
-        self.window.add(nll, tokens, norm)
+        self.window.add(nll, tokens, norm, bad)
 
     def _step(self, bad: Tensor) -> None:
         """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
@@ -161,8 +169,6 @@ class Trainer:
             # Fused optimisers read this on the device, so the host need not wait to know.
             self.optimizer.found_inf = bad  # type: ignore[attr-defined]
             self.optimizer.step()
-        self.window.bad_in_row = (self.window.bad_in_row + 1) * bad
-        self.window.bad = self.window.bad + bad
 
     def read_window(self) -> dict[str, float]:
         """Means since the last call, for the log; the only place where the host waits for the device.
@@ -170,20 +176,20 @@ class Trainer:
         Raises:
             Seq2SeqError: gradients have not been finite for a while.
         """
-        window, self.window = self.window, Window(bad_in_row=self.window.bad_in_row)
+        window, self.window = self.window, Window(streak=self.window.streak)
         tokens = int(window.tokens)
-        self.progress.tokens += tokens
         self.progress.skipped += int(window.bad)
-        if int(window.bad_in_row) >= _MOST_BAD_STEPS:
+        if int(window.longest) >= _MOST_BAD_STEPS:
             raise Seq2SeqError(
-                f"training diverged: no finite gradient in the last {int(window.bad_in_row)} updates before "
+                f"training diverged: no finite gradient in {int(window.longest)} updates in a row before "
                 f"update {self.progress.updates}; lower training.learning_rate or training.clip_norm"
             )
         loss = float(window.nll) / max(tokens, 1)
         return {
             "loss": loss,
             "perplexity": math.exp(min(loss, 700)),
-            "gradient_norm": float(window.norm) / max(window.updates, 1),
+            "gradient_norm": float(window.norm) / max(window.updates - int(window.bad), 1),
+            "skipped": self.progress.skipped,
             "tokens_per_second": tokens / (time.perf_counter() - window.started),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
@@ -195,13 +201,16 @@ class Trainer:
         tensors["random.cpu"] = torch.get_rng_state()
         if self.compute.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.compute.device)
-        return Checkpoint(tensors, {**asdict(self.progress), "scaler": self.scaler.state_dict()})
+        skipped = self.progress.skipped + int(self.window.bad)
+        return Checkpoint(tensors, {**asdict(self.progress), "skipped": skipped, "scaler": self.scaler.state_dict()})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to where a trainer of the same settings made the checkpoint."""
         tensors, numbers = checkpoint.tensors, dict(checkpoint.progress)
-        self.scaler.load_state_dict(numbers.pop("scaler"))
+        if scale := numbers.pop("scaler"):  # empty where the precision needs none
+            self.scaler.load_state_dict(scale)
         self.progress = Progress(**numbers)
+        self._batches_in_epoch = len(self.order.epoch(self.progress.epoch))
         weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():

@@ -16,7 +16,7 @@ from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import CONFIG, create_run, save_model, untied_weights
+from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
 from seq2seq.model.seq2seq import build_model
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
@@ -76,9 +76,16 @@ class _Session:
                 f"{folder} was begun on another state of its corpus {config.data.path}: "
                 "bring that state back, choose another folder with --run, or remove this one"
             )
-        create_run(folder, config, vocabularies)
         if checkpoint:
             self.trainer.restore(checkpoint)
+            renew_config(folder, config)
+        elif (folder / MODEL).is_file():
+            raise RunError(
+                f"{folder} holds a model but no checkpoint to go on from, and training anew would overwrite it: "
+                "choose another folder with --run, or remove this one"
+            )
+        else:
+            create_run(folder, config, vocabularies)
 
     def run(self) -> None:
         """Trains to the end of the recipe, or to a signal."""

@@ -30,9 +30,9 @@ class Validation:
     """Of greedy outputs."""
     samples: list[tuple[Pair, str]]
 
-    def result(self, metric: str) -> float:
-        """The number that training tries to raise."""
-        return self.bleu if metric == "bleu" else -self.perplexity
+    def result(self, metric: str) -> list[float]:
+        """What training tries to raise, compared from left to right: equal BLEU is settled by perplexity."""
+        return [self.bleu, -self.perplexity] if metric == "bleu" else [-self.perplexity]
 
 
 def validate(
