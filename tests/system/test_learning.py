@@ -63,17 +63,18 @@ def test_a_reversed_source_is_learned_in_fewer_updates(tmp_path: Path) -> None:
 
 
 def test_a_slice_of_the_real_corpus_is_learned(tmp_path: Path) -> None:
-    """Two minutes of the default recipe: far from its end, but a translation."""
+    """A tenth of the default recipe: far from its end, but a translation."""
     overrides = [
         "data.validation_size=200",
         "data.test_size=500",
-        "training.max_minutes=2",
+        "training.max_minutes=0",
+        "training.max_updates=1200",
         "training.validate_every=400",
     ]
     overrides += [f"training.seed={fresh_seed()}", f"data.directory={ROOT / 'data'}"]
     run = train("tatoeba-en-es", run=tmp_path / "run", overrides=overrides)
     evaluation = json.loads((run / "evaluation.json").read_bytes())
     assert evaluation["sentences"] == 500
-    assert evaluation["bleu"]["score"] >= 3.0
+    assert evaluation["bleu"]["score"] >= 4.0
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert manifest["corpus"]["test sources in training"] == 0
