@@ -1,93 +1,105 @@
-"""A stack of LSTM layers on fused kernels.
+"""Stacks of recurrent layers, whatever their cells.
 
-Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of a layer.
+Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of a layer, ``C`` width of what is read beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from seq2seq.model.state import State
+from seq2seq.model.cells import FusedCell
+from seq2seq.model.state import LayerState, State
+from seq2seq.model.step_cells import StepCell
+
+Cell = FusedCell | StepCell
+
+
+class BidirectionalLayer(nn.Module):
+    """Two cells, one reading from each end (Schuster & Paliwal 1997).
+
+    Args:
+        ahead: reads front to back.
+        back: reads back to front.
+        merge: ``concat`` puts the two outputs, and the two states, side by side; ``sum`` adds them.
+    """
+
+    def __init__(self, ahead: Cell, back: Cell, merge: Literal["concat", "sum"]) -> None:
+        super().__init__()
+        self.ahead = ahead
+        self.back = back
+        self.merge = merge
+
+    def forward(
+        self, inputs: Tensor, start: LayerState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, LayerState]:
+        """Runs over whole sequences, as a cell does; it always starts at zero."""
+        ahead, final_ahead = self.ahead(inputs, None, lengths)
+        back, final_back = self.back(reverse(inputs, lengths), None, lengths)
+        final = zip(final_ahead, final_back, strict=True)
+        return self._merge(ahead, reverse(back, lengths)), tuple(self._merge(one, other) for one, other in final)
+
+    def _merge(self, one: Tensor, other: Tensor) -> Tensor:
+        return torch.cat([one, other], dim=-1) if self.merge == "concat" else one + other
 
 
 class RecurrentStack(nn.Module):
-    """Layers of long short-term memory, each reading the outputs of the one below.
-
-    A layer is one call of ``nn.LSTM`` for the whole sequence: input, forget and output gates and the
-    candidate of Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000::
-
-        i, f, o = σ(W x_t + U h_{t-1} + b)        g = tanh(W x_t + U h_{t-1} + b)
-        c_t = f ⊙ c_{t-1} + i ⊙ g                 h_t = o ⊙ tanh(c_t)
+    """Layers each reading the outputs of the one below.
 
     Dropout touches only what goes up, never what goes on in time (Zaremba et al. 2014). It lies between
-    the calls rather than inside a deep ``nn.LSTM``, where cuDNN's is not reproducible.
+    the layers rather than inside a deep ``nn.LSTM``, where cuDNN's is not reproducible.
 
     Args:
-        input_size: E.
-        widths: H of each layer, bottom first.
-        dropout: probability of zeroing an output of any layer, the top one included.
-        residual_from: first layer, counted from 1, whose input is added to its output (Wu et al. 2016, §3.1),
-            wherever the two have one width; 0: none.
+        layers: bottom first.
+        dropout: for the outputs of every layer, the top one included.
+        residual: for each layer, whether its input is added to its output (Wu et al. 2016, §3.1).
     """
 
-    def __init__(self, input_size: int, widths: Sequence[int], *, dropout: float, residual_from: int) -> None:
+    def __init__(
+        self, layers: Sequence[Cell | BidirectionalLayer], dropout: nn.Module, residual: Sequence[bool]
+    ) -> None:
         super().__init__()
-        sizes = [input_size, *widths]
-        self.layers = nn.ModuleList(
-            nn.LSTM(below, width, batch_first=True) for below, width in zip(sizes, widths, strict=False)
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.residual_from = residual_from
+        self.layers = nn.ModuleList(layers)
+        self.dropout = dropout
+        self.residual = tuple(residual)
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None
+        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None, beside: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Runs the stack over whole sequences.
 
         Args:
             inputs: (B, T, E), padding at the end.
             state: where each layer starts; None: at zero.
-            lengths: (B,) on the CPU, needed only where sequences differ in length *and* the final state
-                matters; None: every row is T long.
+            lengths: (B,) on the CPU, needed only where sequences differ in length *and* the final state or
+                a backward reader matters; None: every row is T long.
+            beside: (B, T, C), read by every layer next to the outputs of the one below.
 
         Returns:
-            Outputs of the top layer (B, T, H), zero at padding if ``lengths`` is given, and the state of
-            every layer after each row's last real step.
+            Outputs of the top layer (B, T, H), and the state of every layer after each row's last real step.
         """
-        steps = inputs.shape[1]
-        # Packing is exact but leaves the fused CPU kernel, so batches of one length go without.
-        sequence: Tensor | PackedSequence = inputs
-        if lengths is not None and bool((lengths != steps).any()):
-            sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        hidden, cell = [], []
+        if lengths is not None and bool((lengths == inputs.shape[1]).all()):
+            lengths = None
+        final: list[LayerState] = []
         for index, layer in enumerate(self.layers):
-            start = None
-            if state is not None:
-                start = (state.hidden[index].unsqueeze(0), state.cell[index].unsqueeze(0))
-            outputs, (last_hidden, last_cell) = layer(sequence, start)
-            hidden.append(last_hidden[0])
-            cell.append(last_cell[0])
-            outputs = _map(self.dropout, outputs)
-            if 0 < self.residual_from <= index + 1 and _width(outputs) == _width(sequence):
-                outputs = _map(_data(sequence).add, outputs)
-            sequence = outputs
-        if isinstance(sequence, PackedSequence):
-            sequence, _ = pad_packed_sequence(sequence, batch_first=True, total_length=steps)
-        return sequence, State(tuple(hidden), tuple(cell))
+            start = None if state is None else state.layer(index)
+            below = inputs if beside is None else torch.cat([inputs, beside], dim=-1)
+            outputs, last = layer(below, start, lengths)
+            outputs = self.dropout(outputs)
+            inputs = inputs + outputs if self.residual[index] else outputs
+            final.append(last)
+        return inputs, State.of(final)
 
 
-def _data(sequence: Tensor | PackedSequence) -> Tensor:
-    # A tensor has a .data of its own, which would cut it off from its gradient.
-    return sequence.data if isinstance(sequence, PackedSequence) else sequence
+def reverse(sequence: Tensor, lengths: Tensor | None) -> Tensor:
+    """Each row (B, T, …) back to front, padding left at the end.
 
-
-def _width(sequence: Tensor | PackedSequence) -> int:
-    return _data(sequence).shape[-1]
-
-
-def _map(function: Callable[[Tensor], Tensor], sequence: Tensor | PackedSequence) -> Tensor | PackedSequence:
-    """``function`` over the values of a sequence, packed or not."""
-    if isinstance(sequence, PackedSequence):
-        return sequence._replace(data=function(sequence.data))
-    return function(sequence)
+    ``[a b c _]`` of length 3 becomes ``[c b a _]``.
+    """
+    if lengths is None:
+        return sequence.flip(1)
+    steps = torch.arange(sequence.shape[1])
+    mirrored = lengths.unsqueeze(1) - 1 - steps
+    index = torch.where(mirrored >= 0, mirrored, steps).to(sequence.device)
+    return sequence.gather(1, index.unsqueeze(-1).expand(-1, -1, sequence.shape[-1]))
