@@ -16,8 +16,8 @@ import torch
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate
+from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.seq2seq import build_model
 from seq2seq.recipe import load_recipe
 from seq2seq.training.objective import cross_entropy
 
@@ -88,7 +88,8 @@ def update(case: Case, compute: Compute) -> tuple[Callable[[], None], int, float
         scaler.update()
 
     # A weight takes part in one multiplication and addition forward and two backward, for each token.
-    matrices = [model.decoder.output.weight, *model.encoder.stack.parameters(), *model.decoder.stack.parameters()]
+    matrices = [model.decoder.output.weight, *model.encoder.stack.parameters()]
+    matrices += [*model.decoder.bottom.parameters(), *model.decoder.upper.parameters()]
     return work, tokens, 6.0 * tokens * sum(matrix.numel() for matrix in matrices if matrix.dim() == 2)
 
 

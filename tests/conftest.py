@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from seq2seq.config import ModelConfig
-from seq2seq.model.seq2seq import Seq2Seq, build_model
+from seq2seq.model.build import build_model
+from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.train import train
 
 

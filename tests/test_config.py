@@ -32,6 +32,15 @@ def test_linear_decay_needs_an_end_to_decay_to() -> None:
         (ModelConfig(hidden_size=10**9), "between 1 and 65536"),
         (ModelConfig(decoder_layers=2), 'set model.bridge = "project"'),
         (ModelConfig(hidden_size=(8, 16, 8), decoder_hidden_size=8), 'set model.bridge = "project"'),
+        (ModelConfig(decoder_cell="gru"), "cannot hand the state of lstm to gru"),
+        (ModelConfig(attention="dot", bridge="mean", decoder_hidden_size=8), 'set model.attention = "general"'),
+        (ModelConfig(encoder="bidirectional", hidden_size=7), "must be even"),
+        (ModelConfig(encoder="convolutional", filter_width=4), "must be odd"),
+        (ModelConfig(input_feeding=True), "needs attention"),
+        (ModelConfig(input_feeding=True, attention="dot", variational=True), "one mask for all steps"),
+        (ModelConfig(input_feeding=True, attention="dot", weight_dropout=0.1), "one mask for all steps"),
+        (ModelConfig(zoneout=0.1), "needs cells that take single steps"),
+        (ModelConfig(nonlinearity="relu"), 'for model.cell = "rnn" only'),
     ],
 )
 def test_impossible_models_are_named(model: ModelConfig, expected: str) -> None:
@@ -43,6 +52,10 @@ def test_projecting_bridge_joins_any_two_shapes() -> None:
         training=ENDS,
         model=ModelConfig(bridge="project", hidden_size=(8, 16, 8), decoder_layers=1, decoder_hidden_size=4),
     )
+
+
+def test_only_unigram_and_bpe_have_other_ways_to_split() -> None:
+    assert "subword.sampling" in faults(subword=SubwordConfig(type="char", sampling=0.1))
 
 
 def test_tied_tables_need_a_joint_vocabulary() -> None:

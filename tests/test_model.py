@@ -1,6 +1,7 @@
 """The paper's particulars: what is handed over, how weights begin."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -16,8 +17,8 @@ def test_every_decoder_layer_starts_at_the_state_of_its_encoder_layer(tiny_model
     below = model.encoder.embedding(batch.src)
     for layer, encoder_layer in enumerate(model.encoder.stack.layers):
         below, (hidden, cell) = encoder_layer(below)
-        torch.testing.assert_close(start.hidden[layer], hidden[0])
-        torch.testing.assert_close(start.cell[layer], cell[0])
+        torch.testing.assert_close(start.layers.hidden[layer], hidden)
+        torch.testing.assert_close(start.layers.cell[layer], cell)
 
 
 def test_the_decoder_reads_the_state_of_every_layer(tiny_model: Callable[..., Seq2Seq]) -> None:
@@ -26,9 +27,9 @@ def test_the_decoder_reads_the_state_of_every_layer(tiny_model: Callable[..., Se
     expected, _ = model.decoder.step(torch.tensor([2]), start)
     for part in ("hidden", "cell"):
         for layer in range(3):
-            changed = list(getattr(start, part))
+            changed = list(getattr(start.layers, part))
             changed[layer] = changed[layer] + 1
-            other = type(start)(**{"hidden": start.hidden, "cell": start.cell, part: tuple(changed)})
+            other = replace(start, layers=replace(start.layers, **{part: tuple(changed)}))
             assert not torch.allclose(model.decoder.step(torch.tensor([2]), other)[0], expected)
 
 

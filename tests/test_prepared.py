@@ -65,6 +65,15 @@ def test_what_fails_leaves_nothing_behind(corpus: Path) -> None:
     assert list((corpus / "cache" / "prepared").iterdir()) == []
 
 
+def test_long_sources_are_dropped_or_cut(corpus: Path) -> None:
+    (corpus / "c.tsv").write_text("a b c d e f\tx\n" + "".join(f"{n}\ty\n" for n in range(20)), encoding="utf-8")
+    held = {"validation_size": 1, "test_size": 1, "max_tokens": 7, "max_ratio": 99.0}
+    dropped, cut = (prepare(config(corpus, long_sources=how, **held)) for how in ("drop", "cut"))
+    assert dropped.report["dropped"].get("too long") == 1
+    assert "too long" not in cut.report["dropped"]
+    assert max(cut.src.lengths()) == 7
+
+
 def test_leaks_are_seen_in_the_file_itself(corpus: Path) -> None:
     found = prepare(config(corpus))
     assert prepared._leaks(found.src, [found.src[0], [99999]]) == 2  # two targets for that source

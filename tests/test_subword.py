@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config import SubwordConfig
-from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Subword, Vocabularies, join_words, normalise, split_words
+from seq2seq.corpus.subword import (
+    BOS,
+    EOS,
+    PAD,
+    UNK,
+    Subword,
+    Vocabularies,
+    join_words,
+    normalise,
+    seed_sampling,
+    split_words,
+)
 from seq2seq.errors import ConfigError, RunError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "my", "old", "hat", "and", "ran", "to", "Rome"]
@@ -91,3 +102,15 @@ def test_missing_and_damaged_models_are_named(tmp_path) -> None:
     (tmp_path / "subword.joint.model").write_bytes(b"nonsense")
     with pytest.raises(RunError, match=r"subword\.joint\.model is not a sentencepiece model"):
         Vocabularies.load(tmp_path, SubwordConfig())
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_resampled_subwords_spell_the_same_text_in_other_ways(kind: str) -> None:
+    subword = KINDS[kind]
+    text = normalise(SENTENCES[0])
+    seed_sampling(7)
+    drawn = [subword.resample(subword.encode(text), 0.2) for _ in range(20)]
+    assert {subword.decode(ids) for ids in drawn} == {text}
+    assert len({tuple(ids) for ids in drawn}) > 5
+    seed_sampling(7)
+    assert [subword.resample(subword.encode(text), 0.2) for _ in range(20)] == drawn

@@ -47,10 +47,17 @@ def test_two_runs_are_bit_identical(overrides: list[str], tmp_path: Path) -> Non
     assert digest(one) == digest(two)
 
 
-@pytest.mark.parametrize("stop", [1, 7, 10, 19])
+NOISE = [
+    *("subword.type=bpe", "subword.vocab_size=60", "subword.sampling=0.3", "model.variational=true"),
+    *("model.weight_dropout=0.2", "model.word_dropout=0.1"),
+]
+
+
+@pytest.mark.parametrize(("stop", "noise"), [(1, []), (7, []), (10, []), (19, []), (13, NOISE)])
 def test_resuming_equals_not_stopping(
-    stop: int, overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stop: int, noise: list[str], overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    overrides = overrides + noise
     whole = train("reverse-digits", run=tmp_path / "whole", overrides=overrides, device="cpu")
     real, updates = Trainer._update, 0
 

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,9 @@ def corpus_summary(prepared: Prepared) -> str:
 
 def _cache_folder(config: Config) -> Path:
     data = {key: value for key, value in asdict(config.data).items() if key != "directory"}
-    settings = [_LAYOUT, data, asdict(config.subword), fingerprint(config.data)]
+    # Sampling changes what training draws from the cache, not what is in it.
+    subword = asdict(replace(config.subword, sampling=0.0))
+    settings = [_LAYOUT, data, subword, fingerprint(config.data)]
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     return Path(config.data.directory) / "prepared" / key
 
@@ -134,7 +136,7 @@ def _make(config: Config, folder: Path) -> None:
     digest = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model)
     for pair in (*validation, *test):
         digest.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
-    _write_ids(folder, training(dropped), vocabularies, config.data.max_tokens, dropped, digest)
+    _write_ids(folder, training(dropped), vocabularies, config.data, dropped, digest)
     columns = _open_columns(folder)
     report = {
         "kept": len(columns[0].lengths()),
@@ -186,7 +188,7 @@ def _write_ids(
     folder: Path,
     pairs: Iterable[Pair],
     vocabularies: Vocabularies,
-    max_tokens: int,
+    data: DataConfig,
     dropped: Counter[str],
     digest: "hashlib._Hash",
 ) -> None:
@@ -199,7 +201,9 @@ def _write_ids(
     with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
         for pair in _watched(pairs, "tokenising"):
             src, tgt = vocabularies.src.encode(pair.src), vocabularies.tgt.encode(pair.tgt)
-            if max(len(src), len(tgt)) > max_tokens:
+            if data.long_sources == "cut":
+                src = src[: data.max_tokens]
+            if max(len(src), len(tgt)) > data.max_tokens:
                 dropped["too long"] += 1
                 continue
             writer.write({"src": src, "tgt": tgt})

@@ -29,6 +29,11 @@ _JOINER = "\uffed"
 _THREADS = 2
 
 
+def seed_sampling(seed: int) -> None:
+    """Makes what :meth:`Subword.resample` draws next repeatable; sentencepiece has one generator for the process."""
+    sentencepiece.set_random_generator_seed(seed % 2**32)
+
+
 def normalise(text: str) -> str:
     """Canonical composition (NFC), one plain space for each run of white space, none at the ends.
 
@@ -115,6 +120,19 @@ class Subword:
             return [self._processor.encode(word)[0] for word in split_words(text)]
         ids: list[int] = self._processor.encode(text)
         return ids
+
+    def resample(self, ids: Sequence[int], alpha: float) -> list[int]:
+        """Another way to write the same text (subword regularisation, Kudo 2018, §3.2).
+
+        Args:
+            ids: without marks.
+            alpha: for ``unigram``, how much likely segmentations are preferred: 0 draws from all alike; for
+                ``bpe``, the probability of leaving a merge out (Provilkov et al. 2020).
+        """
+        sampled: list[int] = self._processor.encode(
+            self._processor.decode(list(ids)), enable_sampling=True, alpha=alpha, nbest_size=-1
+        )
+        return sampled
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; marks and padding vanish."""

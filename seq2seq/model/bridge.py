@@ -1,41 +1,134 @@
-"""Bridges: from the encoder's final state to the decoder's first one.
+"""Bridges: from what the encoder knows to where the decoder starts.
 
-Shapes: ``B`` batch, ``H`` width of a layer.
+Shapes: ``B`` batch, ``S`` source length, ``H`` width of a layer, ``M`` width of the memory, ``E`` embedding.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from seq2seq.model.state import State
+from seq2seq.model.state import Encoded, State
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a decoder starts from."""
+
+    state: State
+    summary: Tensor | None = None
+    """A vector (B, C) that enters every step."""
+    first: Tensor | None = None
+    """What is read before the first token, (B, E)."""
 
 
 class CopyBridge(nn.Module):
-    """Every decoder layer starts with the (h, c) of the encoder layer at its height (Sutskever et al. 2014)."""
+    """Every decoder layer starts with the state of the encoder layer at its height (Sutskever et al. 2014)."""
 
-    def forward(self, final: State) -> State:
+    summary_size = 0
+
+    def forward(self, encoded: Encoded) -> Handover:
         """Hands the state over as it is; both stacks have the same widths."""
-        return final
+        return Handover(encoded.final)
+
+
+class _Start(nn.Module):
+    """Learned start of a decoder: ``h_l = tanh(W_l u + b_l)``, ``c_l = V_l v + d_l``.
+
+    The cell has no tanh, since an LSTM's cell is not bounded.
+
+    Args:
+        size: width of u and v.
+        widths: H of each decoder layer.
+        cells: whether the layers have memory cells.
+    """
+
+    def __init__(self, size: int, widths: Sequence[int], *, cells: bool) -> None:
+        super().__init__()
+        self.hidden = nn.ModuleList(nn.Linear(size, width) for width in widths)
+        self.cell = nn.ModuleList(nn.Linear(size, width) for width in widths if cells)
+
+    def forward(self, hidden: Tensor, cell: Tensor) -> State:
+        """From u and v, (B, size) each."""
+        return State(
+            tuple(torch.tanh(layer(hidden)) for layer in self.hidden), tuple(layer(cell) for layer in self.cell)
+        )
 
 
 class ProjectBridge(nn.Module):
-    """Learned hand-over between stacks of any two shapes.
+    """Learned hand-over between stacks of any two shapes and cells.
 
-    Decoder layer *l* starts at ``h = tanh(W_l [h_1; …; h_L] + b_l)`` and ``c = V_l [c_1; …; c_L] + d_l``
-    over all encoder layers. The cell has no tanh, since an LSTM's cell is not bounded.
+    u and v are the final h and c of all encoder layers side by side; an encoder without memory cells
+    gives its h for both.
     """
 
-    def __init__(self, encoder_widths: Sequence[int], decoder_widths: Sequence[int]) -> None:
-        super().__init__()
-        total = sum(encoder_widths)
-        self.hidden = nn.ModuleList(nn.Linear(total, width) for width in decoder_widths)
-        self.cell = nn.ModuleList(nn.Linear(total, width) for width in decoder_widths)
+    summary_size = 0
 
-    def forward(self, final: State) -> State:
-        """Final encoder state, (B, H) a layer, to the decoder's start, (B, H') a layer."""
-        hidden, cell = torch.cat(final.hidden, dim=-1), torch.cat(final.cell, dim=-1)
-        return State(
-            tuple(torch.tanh(layer(hidden)) for layer in self.hidden),
-            tuple(layer(cell) for layer in self.cell),
-        )
+    def __init__(self, encoder_widths: Sequence[int], decoder_widths: Sequence[int], *, cells: bool) -> None:
+        super().__init__()
+        self.start = _Start(sum(encoder_widths), decoder_widths, cells=cells)
+
+    def forward(self, encoded: Encoded) -> Handover:
+        """Final encoder state to the decoder's start, (B, H) a layer."""
+        hidden, cell = encoded.final.hidden, encoded.final.cell or encoded.final.hidden
+        return Handover(self.start(torch.cat(hidden, dim=-1), torch.cat(cell, dim=-1)))
+
+
+class MeanBridge(nn.Module):
+    """The decoder starts from the mean of the memory (as Nematus does: Sennrich et al. 2017)."""
+
+    summary_size = 0
+
+    def __init__(self, memory_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
+        super().__init__()
+        self.start = _Start(memory_size, decoder_widths, cells=cells)
+
+    def forward(self, encoded: Encoded) -> Handover:
+        """Mean over real positions to the decoder's start."""
+        real = encoded.mask.unsqueeze(-1)
+        mean = (encoded.memory * real).sum(1) / real.sum(1)
+        return Handover(self.start(mean, mean))
+
+
+class EveryStepBridge(nn.Module):
+    """One vector starts the decoder and enters each of its steps and outputs (Cho et al. 2014, §2.2, A.1).
+
+    ``s = tanh(V h)``, with h the top encoder layer's last state.
+    """
+
+    def __init__(self, encoder_width: int, summary_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
+        super().__init__()
+        self.summary_size = summary_size
+        self.summary = nn.Linear(encoder_width, summary_size)
+        self.start = _Start(summary_size, decoder_widths, cells=cells)
+
+    def forward(self, encoded: Encoded) -> Handover:
+        """Final state to the vector and the start made of it."""
+        summary = torch.tanh(self.summary(encoded.final.hidden[-1]))
+        return Handover(self.start(summary, summary), summary=summary)
+
+
+class FirstInputBridge(nn.Module):
+    """The decoder starts empty and reads the source's vector before the first token (Vinyals et al. 2015, eq. 10).
+
+    The vector is the mean of the memory, which for an image is the pooled feature map.
+    """
+
+    summary_size = 0
+
+    def __init__(self, memory_size: int, embedding_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
+        super().__init__()
+        self.first = nn.Linear(memory_size, embedding_size)
+        self.widths = tuple(decoder_widths)
+        self.cells = cells
+
+    def forward(self, encoded: Encoded) -> Handover:
+        """Mean over real positions, as an embedding."""
+        real = encoded.mask.unsqueeze(-1)
+        first = self.first((encoded.memory * real).sum(1) / real.sum(1))
+        empty = tuple(first.new_zeros(len(first), width) for width in self.widths)
+        return Handover(State(empty, empty if self.cells else ()), first=first)
+
+
+Bridge = CopyBridge | ProjectBridge | MeanBridge | EveryStepBridge | FirstInputBridge

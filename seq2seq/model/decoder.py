@@ -1,69 +1,161 @@
-"""The decoder: a recurrent language model of the target that starts from the source's state.
+"""The decoder: a recurrent language model of the target that starts from what the encoder knows.
 
-Shapes: ``B`` batch, ``T`` target length, ``E`` embedding, ``H`` width of a layer, ``F`` width of the
-features that the output layer reads, ``V`` target vocabulary.
+Shapes: ``B`` batch, ``T`` target length, ``S`` source length, ``E`` embedding, ``H`` width of a layer, ``M`` width
+of the memory, ``C`` of the summary, ``F`` of the features that the output layer reads, ``V`` target vocabulary.
 """
 
+from dataclasses import replace
+
+import torch
 from torch import Tensor, nn
 
-from seq2seq.model.bridge import CopyBridge, ProjectBridge
+from seq2seq.model.attention import Attention
+from seq2seq.model.bridge import Bridge
 from seq2seq.model.embedding import Embedding
 from seq2seq.model.recurrent import RecurrentStack
-from seq2seq.model.state import Encoded, State
+from seq2seq.model.state import DecoderState, Encoded
 
 
 class Decoder(nn.Module):
-    """Deep LSTM decoder (Sutskever et al. 2014, eq. 1): p(y_t | v, y_1 … y_{t-1}).
+    """Deep recurrent decoder: p(y_t | source, y_1 … y_{t-1}) (Sutskever et al. 2014, eq. 1).
 
     The contract, for every decoder: ``start`` makes the first state, ``forward`` runs over whole
     sequences (teacher forcing), ``step`` goes on by one token, and the two agree.
 
+    With attention the bottom layer asks, for all steps at once; the answers enter the layers above and the
+    output, as in GNMT (Wu et al. 2016, §3). So no layer waits for another's last step, and whole sequences
+    stay on fused kernels. Input feeding (Luong et al. 2015, §3.3) gives that up: each step reads the features
+    of the step before.
+
     Args:
         embedding: of the target vocabulary, (V, E).
-        stack: the recurrent layers.
-        bridge: encoder state to decoder state.
-        width: H of the top layer.
-        tied: the output layer shares the embedding's weights (Press & Wolf 2017); a learned map goes
-            before it where H differs from E.
+        bottom: the lowest recurrent layer.
+        upper: those above; may have none.
+        bridge: encoder to decoder.
+        attention: None: the decoder has the bridge only.
+        readout: what makes features of the top layer's output and all else that the output sees.
+        tied: the output layer shares the embedding's weights (Press & Wolf 2017).
+        input_feeding: read the features of the step before.
     """
 
     def __init__(
         self,
         embedding: Embedding,
-        stack: RecurrentStack,
-        bridge: CopyBridge | ProjectBridge,
+        bottom: RecurrentStack,
+        upper: RecurrentStack,
+        bridge: Bridge,
+        attention: Attention | None,
+        readout: "Readout",
         *,
-        width: int,
         tied: bool,
+        input_feeding: bool,
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.stack = stack
+        self.bottom = bottom
+        self.upper = upper
         self.bridge = bridge
-        features = embedding.embedding_dim if tied else width
-        self.readout = nn.Identity() if features == width else nn.Linear(width, features, bias=False)
-        self.output = nn.Linear(features, embedding.num_embeddings)
+        self.attention = attention
+        self.readout = readout
+        self.input_feeding = input_feeding
+        self.output = nn.Linear(readout.size, embedding.num_embeddings)
         if tied:
             self.output.weight = embedding.weight
 
-    def start(self, encoded: Encoded) -> State:
+    def start(self, encoded: Encoded) -> DecoderState:
         """The state before the first target token."""
-        state: State = self.bridge(encoded.final)
+        handover = self.bridge(encoded)
+        state = DecoderState(
+            layers=handover.state,
+            memory=None if self.attention is None else self.attention.remember(encoded),
+            summary=handover.summary,
+            fed=encoded.memory.new_zeros(len(encoded.memory), self.readout.size) if self.input_feeding else None,
+        )
+        if handover.first is not None:
+            _, state, _ = self._advance(handover.first.unsqueeze(1), state)
         return state
 
-    def forward(self, tgt_in: Tensor, state: State) -> Tensor:
+    def forward(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
         """Features (B, T, F) for all steps at once, given the right previous tokens ``tgt_in`` (B, T).
 
         Padding stands at the end, where a recurrence that only looks back cannot see it.
         """
-        features, _ = self._advance(tgt_in, state)
-        return features
+        return self._run(tgt_in, state)[0]
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def align(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
+        """Attention weights (B, T, S) of every step of :meth:`forward`.
+
+        Raises:
+            ValueError: the decoder has no attention.
+        """
+        weights = self._run(tgt_in, state)[1]
+        if weights is None:
+            raise ValueError('this model has no attention (model.attention = "none")')
+        return weights
+
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
-        features, state = self._advance(token.unsqueeze(1), state)
+        features, state, _ = self._advance(self._embed(token.unsqueeze(1)), state)
         return self.output(features[:, 0]), state
 
-    def _advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs, state = self.stack(self.stack.dropout(self.embedding(tokens)), state)
-        return self.readout(outputs), state
+    def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
+        """Features and attention weights of whole sequences."""
+        embedded = self._embed(tgt_in)
+        if not self.input_feeding:
+            features, _, weights = self._advance(embedded, state)
+            return features, weights
+        outputs, looks = [], []
+        for step in embedded.split(1, dim=1):
+            features, state, weights = self._advance(step, state)
+            outputs.append(features)
+            looks.append(weights)
+        # Input feeding goes with attention only, so there are weights at every step.
+        return torch.cat(outputs, dim=1), torch.cat([look for look in looks if look is not None], dim=1)
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        embedded: Tensor = self.bottom.dropout(self.embedding(tokens))
+        return embedded
+
+    def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """From embeddings (B, T, E) to features (B, T, F), the state after them and attention weights (B, T, S)."""
+        inputs, seen = [embedded], []
+        if state.summary is not None:
+            summary = state.summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
+            inputs.append(summary)
+            seen += [summary, embedded]
+        if state.fed is not None:
+            inputs.append(state.fed.unsqueeze(1))
+        bottom, upper = state.layers.split(1)
+        outputs, bottom = self.bottom(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1), bottom)
+        context = weights = None
+        if self.attention is not None and state.memory is not None:
+            context, weights = self.attention(outputs, state.memory)
+            seen.append(context)
+        outputs, upper = self.upper(outputs, upper, beside=context)
+        features = self.readout(outputs, seen)
+        fed = None if state.fed is None else features[:, -1]
+        return features, replace(state, layers=upper.above(bottom), fed=fed), weights
+
+
+class Readout(nn.Module):
+    """What the output layer reads.
+
+    The top layer's output alone, through a linear map if it has another width; or
+    ``tanh(W [output; everything else])`` (Luong et al. 2015, eq. 5) where there is a context or a summary.
+
+    Args:
+        width: H of the top layer.
+        beside: width of everything else.
+        size: F.
+    """
+
+    def __init__(self, width: int, beside: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.combines = beside > 0
+        self.map = nn.Identity() if size == width and not beside else nn.Linear(width + beside, size, bias=False)
+
+    def forward(self, outputs: Tensor, seen: list[Tensor]) -> Tensor:
+        """Outputs (B, T, H) and whatever else there is to features (B, T, F)."""
+        features: Tensor = self.map(torch.cat([outputs, *seen], dim=-1) if seen else outputs)
+        return torch.tanh(features) if self.combines else features

@@ -6,6 +6,8 @@ Shapes: ``V`` vocabulary, ``E`` embedding.
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.model.regularisers import WordDropout
+
 
 class Embedding(nn.Embedding):
     """A table (V, E) whose rows are multiplied by ``scale`` when they are read.
@@ -13,12 +15,20 @@ class Embedding(nn.Embedding):
     A table that also serves as output layer wants small entries, so that the first logits are small; a
     recurrent layer wants inputs of size 1, or what it reads drowns in what it remembers. Multiplying by
     √E serves both (Vaswani et al. 2017, §3.4); without it the first minutes of training are lost.
+
+    Args:
+        vocab: V.
+        size: E.
+        scale: factor of what is read.
+        word_dropout: probability with which training sees nothing in a token's place.
     """
 
-    def __init__(self, vocab: int, size: int, *, scale: float) -> None:
+    def __init__(self, vocab: int, size: int, *, scale: float, word_dropout: float = 0.0) -> None:
         super().__init__(vocab, size)
         self.scale = scale
+        self.word_dropout = WordDropout(word_dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Token ids of any shape (…) to vectors (…, E)."""
-        return functional.embedding(tokens, self.weight) * self.scale
+        """Token ids (B, T) to vectors (B, T, E)."""
+        embedded: Tensor = self.word_dropout(functional.embedding(tokens, self.weight) * self.scale)
+        return embedded

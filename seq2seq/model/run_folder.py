@@ -23,7 +23,8 @@ from seq2seq.config import Config
 from seq2seq.corpus.package_index import file_sha256
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.model.seq2seq import Seq2Seq, build_model
+from seq2seq.model.build import build_model
+from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import load_recipe, to_toml
 from seq2seq.version import __version__
 

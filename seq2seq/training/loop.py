@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seq2seq.config import TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, collate
+from seq2seq.corpus.batching import Batch, BatchOrder, IntArray, collate
 from seq2seq.corpus.prepared import Prepared
-from seq2seq.corpus.subword import PAD
+from seq2seq.corpus.subword import PAD, seed_sampling
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import untied_weights
@@ -79,16 +80,25 @@ class Trainer:
         config: the ``[training]`` table.
         compute: device and precision.
         reverse: read sources back to front.
+        sampling: subword regularisation, as :meth:`seq2seq.corpus.subword.Subword.resample` takes it.
     """
 
     def __init__(
-        self, model: Seq2Seq, prepared: Prepared, config: TrainingConfig, compute: Compute, *, reverse: bool
+        self,
+        model: Seq2Seq,
+        prepared: Prepared,
+        config: TrainingConfig,
+        compute: Compute,
+        *,
+        reverse: bool,
+        sampling: float = 0.0,
     ) -> None:
         self.model = model.to(compute.device)
         self.prepared = prepared
         self.config = config
         self.compute = compute
         self.reverse = reverse
+        self.sampling = sampling
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
@@ -132,10 +142,19 @@ class Trainer:
             self._batches_in_epoch = len(batches)
             for rows in batches[self.progress.batch :]:
                 self.progress.batch += 1
-                sources = [self.prepared.src[int(row)] for row in rows]
-                targets = [self.prepared.tgt[int(row)] for row in rows]
-                yield collate(sources, targets, reverse=self.reverse).to(self.compute.device)
+                yield self._collate(rows).to(self.compute.device)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _collate(self, rows: IntArray) -> Batch:
+        sources = [self.prepared.src[int(row)] for row in rows]
+        targets = [self.prepared.tgt[int(row)] for row in rows]
+        if self.sampling:
+            # A function of the position alone, so that a resumed training draws the same.
+            place = (self.config.seed, self.progress.epoch, self.progress.batch)
+            seed_sampling(int(np.random.SeedSequence(place).generate_state(1)[0]))
+            sources = [self.prepared.vocabularies.src.resample(ids, self.sampling) for ids in sources]
+            targets = [self.prepared.vocabularies.tgt.resample(ids, self.sampling) for ids in targets]
+        return collate(sources, targets, reverse=self.reverse)
 
     def _update(self, batches: list[Batch]) -> None:
         """One optimiser step on the mean loss per token of some batches."""

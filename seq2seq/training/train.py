@@ -15,9 +15,9 @@ from seq2seq.config import Config
 from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
+from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
-from seq2seq.model.seq2seq import build_model
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.loop import Trainer
@@ -69,7 +69,14 @@ class _Session:
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
-        self.trainer = Trainer(model, prepared, config.training, compute, reverse=config.model.reverse_source)
+        self.trainer = Trainer(
+            model,
+            prepared,
+            config.training,
+            compute,
+            reverse=config.model.reverse_source,
+            sampling=config.subword.sampling,
+        )
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(

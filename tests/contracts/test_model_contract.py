@@ -1,78 +1,129 @@
-"""What every model must keep, over all the settings there are."""
+"""What every model must keep: every cell × encoder × bridge × attention × depth, and the settings beside them."""
 
-from collections.abc import Callable
+from itertools import product
 
 import pytest
 import torch
 
-from seq2seq.corpus.batching import collate
+from seq2seq.config import ModelConfig
+from seq2seq.corpus.batching import Batch, collate
+from seq2seq.decoding.search import SearchOptions, search
+from seq2seq.model.build import build_model
 from seq2seq.model.run_folder import load_tensors, restore_weights, save_tensors, untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.objective import cross_entropy
 
 SOURCES = [[5, 6, 7, 8, 9], [4], [10, 11, 12]]
 TARGETS = [[5, 6], [7, 8, 9, 10], []]
+VOCAB = 20
 
-SETTINGS = [
-    {"layers": layers, "bridge": bridge, "tie_embeddings": tie, "residual_from": residual}
-    for layers in (1, 3)
-    for bridge in ("copy", "project")
-    for tie in ("none", "target", "all")
-    for residual in (0, 2)
-] + [
-    {"layers": 2, "hidden_size": (8, 12), "tie_embeddings": "target"},
-    {"layers": 2, "hidden_size": (8, 12), "decoder_layers": 1, "decoder_hidden_size": 6, "bridge": "project"},
-    {"initialisation": "uniform"},
+FAMILY = [
+    {"cell": cell, "encoder": encoder, "bridge": bridge, "attention": attention, "layers": layers}
+    for cell, encoder, bridge, attention, layers in product(
+        ("lstm", "gru", "rnn", "peephole", "layernorm"),
+        ("stacked", "bidirectional", "convolutional"),
+        ("copy", "project", "mean", "every-step"),
+        ("none", "dot", "general", "additive"),
+        (1, 3),
+    )
+]
+OTHERS = [
+    *({"tie_embeddings": tie, "residual_from": residual} for tie in ("none", "target", "all") for residual in (0, 2)),
+    {"hidden_size": (8, 12), "tie_embeddings": "target", "layers": 2},
+    {"hidden_size": (8, 12), "decoder_layers": 1, "decoder_hidden_size": 6, "bridge": "project", "layers": 2},
+    {"hidden_size": (8, 12), "decoder_layers": 1, "decoder_hidden_size": 6, "bridge": "mean", "attention": "general"},
+    {"initialisation": "uniform", "cell": "layernorm"},
+    {"cell": "gru", "decoder_cell": "lstm", "bridge": "project"},
+    {"cell": "lstm", "decoder_cell": "rnn", "bridge": "every-step", "nonlinearity": "relu"},
+    {"cell": "lstm", "decoder_cell": "peephole"},
+    {"encoder": "bidirectional", "bidirectional_layers": "first", "residual_from": 2, "attention": "additive"},
+    {"encoder": "bidirectional", "merge": "sum", "attention": "dot"},
+    *({"bridge": "first-input", "attention": attention} for attention in ("none", "general")),
+    *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
+    {"input_feeding": True, "attention": "additive", "bridge": "first-input", "tie_embeddings": "none"},
+    {"attention": "dot", "hidden_size": 8, "residual_from": 1},
 ]
 
 
-@pytest.fixture(params=SETTINGS, ids=lambda settings: " ".join(map(str, settings.values())))
-def model(request: pytest.FixtureRequest, tiny_model: Callable[..., Seq2Seq]) -> Seq2Seq:
-    return tiny_model(**request.param)
+def make(settings: dict[str, object]) -> Seq2Seq:
+    defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0, "pool": 2, "filter_width": 3}
+    return build_model(ModelConfig(**(defaults | settings)), VOCAB, VOCAB).double().eval()
 
 
-def test_forward_equals_repeated_step(model: Seq2Seq) -> None:
+def everything(model: Seq2Seq, batch: Batch) -> torch.Tensor:
+    return model.decoder.output(model(batch))
+
+
+@pytest.fixture(params=[*FAMILY, *OTHERS], ids=lambda settings: " ".join(map(str, settings.values())))
+def settings(request: pytest.FixtureRequest) -> dict[str, object]:
+    return request.param
+
+
+def test_the_contract(settings: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = make(settings)
     batch = collate(SOURCES, TARGETS, reverse=True)
-    logits = model.decoder.output(model(batch))
+    logits = everything(model, batch)
+    check_shapes(model, batch, logits)
+    check_forward_equals_repeated_step(model, batch, logits)
+    check_a_sentence_does_not_notice_its_batch(model, batch, logits)
+    check_gradients_reach_every_parameter(model, batch)
+    check_saved_weights_give_the_same_outputs(settings, model, batch, tmp_path_factory.getbasetemp())
+    check_beam_search_runs(model, batch)
+
+
+def check_shapes(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
+    encoded, state = model.encode(batch)
+    positions = encoded.mask.shape[1]
+    assert encoded.memory.shape == (3, positions, model.encoder.output_size)
+    assert encoded.mask.sum(1).tolist() in ([6, 2, 4], [3, 1, 2])  # every token, or a pair each
+    layers = [*model.decoder.bottom.layers, *model.decoder.upper.layers]
+    assert len(state.layers.hidden) == len(layers)
+    assert len(state.layers.cell) in (0, len(layers))
+    assert logits.shape == (3, 5, VOCAB)
+    if model.decoder.attention is not None:
+        weights = model.decoder.align(batch.tgt_in, state)
+        assert weights.shape == (3, 5, positions)
+        torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+        assert not weights.masked_select(~encoded.mask.unsqueeze(1)).any()
+
+
+def check_forward_equals_repeated_step(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     _, state = model.encode(batch)
     for time in range(batch.tgt_in.shape[1]):
         step, state = model.decoder.step(batch.tgt_in[:, time], state)
         torch.testing.assert_close(step, logits[:, time])
 
 
-def test_a_sentence_does_not_notice_its_batch(model: Seq2Seq) -> None:
-    together = model(collate(SOURCES, TARGETS, reverse=True))
+def check_a_sentence_does_not_notice_its_batch(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
-        alone = model(collate([source], [target], reverse=True))
-        torch.testing.assert_close(together[row : row + 1, : alone.shape[1]], alone)
+        alone = everything(model, collate([source], [target], reverse=True))
+        torch.testing.assert_close(logits[row : row + 1, : alone.shape[1]], alone)
 
 
-def test_gradients_reach_every_parameter(model: Seq2Seq) -> None:
-    batch = collate(SOURCES, TARGETS, reverse=True)
+def check_gradients_reach_every_parameter(model: Seq2Seq, batch: Batch) -> None:
     cross_entropy(model(batch), model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed.backward()
     assert [
         name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()
     ] == []
 
 
-def test_saved_weights_give_the_same_outputs(
-    model: Seq2Seq, tiny_model: Callable[..., Seq2Seq], request: pytest.FixtureRequest, tmp_path
-) -> None:
-    batch = collate(SOURCES, TARGETS, reverse=True)
-    expected = model.decoder.output(model(batch))
-    save_tensors(tmp_path / "w.safetensors", untied_weights(model))
+def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: Batch, folder) -> None:
+    save_tensors(folder / "w.safetensors", untied_weights(model))
     with torch.device("meta"):
-        other = tiny_model(**request.node.callspec.params["model"])
-    restore_weights(other, load_tensors(tmp_path / "w.safetensors"), tmp_path)
-    assert torch.equal(other.decoder.output(other(batch)), expected)
+        other = make(settings)
+    restore_weights(other, load_tensors(folder / "w.safetensors"), folder)
+    assert torch.equal(everything(other, batch), everything(model, batch))
     # Tied tables are still one table.
     assert len(list(other.parameters())) == len(list(model.parameters()))
 
 
-def test_shapes(model: Seq2Seq) -> None:
-    batch = collate(SOURCES, TARGETS, reverse=True)
-    encoded, state = model.encode(batch)
-    assert encoded.memory.shape == (3, 6, model.encoder.output_size)
-    assert encoded.mask.sum(1).tolist() == [6, 2, 4]
-    assert len(state.hidden) == len(state.cell) == len(model.decoder.stack.layers)
-    assert model.decoder.output(model(batch)).shape == (3, 5, 20)
+def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
+    options = SearchOptions(bos=2, eos=3, banned=(0, 1, 2), beam=3, length_penalty=1.0)
+    limits = torch.tensor([4, 3, 2])
+    with torch.inference_mode():
+        _, state = model.encode(batch)
+        together = search(model.decoder.step, state, limits, options)
+        for row, source in enumerate(SOURCES):
+            _, state = model.encode(collate([source], reverse=True))
+            (alone,) = search(model.decoder.step, state, limits[row : row + 1], options)
+            assert [found.tokens for found in together[row]] == [found.tokens for found in alone]

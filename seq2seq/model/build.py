@@ -1,0 +1,130 @@
+"""From settings to a freshly initialised model: the one place that knows every part by name."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+from seq2seq.config import CellKind, ModelConfig
+from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
+from seq2seq.model.bridge import Bridge, CopyBridge, EveryStepBridge, FirstInputBridge, MeanBridge, ProjectBridge
+from seq2seq.model.cells import GRU, LSTM, RNN
+from seq2seq.model.decoder import Decoder, Readout
+from seq2seq.model.embedding import Embedding
+from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
+from seq2seq.model.initialisation import initialise
+from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack
+from seq2seq.model.regularisers import VariationalDropout
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.model.step_cells import LayerNormLSTM, PeepholeLSTM
+
+
+def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
+    """A freshly initialised model for vocabularies of these sizes."""
+    src_embedding = _embedding(config, src_vocab)
+    tgt_embedding = src_embedding if config.tie_embeddings == "all" else _embedding(config, tgt_vocab)
+    model = Seq2Seq(_encoder(config, src_embedding), _decoder(config, tgt_embedding))
+    initialise(model, config)
+    return model
+
+
+def build_cell(kind: CellKind, input_size: int, width: int, config: ModelConfig) -> Cell:
+    """One layer's cell."""
+    match kind:
+        case "lstm":
+            return LSTM(input_size, width, weight_dropout=config.weight_dropout)
+        case "gru":
+            return GRU(input_size, width, weight_dropout=config.weight_dropout)
+        case "rnn":
+            return RNN(input_size, width, nonlinearity=config.nonlinearity, weight_dropout=config.weight_dropout)
+        case "peephole":
+            return PeepholeLSTM(input_size, width, weight_dropout=config.weight_dropout, zoneout=config.zoneout)
+        case "layernorm":
+            return LayerNormLSTM(input_size, width, weight_dropout=config.weight_dropout, zoneout=config.zoneout)
+
+
+def _embedding(config: ModelConfig, vocab: int) -> Embedding:
+    scale = math.sqrt(config.embedding_size) if config.initialisation == "scaled" else 1.0
+    return Embedding(vocab, config.embedding_size, scale=scale, word_dropout=config.word_dropout)
+
+
+def _encoder(config: ModelConfig, embedding: Embedding) -> RecurrentEncoder | ConvolutionalEncoder:
+    widths = config.encoder_widths()
+    layers: list[Cell | BidirectionalLayer] = []
+    for index, (below, width) in enumerate(zip([config.embedding_size, *widths], widths, strict=False)):
+        if config.encoder == "bidirectional" and (index == 0 or config.bidirectional_layers == "all"):
+            each = width // 2 if config.merge == "concat" else width
+            ahead, back = (build_cell(config.cell, below, each, config) for _ in range(2))
+            layers.append(BidirectionalLayer(ahead, back, config.merge))
+        else:
+            layers.append(build_cell(config.cell, below, width, config))
+    stack = RecurrentStack(layers, _dropout(config), _residual(config, widths))
+    if config.encoder == "convolutional":
+        return ConvolutionalEncoder(
+            embedding, stack, width=config.filter_width, pool=config.pool, output_size=widths[-1]
+        )
+    return RecurrentEncoder(embedding, stack, output_size=widths[-1])
+
+
+def _decoder(config: ModelConfig, embedding: Embedding) -> Decoder:
+    kind, widths, memory_size = config.decoder_kind(), config.decoder_widths(), config.encoder_widths()[-1]
+    bridge, attention = _bridge(config), _attention(config)
+    context_size = 0 if attention is None else memory_size
+    # The embedding goes to the output where the summary does (Cho et al. 2014, A.1).
+    beside = context_size + (bridge.summary_size + config.embedding_size if bridge.summary_size else 0)
+    readout = Readout(widths[-1], beside, config.embedding_size if config.tie_embeddings != "none" else widths[-1])
+    inputs = config.embedding_size + bridge.summary_size + (readout.size if config.input_feeding else 0)
+    residual, dropout = _residual(config, widths), _dropout(config)
+    upper = [build_cell(kind, below + context_size, width, config) for below, width in pairwise(widths)]
+    return Decoder(
+        embedding,
+        RecurrentStack([build_cell(kind, inputs, widths[0], config)], dropout, [residual[0] and inputs == widths[0]]),
+        RecurrentStack(upper, dropout, residual[1:]),
+        bridge,
+        attention,
+        readout,
+        tied=config.tie_embeddings != "none",
+        input_feeding=config.input_feeding,
+    )
+
+
+def _bridge(config: ModelConfig) -> Bridge:
+    src, tgt, cells = config.encoder_widths(), config.decoder_widths(), config.has_cell(config.decoder_kind())
+    match config.bridge:
+        case "copy":
+            return CopyBridge()
+        case "project":
+            return ProjectBridge(src, tgt, cells=cells)
+        case "mean":
+            return MeanBridge(src[-1], tgt, cells=cells)
+        case "every-step":
+            return EveryStepBridge(src[-1], tgt[0], tgt, cells=cells)
+        case "first-input":
+            return FirstInputBridge(src[-1], config.embedding_size, tgt, cells=cells)
+
+
+def _attention(config: ModelConfig) -> Attention | None:
+    query_size, memory_size = config.decoder_widths()[0], config.encoder_widths()[-1]
+    match config.attention:
+        case "none":
+            return None
+        case "dot":
+            return DotAttention()
+        case "general":
+            return GeneralAttention(query_size, memory_size)
+        case "additive":
+            return AdditiveAttention(query_size, memory_size)
+
+
+def _dropout(config: ModelConfig) -> nn.Module:
+    return VariationalDropout(config.dropout) if config.variational else nn.Dropout(config.dropout)
+
+
+def _residual(config: ModelConfig, widths: Sequence[int]) -> list[bool]:
+    """For each layer: is its input added to its output? Only where the two have one width."""
+    below = [config.embedding_size, *widths]
+    return [
+        0 < config.residual_from <= number and below[number - 1] == widths[number - 1]
+        for number in range(1, len(widths) + 1)
+    ]
