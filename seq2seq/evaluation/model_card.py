@@ -1,6 +1,7 @@
 """The run's README: what the model is, how good it is, what its translations look like."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 from seq2seq.config import Config
@@ -15,6 +16,8 @@ def model_card(
     """Markdown with scores, settings and translations spread evenly over the set, none of them chosen."""
     model = config.model
     order = "back to front" if model.reverse_source else "front to back"
+    if model.encoder == "bidirectional":
+        order = "in both directions"
     lines = [
         f"# {name}",
         "",
@@ -49,5 +52,5 @@ def model_card(
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a table's cell."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Text that cannot break out of a table's cell, and not all of it if it is a whole document."""
+    return shorten(text, 300).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

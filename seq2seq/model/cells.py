@@ -6,6 +6,7 @@ the same out step by step and returns what went on inside; ``initialise`` draws 
 Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.model.state import LayerState
 
 _RECURRENT = "weight_hh_l0"
+# Beside it all else in a gate is nothing: its sigmoid is exactly 0 or 1 in every precision.
+_SHUT = 1e4
 
 
 class FusedCell(nn.Module):
@@ -50,22 +53,36 @@ class FusedCell(nn.Module):
         Returns:
             Outputs (B, T, H), zero at padding, and the state after each row's last real step.
         """
-        steps = inputs.shape[1]
-        # Packing is exact but leaves the fused CPU kernel, so batches of one length go without.
-        sequence: Tensor | PackedSequence = inputs
-        if lengths is not None:
-            sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        before = None
-        if start is not None:
-            stacked = tuple(part.unsqueeze(0) for part in start)
-            before = stacked if self.parts == 2 else stacked[0]
+        if lengths is None:
+            return self._run(inputs, start, self._weights())
+        return self._run_packed(inputs, start, lengths) if inputs.is_cuda else self._run_padded(inputs, start, lengths)
+
+    @abstractmethod
+    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        """Every step of every row; the weights are those of :meth:`_weights`."""
+
+    def _weights(self) -> list[Tensor]:
+        """Input weights, recurrent weights and their two biases, as torch orders them."""
+        weight_ih, weight_hh, bias_ih, bias_hh = self.kernel.parameters()
+        return [weight_ih, functional.dropout(weight_hh, self.weight_dropout, self.training), bias_ih, bias_hh]
+
+    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        """Rows of different lengths on a CPU, where packing would leave the fused kernel (15× slower, docs/log.md).
+
+        What happens at padding, after a row's end, is computed and thrown away.
+        """
+        outputs, _ = self._run(inputs, start, self._weights())
+        return _zero_padding(outputs, lengths), (_last(outputs, lengths),)
+
+    def _run_packed(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        """Rows of different lengths on a GPU."""
+        sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        before = _layered(start)
         if self.training and self.weight_dropout:
-            weight = functional.dropout(self.kernel.get_parameter(_RECURRENT), self.weight_dropout)
-            outputs, after = functional_call(self.kernel, {_RECURRENT: weight}, (sequence, before))
+            outputs, after = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, before))
         else:
             outputs, after = self.kernel(sequence, before)
-        if lengths is not None:
-            outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=steps)
+        outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         return outputs, tuple(part[0] for part in (after if self.parts == 2 else (after,)))
 
     @torch.no_grad()
@@ -113,6 +130,23 @@ class LSTM(FusedCell):
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.LSTM(input_size, width, batch_first=True), weight_dropout)
 
+    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        before = start or _zeros(inputs, self.kernel.hidden_size, 2)
+        hx = [part.unsqueeze(0) for part in before]
+        outputs, hidden, cell = torch.lstm(inputs, hx, weights, True, 1, 0.0, self.training, False, True)
+        return outputs, (hidden[0], cell[0])
+
+    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        # The outputs tell h of a row's last real step but not c. So padding is made to leave c alone: one more
+        # input says "padding", and its fixed weights shut the input gate and open the forget gate entirely.
+        weight_ih, *others = self._weights()
+        column = weight_ih.new_zeros(4, self.kernel.hidden_size)
+        column[0], column[1] = -_SHUT, _SHUT
+        padding = (~_mask(inputs, lengths)).to(inputs.dtype)
+        weights = [torch.cat([weight_ih, column.view(-1, 1)], dim=1), *others]
+        outputs, (_, cell) = self._run(torch.cat([inputs, padding], dim=-1), start, weights)
+        return _zero_padding(outputs, lengths), (_last(outputs, lengths), cell)
+
     def _bias(self, gate: int, forget_bias: float) -> float:
         return forget_bias if gate == 1 else 0.0
 
@@ -147,6 +181,11 @@ class GRU(FusedCell):
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.GRU(input_size, width, batch_first=True), weight_dropout)
 
+    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        (before,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
+        outputs, hidden = torch.gru(inputs, before.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+        return outputs, (hidden[0],)
+
     def _bias(self, gate: int, forget_bias: float) -> float:
         return forget_bias if gate == 1 else 0.0
 
@@ -175,6 +214,12 @@ class RNN(FusedCell):
     def __init__(self, input_size: int, width: int, *, nonlinearity: str = "tanh", weight_dropout: float = 0.0) -> None:
         super().__init__(nn.RNN(input_size, width, nonlinearity=nonlinearity, batch_first=True), weight_dropout)
 
+    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        (before,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
+        run = torch.rnn_tanh if self.kernel.nonlinearity == "tanh" else torch.rnn_relu
+        outputs, hidden = run(inputs, before.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+        return outputs, (hidden[0],)
+
     def _initialise_recurrence(self, gate: Tensor) -> None:
         if self.kernel.nonlinearity == "relu":
             nn.init.eye_(gate)
@@ -195,6 +240,28 @@ class RNN(FusedCell):
 
 def _zeros(inputs: Tensor, width: int, parts: int) -> LayerState:
     return tuple(inputs.new_zeros(len(inputs), width) for _ in range(parts))
+
+
+def _layered(state: LayerState | None) -> Tensor | LayerState | None:
+    """A state as torch's modules want it: with a layer axis, and bare if it is one tensor."""
+    if state is None:
+        return None
+    parts = tuple(part.unsqueeze(0) for part in state)
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _mask(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """True at the real steps of (B, T, …), (B, T, 1)."""
+    return (torch.arange(sequence.shape[1]) < lengths.unsqueeze(1)).unsqueeze(-1).to(sequence.device)
+
+
+def _zero_padding(outputs: Tensor, lengths: Tensor) -> Tensor:
+    return torch.where(_mask(outputs, lengths), outputs, 0.0)
+
+
+def _last(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """Output of each row's last real step, (B, H)."""
+    return outputs[torch.arange(len(outputs)), (lengths - 1).to(outputs.device)]
 
 
 def _columns(names: tuple[str, ...], steps: Sequence[tuple[Tensor, ...]]) -> dict[str, Tensor]:

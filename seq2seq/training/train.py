@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -155,7 +156,7 @@ class _Session:
             file=sys.stderr,
         )
         for pair, output in found.samples:
-            bar.write(f"  {pair.src}\n    → {output}", file=sys.stderr)
+            bar.write(f"  {shorten(pair.src, 200)}\n    → {shorten(output, 200)}", file=sys.stderr)
 
     def _keep_model(self, found: Validation) -> None:
         # Scores of an older model must not stand beside a new one.

@@ -1,0 +1,127 @@
+"""What the parts cost: our stacks against raw ``nn.LSTM``, each cell against the LSTM, attention against input feeding.
+
+Forward and backward on synthetic batches. What is compared is timed in turn within one run, and the ratio of
+medians is printed, so that a slow spell of the machine hits both.
+
+    .venv/bin/python scripts/benchmark_layers.py [--device cuda] [--repeat 15] [--compile]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seq2seq.config import ModelConfig
+from seq2seq.corpus.batching import collate
+from seq2seq.model.build import build_cell, build_model
+from seq2seq.model.cells import LSTM
+from seq2seq.model.compute import Compute, tune_process
+from seq2seq.model.recurrent import RecurrentStack
+from seq2seq.model.step_cells import StepCell
+from seq2seq.training.objective import cross_entropy
+
+Work = Callable[[], Tensor]
+
+
+def compare(works: dict[str, Work], compute: Compute, repeat: int) -> None:
+    """Prints milliseconds of each and its ratio to the first."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(repeat + 2):
+        for name, work in works.items():
+            started = time.perf_counter()
+            with compute.autocast():
+                loss = work()
+            loss.backward()
+            if compute.device.type == "cuda":
+                torch.cuda.synchronize(compute.device)
+            if number >= 2:
+                times[name].append(1e3 * (time.perf_counter() - started))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    first = next(iter(medians.values()))
+    for name, median in medians.items():
+        print(f"| {name} | {compute.precision} | {median:.1f} | {median / first:.2f} |", flush=True)
+
+
+def against_torch(compute: Compute, batch: int, steps: int, width: int) -> dict[str, Work]:
+    """A stack of two layers and ``nn.LSTM(num_layers=2)``, without padding and with it."""
+    stack = RecurrentStack([LSTM(width, width), LSTM(width, width)], nn.Identity(), [False, False])
+    raw = nn.LSTM(width, width, num_layers=2, batch_first=True)
+    stack, raw = stack.to(compute.device), raw.to(compute.device)
+    inputs = torch.randn(batch, steps, width, device=compute.device)
+    lengths = torch.randint(steps // 2, steps, (batch,)).sort(descending=True).values
+    lengths[0] = steps
+
+    def packed() -> Tensor:
+        outputs, _ = raw(pack_padded_sequence(inputs, lengths, batch_first=True))
+        return pad_packed_sequence(outputs, batch_first=True)[0].sum()
+
+    return {
+        f"nn.LSTM 2×{width}, {batch}×{steps}": lambda: raw(inputs)[0].sum(),
+        f"RecurrentStack 2×{width}, {batch}×{steps}": lambda: stack(inputs)[0].sum(),
+        "nn.LSTM, packed": packed,
+        "RecurrentStack, lengths differ": lambda: stack(inputs, lengths=lengths)[0].sum(),
+    }
+
+
+def cells(compute: Compute, batch: int, steps: int, width: int, *, compiled: bool) -> dict[str, Work]:
+    """One layer of each kind; step cells also with their step compiled."""
+    inputs = torch.randn(batch, steps, width, device=compute.device)
+
+    def work(cell: nn.Module) -> Work:
+        return lambda: cell(inputs)[0].sum()
+
+    works: dict[str, Work] = {}
+    for kind in ("lstm", "gru", "rnn", "peephole", "layernorm"):
+        works[f"{kind} {width}, {batch}×{steps}"] = work(
+            build_cell(kind, width, width, ModelConfig()).to(compute.device)
+        )
+        cell: Any = build_cell(kind, width, width, ModelConfig()).to(compute.device)
+        if compiled and isinstance(cell, StepCell):
+            cell.__dict__["step"] = torch.compile(cell.step)
+            works[f"{kind}, step compiled"] = work(cell)
+    return works
+
+
+def attention(compute: Compute, batch: int, steps: int, width: int, vocab: int) -> dict[str, Work]:
+    """Whole models with their loss: attention after the bottom layer, input feeding, none."""
+    config = ModelConfig(layers=2, hidden_size=width, dropout=0.0, attention="general")
+    ids = torch.randint(4, vocab, (2, batch, steps - 1)).tolist()
+    data = collate(ids[0], ids[1], reverse=False).to(compute.device)
+
+    def work(config: ModelConfig) -> Work:
+        model = build_model(config, vocab, vocab).to(compute.device)
+        return lambda: cross_entropy(model(data), model.decoder.output, data.tgt_out, smoothing=0.1).smoothed
+
+    return {
+        f"attention, 2×{width}, {vocab} pieces, {batch}×{steps}": work(config),
+        "the same with input feeding": work(replace(config, input_feeding=True)),
+        "the same, additive": work(replace(config, attention="additive")),
+        "the same without attention": work(replace(config, attention="none")),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--compile", action="store_true", help="also time step cells under torch.compile (needs g++)")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    cuda = Compute.pick(options.device, "fp32").device.type == "cuda"
+    print("| what | precision | ms | ratio |\n|---|---|---|---|")
+    for precision in ("fp16", "bf16") if cuda else ("fp32", "bf16"):
+        compute = Compute.pick(options.device, precision)
+        tune_process(compute)
+        compare(against_torch(compute, 64, 15, 512), compute, options.repeat)
+        compare(cells(compute, 64, 15, 256, compiled=options.compile), compute, options.repeat)
+        compare(attention(compute, 64, 15, 512, 8000), compute, options.repeat)
+
+
+if __name__ == "__main__":
+    main()
