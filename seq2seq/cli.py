@@ -69,6 +69,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
     _add_decoding(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+    lr_find = commands.add_parser("lr-find", help="suggest a learning rate, by a range test on a small model")
+    _add_recipe(lr_find)
+    lr_find.add_argument("--out", metavar="FILE", help="plot (default: runs/RECIPE-lr-find.svg)")
+    lr_find.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    lr_find.set_defaults(command=_lr_find)
+
+    inspect = commands.add_parser("inspect", help="draw gates, cell states and attention over a sentence")
+    inspect.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    inspect.add_argument("--text", required=True, help="the sentence")
+    inspect.add_argument("--out", metavar="FILE", help="page (default: inspect.html in the run)")
+    inspect.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    inspect.set_defaults(command=_inspect)
     return parser
 
 
@@ -101,8 +114,9 @@ def _recipes(options: argparse.Namespace) -> None:
     if options.name:
         print(recipe_text(options.name), end="")
         return
-    for name in recipe_names():
-        print(f"{name:24} {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
+    names = recipe_names()
+    for name in names:
+        print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -150,6 +164,18 @@ def _evaluate(options: argparse.Namespace) -> None:
         precision=options.precision,
     )
     print(summary(read_evaluation(Path(options.model))))
+
+
+def _lr_find(options: argparse.Namespace) -> None:
+    from seq2seq.training.lr_find import lr_find
+
+    print(lr_find(options.recipe, overrides=options.overrides, out=options.out, device=options.device).summary())
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from seq2seq.evaluation.inspection import inspect
+
+    print(inspect(options.model, options.text, out=options.out, device=options.device))
 
 
 def _decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import seq2seq
 from seq2seq.decoding.lines import translate_stream
 from seq2seq.decoding.translator import Translation, Translator, _fill
+from seq2seq.errors import RunError
 
 SOURCES = ["123", "", "9", "55555", "  ", "8675309", "42", "123"]
 
@@ -31,7 +32,7 @@ def run(translator: Translator, content: bytes, **options: int) -> bytes:
 
 def test_order_is_kept_and_empty_stays_empty(translator: Translator) -> None:
     outputs = translator.translate(SOURCES)
-    assert [output == Translation("", 0.0, ()) for output in outputs] == [not source.strip() for source in SOURCES]
+    assert [output == Translation("", 0.0, (), ()) for output in outputs] == [not source.strip() for source in SOURCES]
     assert outputs[0] == outputs[-1]
     assert outputs[0].score < 0
     assert translator.translate([]) == []
@@ -135,3 +136,11 @@ def test_translating_leaves_the_mode_of_the_model_alone(translator: Translator) 
         translator.translate(["12"])
         assert translator.model.training is training
     assert not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_model_that_diverged_is_refused(beam: int, digits_run: Path) -> None:
+    translator = Translator.load(digits_run)
+    translator.model.decoder.output.bias.data.fill_(float("nan"))
+    with pytest.raises(RunError, match="diverged"):
+        translator.translate(["123"], replace(translator.config.decoding, beam=beam))

@@ -1,5 +1,6 @@
 """Sentences in, sentences out: subwords, batches and search around a trained model."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from seq2seq.config import Config, DecodingConfig
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Vocabularies
 from seq2seq.decoding.search import Hypothesis, SearchOptions, search
+from seq2seq.errors import RunError
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import load_run
 from seq2seq.model.seq2seq import Seq2Seq
@@ -29,6 +31,8 @@ class Translation:
     """Log-probability in nats divided by the length penalty; 0 for an empty source."""
     tokens: tuple[str, ...]
     """Subword pieces of the output."""
+    ids: tuple[int, ...]
+    """Their numbers in the target vocabulary."""
 
 
 class Translator:
@@ -74,7 +78,7 @@ class Translator:
         """
         options = options or self.config.decoding
         sources = [self.vocabularies.src.encode(sentence)[: self.config.data.max_tokens] for sentence in sentences]
-        outputs = [[Translation("", 0.0, ())] for _ in sentences]
+        outputs = [[Translation("", 0.0, (), ())] for _ in sentences]
         # Sentences of one length make batches without padding; longest first shows a lack of memory at once.
         by_length = sorted((row for row, source in enumerate(sources) if source), key=lambda row: -len(sources[row]))
         lengths = [len(sources[row]) + 1 for row in by_length]
@@ -109,13 +113,15 @@ class Translator:
                 ),
             )
         self.model.train(training)
+        if not all(best and math.isfinite(best[0].log_prob) for best in found):
+            raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
         return found
 
     def _translation(self, hypothesis: Hypothesis) -> Translation:
         tgt = self.vocabularies.tgt
         # Bytes can spell any control character: whatever some program takes for a line's end is a space.
         text = " ".join(tgt.decode(hypothesis.tokens).split())
-        return Translation(text, hypothesis.score, tuple(tgt.pieces(hypothesis.tokens)))
+        return Translation(text, hypothesis.score, tuple(tgt.pieces(hypothesis.tokens)), hypothesis.tokens)
 
 
 def _fill(items: Sequence[Item], lengths: Sequence[int], budget: int) -> Iterator[Sequence[Item]]:

@@ -85,6 +85,10 @@ class FusedCell(nn.Module):
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         return outputs, tuple(part[0] for part in (after if self.parts == 2 else (after,)))
 
+    @abstractmethod
+    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
+        """What goes on inside at every step without padding, (B, T, H) each, ``hidden`` among them."""
+
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
         """Xavier input weights (Glorot & Bengio 2010), orthogonal recurrences (Saxe et al. 2014), forget bias."""

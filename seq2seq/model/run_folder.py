@@ -233,5 +233,7 @@ def _sync_and_rename(scratch: Path, path: Path) -> None:
 
 
 def _write_error(path: Path, error: Exception) -> RunError:
+    if not path.parent.is_dir():
+        return RunError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
     free = shutil.disk_usage(path.parent).free
     return RunError(f"cannot write {path}: {error} ({free / 1e6:.0f} MB free there); what was there before is whole")
