@@ -16,7 +16,7 @@ from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import read_aligned
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
-from seq2seq.evaluation.metrics import Score, corpus_scores
+from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
 from seq2seq.evaluation.model_card import model_card
 from seq2seq.model.run_folder import check_manifest, write_durably
 
@@ -35,7 +35,7 @@ class Evaluation:
     seconds: float
     """Time of translating, without loading and scoring."""
     exact_match: float
-    """Share of outputs that equal their reference."""
+    """Share of outputs that equal their reference: the accuracy, where targets are labels."""
     bleu: Score
     chrf: Score
     ter: Score
@@ -82,7 +82,7 @@ def evaluate(
         sentences=len(pairs),
         beam=options.beam,
         seconds=round(seconds, 2),
-        exact_match=sum(map(str.__eq__, outputs, references)) / len(pairs),
+        exact_match=exact_match(outputs, references),
         **corpus_scores(outputs, references),
     )
     _write(Path(run), evaluation, translator.config, pairs, outputs)

@@ -44,6 +44,11 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return float(BLEU().corpus_score(list(hypotheses), [list(references)]).score)
 
 
+def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Share of outputs that equal their reference."""
+    return sum(map(str.__eq__, hypotheses, references)) / len(references)
+
+
 def _plain(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The same with Python's floats: a mix of numpy's and Python's crashes sacreBLEU's bootstrap (2.6.0)."""
 

@@ -148,11 +148,12 @@ class _Session:
         else:
             state.stale += 1
         state.seconds += time.perf_counter() - started
-        self._log("validation", {"perplexity": found.perplexity, "bleu": found.bleu, "best": best})
+        self._log("validation", {**found.scores(), "best": best})
         position = trainer.position()
         bar.write(
             f"update {state.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
-            f"perplexity {found.perplexity:.2f}, BLEU {found.bleu:.1f} (greedy){', the best so far' if best else ''}",
+            f"perplexity {found.perplexity:.2f}, BLEU {found.bleu:.1f}, exact match {found.exact_match:.1%} (greedy)"
+            f"{', the best so far' if best else ''}",
             file=sys.stderr,
         )
         for pair, output in found.samples:
@@ -163,7 +164,7 @@ class _Session:
         (self.folder / EVALUATION).unlink(missing_ok=True)
         facts = {
             "updates": self.trainer.progress.updates,
-            "validation": {"perplexity": found.perplexity, "bleu": found.bleu},
+            "validation": found.scores(),
             "corpus": self.prepared.report,
         }
         save_model(self.folder, untied_weights(self.trainer.model), facts)

@@ -10,7 +10,7 @@ from seq2seq.corpus.batching import collate
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import PAD, Vocabularies
 from seq2seq.decoding.translator import Translator
-from seq2seq.evaluation.metrics import bleu
+from seq2seq.evaluation.metrics import bleu, exact_match
 from seq2seq.model.compute import Compute
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.objective import cross_entropy
@@ -28,7 +28,13 @@ class Validation:
     """Per target token, without label smoothing."""
     bleu: float
     """Of greedy outputs."""
+    exact_match: float
+    """Share of greedy outputs that equal their reference: the accuracy, where targets are labels."""
     samples: list[tuple[Pair, str]]
+
+    def scores(self) -> dict[str, float]:
+        """The numbers, for logs and manifests."""
+        return {"perplexity": self.perplexity, "bleu": self.bleu, "exact_match": self.exact_match}
 
     def result(self, metric: str) -> list[float]:
         """What training tries to raise, compared from left to right: equal BLEU is settled by perplexity."""
@@ -48,9 +54,11 @@ def validate(
     perplexity = _perplexity(translator, pairs)
     model.train()
     stride = max(1, len(pairs) // _SAMPLES)
+    references = [pair.tgt for pair in pairs]
     return Validation(
         perplexity=perplexity,
-        bleu=bleu(outputs, [pair.tgt for pair in pairs]),
+        bleu=bleu(outputs, references),
+        exact_match=exact_match(outputs, references),
         samples=list(zip(pairs, outputs, strict=True))[::stride][:_SAMPLES],
     )
 

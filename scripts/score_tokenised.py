@@ -1,0 +1,47 @@
+"""BLEU on Moses-tokenised text, as papers before sacreBLEU reported it, beside sacreBLEU's own.
+
+Published figures for Multi30k and WMT'14 are of this kind; they depend on the tokeniser and are no substitute for
+the detokenised score, which comes first.
+
+    .venv/bin/pip install sacremoses
+    .venv/bin/python scripts/score_tokenised.py --hyp FILE --ref FILE --language de
+"""
+
+import argparse
+from pathlib import Path
+
+from sacrebleu.metrics.bleu import BLEU
+
+from seq2seq.corpus.sources import read_lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--hyp", type=Path, required=True, help="system outputs, detokenised")
+    parser.add_argument("--ref", type=Path, required=True, help="references, detokenised")
+    parser.add_argument("--language", required=True, help="two letters, for the tokeniser")
+    options = parser.parse_args()
+    try:
+        from sacremoses import MosesTokenizer
+    except ImportError:
+        parser.error("needs sacremoses: .venv/bin/pip install sacremoses")
+    tokenizer = MosesTokenizer(options.language)
+    hypotheses, references = list(read_lines(options.hyp)), list(read_lines(options.ref))
+    if len(hypotheses) != len(references):
+        parser.error(f"expected as many outputs as references, found {len(hypotheses)} and {len(references)}")
+
+    def tokens(lines: list[str]) -> list[str]:
+        return [tokenizer.tokenize(line, return_str=True, escape=False) for line in lines]
+
+    plain, split = (hypotheses, references), (tokens(hypotheses), tokens(references))
+    for name, (outputs, wanted), metric in (
+        ("detokenised, 13a", plain, BLEU()),
+        ("Moses tokens, cased", split, BLEU(tokenize="none", force=True)),
+        ("Moses tokens, lower-cased", split, BLEU(tokenize="none", lowercase=True, force=True)),
+    ):
+        score = metric.corpus_score(outputs, [wanted]).score
+        print(f"{name:26} {score:5.2f}  {metric.get_signature()}")
+
+
+if __name__ == "__main__":
+    main()
