@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seq2seq.config import TrainingConfig
+from seq2seq.config import Config, TrainingConfig
 from seq2seq.corpus.batching import Batch, BatchOrder, IntArray, collate
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD, seed_sampling
 from seq2seq.errors import Seq2SeqError
+from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
@@ -111,6 +112,20 @@ class Trainer:
         self.progress = Progress()
         self.window = Window()
         self._batches_in_epoch = 1
+
+    @classmethod
+    def of(cls, config: Config, prepared: Prepared, compute: Compute) -> "Trainer":
+        """A freshly initialised model of a recipe and what trains it."""
+        torch.manual_seed(config.training.seed)
+        vocabularies = prepared.vocabularies
+        return cls(
+            build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)),
+            prepared,
+            config.training,
+            compute,
+            reverse=config.model.reverse_source,
+            sampling=config.subword.sampling,
+        )
 
     def position(self) -> Position:
         """How far training has come, as the schedule measures it."""

@@ -9,14 +9,12 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
-from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
 from seq2seq.recipe import load_recipe
@@ -67,17 +65,7 @@ class _Session:
 
     def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute) -> None:
         self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
-        torch.manual_seed(config.training.seed)
-        vocabularies = prepared.vocabularies
-        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
-        self.trainer = Trainer(
-            model,
-            prepared,
-            config.training,
-            compute,
-            reverse=config.model.reverse_source,
-            sampling=config.subword.sampling,
-        )
+        self.trainer = Trainer.of(config, prepared, compute)
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(
@@ -93,7 +81,7 @@ class _Session:
                 "choose another folder with --run, or remove this one"
             )
         else:
-            create_run(folder, config, vocabularies)
+            create_run(folder, config, prepared.vocabularies)
 
     def run(self) -> None:
         """Trains to the end of the recipe, or to a signal."""
