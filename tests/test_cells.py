@@ -112,10 +112,13 @@ def test_gradients_are_right(kind: str) -> None:
     assert torch.autograd.gradcheck(run, (inputs, *state))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_changes_neither_outputs_nor_state_nor_gradients(kind: str) -> None:
-    made = cell(kind)
-    inputs, lengths = torch.randn(3, 5, E, dtype=torch.float64), torch.tensor([5, 2, 4])
+def test_padding_changes_neither_outputs_nor_state_nor_gradients(kind: str, dtype: torch.dtype) -> None:
+    """In float32, too, for only that goes through the fused CPU kernel."""
+    made = cell(kind).to(dtype)
+    near = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {}
+    inputs, lengths = torch.randn(3, 5, E, dtype=dtype), torch.tensor([5, 2, 4])
     outputs, final = made(inputs, None, lengths)
     outputs.sum().backward()
     together = [parameter.grad.clone() for parameter in made.parameters()]
@@ -123,12 +126,50 @@ def test_padding_changes_neither_outputs_nor_state_nor_gradients(kind: str) -> N
     for row, length in enumerate(lengths.tolist()):
         alone, state = made(inputs[row : row + 1, :length])
         alone.sum().backward()
-        torch.testing.assert_close(outputs[row : row + 1, :length], alone)
+        torch.testing.assert_close(outputs[row : row + 1, :length], alone, **near)
         assert not outputs[row, length:].any()
         for part, expected in zip(final, state, strict=True):
-            torch.testing.assert_close(part[row : row + 1], expected)
+            torch.testing.assert_close(part[row : row + 1], expected, **near)
     for one, parameter in zip(together, made.parameters(), strict=True):
-        torch.testing.assert_close(one, parameter.grad)
+        torch.testing.assert_close(one, parameter.grad, **near)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_changes_nothing_in_bfloat16(kind: str) -> None:
+    made = cell(kind).float()
+    inputs, lengths = torch.randn(3, 5, E), torch.tensor([5, 2, 4])
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, final = made(inputs, None, lengths)
+        for row, length in enumerate(lengths.tolist()):
+            alone, state = made(inputs[row : row + 1, :length])
+            torch.testing.assert_close(outputs[row : row + 1, :length], alone, rtol=0.02, atol=0.02)
+            for part, expected in zip(final, state, strict=True):
+                torch.testing.assert_close(part[row : row + 1], expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("weight_dropout", [0.0, 0.4])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "relu"])
+def test_packed_rows_come_out_as_padded_ones(kind: str, weight_dropout: float) -> None:
+    """What a GPU does, done on a CPU."""
+    made = cell(kind, weight_dropout=weight_dropout).train()
+    inputs, lengths, state = torch.randn(3, 5, E, dtype=torch.float64), torch.tensor([5, 2, 4]), start(made)
+    found = []
+    for run in (made._run_packed, made._run_padded):
+        made.zero_grad()
+        torch.manual_seed(5)
+        outputs, final = run(inputs, state, lengths)
+        (outputs.sum() + sum(part.sum() for part in final)).backward()
+        found.append([outputs, *final, *(parameter.grad.clone() for parameter in made.parameters())])
+    for packed, padded in zip(*found, strict=True):
+        torch.testing.assert_close(packed, padded)
+
+
+def test_rectified_units_do_not_explode_at_padding() -> None:
+    made = cell("relu").float()
+    made.kernel.weight_hh_l0.data.copy_(1.3 * torch.eye(H))
+    outputs, _ = made(torch.rand(1, 1000, E), None, torch.tensor([3]))
+    outputs.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in made.parameters())
 
 
 @pytest.mark.parametrize("zoneout", [0.0, 0.3])

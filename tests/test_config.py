@@ -40,7 +40,12 @@ def test_linear_decay_needs_an_end_to_decay_to() -> None:
         (ModelConfig(input_feeding=True, attention="dot", variational=True), "one mask for all steps"),
         (ModelConfig(input_feeding=True, attention="dot", weight_dropout=0.1), "one mask for all steps"),
         (ModelConfig(zoneout=0.1), "needs cells that take single steps"),
-        (ModelConfig(nonlinearity="relu"), 'for model.cell = "rnn" only'),
+        (ModelConfig(residual_from=4), "model.residual_from = 4 must be at most 3"),
+        (ModelConfig(forget_bias=float("nan")), "model.forget_bias = nan"),
+        (ModelConfig(layers=0, decoder_layers=2, attention="dot"), "model.layers = 0 must be at least 1"),
+        (ModelConfig(layers=2, decoder_layers=-1, attention="dot"), "model.decoder_layers = -1"),
+        (ModelConfig(hidden_size=(), decoder_hidden_size=8), "names no width"),
+        (ModelConfig(decoder_hidden_size=()), "names no width"),
     ],
 )
 def test_impossible_models_are_named(model: ModelConfig, expected: str) -> None:

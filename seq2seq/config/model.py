@@ -11,7 +11,10 @@ CellKind = Literal["lstm", "gru", "rnn", "peephole", "layernorm"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """The network. Defaults are Sutskever, Vinyals & Le 2014 at laptop size."""
+    """The network. Defaults are Sutskever, Vinyals & Le 2014 at laptop size.
+
+    Settings of a part (``pool`` of the convolutional encoder, say) wait until that part is chosen.
+    """
 
     encoder: Literal["stacked", "bidirectional", "convolutional"] = "stacked"
     bidirectional_layers: Literal["first", "all"] = "all"
@@ -40,7 +43,7 @@ class ModelConfig:
     """0: the encoder's."""
     embedding_size: int = 256
     dropout: float = 0.1
-    """Between layers, on embeddings and on the top output (Zaremba et al. 2014)."""
+    """Between layers, on what the bottom one reads and on the top output (Zaremba et al. 2014)."""
     variational: bool = False
     """One dropout mask for all time steps (Gal & Ghahramani 2016)."""
     weight_dropout: float = 0.0
@@ -50,7 +53,8 @@ class ModelConfig:
     zoneout: float = 0.0
     """Units that keep their state in a step (Krueger et al. 2017); for ``peephole`` and ``layernorm`` cells."""
     residual_from: int = 0
-    """First layer, counted from 1, whose input is added to its output (Wu et al. 2016); 0: none."""
+    """First layer, counted from 1, whose input is added to its output (Wu et al. 2016), wherever the two have
+    one width; 0: none."""
     tie_embeddings: Literal["none", "target", "all"] = "all"
     """Share the output layer with the target embedding (Press & Wolf 2017), or also with the source's."""
     initialisation: Literal["uniform", "scaled"] = "scaled"
@@ -92,6 +96,7 @@ _RANGES: Ranges = {
     "weight_dropout": (0, 0.95),
     "word_dropout": (0, 0.95),
     "zoneout": (0, 0.95),
+    "forget_bias": (-100, 100),
 }
 
 
@@ -104,11 +109,17 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
         ("hidden_size", model.encoder_widths(), model.layers),
         ("decoder_hidden_size", model.decoder_widths(), model.decoder_layers or model.layers),
     ):
-        if len(widths) != layers:
+        if not widths or getattr(model, key) == ():
+            yield f"model.{key} names no width, and model.layers = {model.layers}: a model needs at least one layer"
+        elif len(widths) != layers:
             yield f"model.{key} = {list(widths)} must be one width or {layers}, one for each layer"
         if not all(1 <= width <= 65_536 for width in widths):
             yield f"model.{key} = {list(widths)} must lie between 1 and 65536"
-    yield from _joint_faults(model)
+    most = max(model.layers, model.decoder_layers)
+    if model.residual_from > most:
+        yield f"model.residual_from = {model.residual_from} must be at most {most}, the number of layers"
+    if model.encoder_widths() and model.decoder_widths():
+        yield from _joint_faults(model)
     yield from _regulariser_faults(model)
 
 
@@ -134,7 +145,7 @@ def _joint_faults(model: ModelConfig) -> Iterator[str]:
         both = src if model.bidirectional_layers == "all" else src[:1]
         if any(width % 2 for width in both):
             yield f'model.hidden_size = {list(src)} must be even where model.merge = "concat" gives each way one half'
-    if model.filter_width % 2 == 0:
+    if model.encoder == "convolutional" and model.filter_width % 2 == 0:
         yield f"model.filter_width = {model.filter_width} must be odd, so that a filter has a middle"
     if model.input_feeding and model.attention == "none":
         yield 'model.input_feeding = true needs attention: set model.attention = "dot", "general" or "additive"'
@@ -147,8 +158,6 @@ def _regulariser_faults(model: ModelConfig) -> Iterator[str]:
             f"model.zoneout = {model.zoneout} needs cells that take single steps (peephole, layernorm), "
             f"found {', '.join(sorted(kinds))}"
         )
-    if model.nonlinearity != "tanh" and "rnn" not in kinds:
-        yield f'model.nonlinearity = "{model.nonlinearity}" is for model.cell = "rnn" only'
     if model.input_feeding and (model.variational or model.weight_dropout):
         yield (
             "model.input_feeding = true takes single steps, where model.variational and model.weight_dropout, which "

@@ -14,6 +14,7 @@ from torch import Tensor
 from seq2seq.corpus.subword import BOS, EOS, PAD
 
 IntArray = npt.NDArray[np.int64]
+Lengths = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class BatchOrder:
         pool: pairs sorted together.
     """
 
-    src_lengths: npt.NDArray[np.int32]
-    tgt_lengths: npt.NDArray[np.int32]
+    src_lengths: Lengths
+    tgt_lengths: Lengths
     batch_tokens: int
     batch_sentences: int = 0
     seed: int
@@ -101,20 +102,36 @@ class BatchOrder:
 
     def epoch(self, number: int) -> list[IntArray]:
         """The batches of an epoch, each the indices of its pairs."""
-        generator = np.random.default_rng((self.seed, number))
-        shuffled = generator.permutation(len(self.src_lengths))
-        batches: list[IntArray] = []
-        for start in range(0, len(shuffled), self.pool):
-            pool = shuffled[start : start + self.pool]
-            by_length = np.lexsort((self.tgt_lengths[pool], self.src_lengths[pool]))
-            filled = list(self._fill(pool[by_length]))
-            batches.extend(filled[i] for i in generator.permutation(len(filled)))
-        return batches
+        return [
+            rows[batch]
+            for place, rows in enumerate(self.pools(number))
+            for batch in self.fill(number, place, self.src_lengths[rows], self.tgt_lengths[rows])
+        ]
 
-    def _fill(self, pairs: IntArray) -> Iterator[IntArray]:
-        src, tgt = self.src_lengths[pairs].tolist(), (self.tgt_lengths[pairs] + 1).tolist()
+    def pools(self, number: int) -> list[IntArray]:
+        """The pools of an epoch, each the indices of its pairs."""
+        shuffled = np.random.default_rng((self.seed, number)).permutation(len(self.src_lengths))
+        return np.split(shuffled, range(self.pool, len(shuffled), self.pool))
+
+    def fill(self, number: int, place: int, src_lengths: Lengths, tgt_lengths: Lengths) -> list[IntArray]:
+        """The batches of one pool of an epoch, each as places within the pool.
+
+        Args:
+            number: of the epoch.
+            place: of the pool in the epoch.
+            src_lengths: tokens of each of its sources, which sampling may have changed.
+            tgt_lengths: likewise.
+        """
+        by_length = np.lexsort((tgt_lengths, src_lengths))
+        filled = [by_length[start:end] for start, end in self._cut(src_lengths[by_length], tgt_lengths[by_length])]
+        generator = np.random.default_rng((self.seed, number, place))
+        return [filled[batch] for batch in generator.permutation(len(filled))]
+
+    def _cut(self, src_lengths: Lengths, tgt_lengths: Lengths) -> Iterator[tuple[int, int]]:
+        """Where batches begin and end among pairs in the order of their lengths."""
+        src, tgt = src_lengths.tolist(), (tgt_lengths + 1).tolist()
         start, widest = 0, 0
-        for end in range(len(pairs)):
+        for end in range(len(src)):
             widest = max(widest, tgt[end])
             size = end - start + 1  # with this pair
             fullness = (size - 1) / self.batch_sentences if self.batch_sentences else 0.0
@@ -124,10 +141,10 @@ class BatchOrder:
                 over = size * widest > self.batch_tokens
             turns = end > start and src[end] != src[end - 1] and fullness >= 0.5
             if size > 1 and (over or turns):
-                yield pairs[start:end]
+                yield start, end
                 start, widest = end, tgt[end]
-        if len(pairs):
-            yield pairs[start:]
+        if src:
+            yield start, len(src)
 
     def padding_share(self, number: int = 0) -> float:
         """Share of an epoch's source and target cells that hold padding instead of tokens."""

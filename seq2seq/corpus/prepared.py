@@ -143,7 +143,9 @@ def _make(config: Config, folder: Path) -> None:
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
-        "test sources in training": _leaks(columns[0], (vocabularies.src.encode(pair.src) for pair in test)),
+        "test sources in training": _leaks(
+            columns[0], (_encode_source(pair.src, vocabularies, config.data) for pair in test)
+        ),
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(columns[0].lengths().sum()), "tgt": int(columns[1].lengths().sum())},
         "fingerprint": digest.hexdigest(),
@@ -200,9 +202,7 @@ def _write_ids(
     kept = 0
     with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
         for pair in _watched(pairs, "tokenising"):
-            src, tgt = vocabularies.src.encode(pair.src), vocabularies.tgt.encode(pair.tgt)
-            if data.long_sources == "cut":
-                src = src[: data.max_tokens]
+            src, tgt = _encode_source(pair.src, vocabularies, data), vocabularies.tgt.encode(pair.tgt)
             if max(len(src), len(tgt)) > data.max_tokens:
                 dropped["too long"] += 1
                 continue
@@ -212,6 +212,12 @@ def _write_ids(
         if not kept:
             raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
         writer.finalize()
+
+
+def _encode_source(text: str, vocabularies: Vocabularies, data: DataConfig) -> list[int]:
+    """What a model reads of a source."""
+    ids = vocabularies.src.encode(text)
+    return ids[: data.max_tokens] if data.long_sources == "cut" else ids
 
 
 def _leaks(sources: TokenColumn, held_out: Iterable[list[int]]) -> int:

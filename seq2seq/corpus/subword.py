@@ -31,7 +31,8 @@ _THREADS = 2
 
 def seed_sampling(seed: int) -> None:
     """Makes what :meth:`Subword.resample` draws next repeatable; sentencepiece has one generator for the process."""
-    sentencepiece.set_random_generator_seed(seed % 2**32)
+    # The highest seed of 32 bits means "from a random device" there.
+    sentencepiece.set_random_generator_seed(seed % (2**32 - 1))
 
 
 def normalise(text: str) -> str:
@@ -122,16 +123,18 @@ class Subword:
         return ids
 
     def resample(self, ids: Sequence[int], alpha: float) -> list[int]:
-        """Another way to write the same text (subword regularisation, Kudo 2018, §3.2).
+        """Another way to write the same text (subword regularisation, Kudo 2018, §3).
 
         Args:
-            ids: without marks.
+            ids: without marks. Those that cannot be written anew are returned as they are: with an unknown
+                word among them, or cut off inside a character.
             alpha: for ``unigram``, how much likely segmentations are preferred: 0 draws from all alike; for
                 ``bpe``, the probability of leaving a merge out (Provilkov et al. 2020).
         """
-        sampled: list[int] = self._processor.encode(
-            self._processor.decode(list(ids)), enable_sampling=True, alpha=alpha, nbest_size=-1
-        )
+        text = self._processor.decode(list(ids))
+        if UNK in ids or "\ufffd" in text:
+            return list(ids)
+        sampled: list[int] = self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
         return sampled
 
     def decode(self, ids: Sequence[int]) -> str:

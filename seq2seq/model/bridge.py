@@ -94,7 +94,8 @@ class MeanBridge(nn.Module):
 class EveryStepBridge(nn.Module):
     """One vector starts the decoder and enters each of its steps and outputs (Cho et al. 2014, §2.2, A.1).
 
-    ``s = tanh(V h)``, with h the top encoder layer's last state.
+    ``s = tanh(V h)``, with h the top encoder layer's last state. Of their decoder this is what any cell can have: s
+    stands beside the embedding at the input and, with the embedding, at the output; their maxout is not here.
     """
 
     def __init__(self, encoder_width: int, summary_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:

@@ -143,12 +143,10 @@ class LSTM(FusedCell):
     def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
         # The outputs tell h of a row's last real step but not c. So padding is made to leave c alone: one more
         # input says "padding", and its fixed weights shut the input gate and open the forget gate entirely.
-        weight_ih, *others = self._weights()
-        column = weight_ih.new_zeros(4, self.kernel.hidden_size)
-        column[0], column[1] = -_SHUT, _SHUT
-        padding = (~_mask(inputs, lengths)).to(inputs.dtype)
-        weights = [torch.cat([weight_ih, column.view(-1, 1)], dim=1), *others]
-        outputs, (_, cell) = self._run(torch.cat([inputs, padding], dim=-1), start, weights)
+        weights = self._weights()
+        gates = weights[0].new_tensor([-_SHUT, _SHUT, 0.0, 0.0])
+        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], gates)
+        outputs, (_, cell) = self._run(inputs, start, weights)
         return _zero_padding(outputs, lengths), (_last(outputs, lengths), cell)
 
     def _bias(self, gate: int, forget_bias: float) -> float:
@@ -224,6 +222,15 @@ class RNN(FusedCell):
         outputs, hidden = run(inputs, before.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0],)
 
+    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        if self.kernel.nonlinearity == "tanh":
+            return super()._run_padded(inputs, start, lengths)
+        # Rectified units could grow beyond all bounds at padding, and infinity times a gradient of 0 is no number.
+        weights = self._weights()
+        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], weights[0].new_full((1,), -_SHUT))
+        outputs, _ = self._run(inputs, start, weights)
+        return _zero_padding(outputs, lengths), (_last(outputs, lengths),)
+
     def _initialise_recurrence(self, gate: Tensor) -> None:
         if self.kernel.nonlinearity == "relu":
             nn.init.eye_(gate)
@@ -254,13 +261,20 @@ def _layered(state: LayerState | None) -> Tensor | LayerState | None:
     return parts if len(parts) > 1 else parts[0]
 
 
-def _mask(sequence: Tensor, lengths: Tensor) -> Tensor:
+def step_mask(sequence: Tensor, lengths: Tensor) -> Tensor:
     """True at the real steps of (B, T, …), (B, T, 1)."""
     return (torch.arange(sequence.shape[1]) < lengths.unsqueeze(1)).unsqueeze(-1).to(sequence.device)
 
 
+def _flag_padding(inputs: Tensor, lengths: Tensor, weight: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs with one more column that is 1 at padding, and input weights with what it adds to each gate there."""
+    flag = (~step_mask(inputs, lengths)).to(inputs.dtype)
+    column = gates.repeat_interleave(len(weight) // len(gates)).unsqueeze(1)
+    return torch.cat([inputs, flag], dim=-1), torch.cat([weight, column], dim=1)
+
+
 def _zero_padding(outputs: Tensor, lengths: Tensor) -> Tensor:
-    return torch.where(_mask(outputs, lengths), outputs, 0.0)
+    return torch.where(step_mask(outputs, lengths), outputs, 0.0)
 
 
 def _last(outputs: Tensor, lengths: Tensor) -> Tensor:

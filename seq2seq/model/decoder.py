@@ -23,9 +23,9 @@ class Decoder(nn.Module):
     sequences (teacher forcing), ``step`` goes on by one token, and the two agree.
 
     With attention the bottom layer asks, for all steps at once; the answers enter the layers above and the
-    output, as in GNMT (Wu et al. 2016, §3). So no layer waits for another's last step, and whole sequences
-    stay on fused kernels. Input feeding (Luong et al. 2015, §3.3) gives that up: each step reads the features
-    of the step before.
+    output, as in GNMT (Wu et al. 2016, §3), which asked with the step before. So no layer waits for
+    another's last step, and whole sequences stay on fused kernels. Input feeding (Luong et al. 2015, §3.3) gives
+    that up: each step reads the features of the step before.
 
     Args:
         embedding: of the target vocabulary, (V, E).
@@ -65,15 +65,13 @@ class Decoder(nn.Module):
     def start(self, encoded: Encoded) -> DecoderState:
         """The state before the first target token."""
         handover = self.bridge(encoded)
-        state = DecoderState(
+        return DecoderState(
             layers=handover.state,
             memory=None if self.attention is None else self.attention.remember(encoded),
             summary=handover.summary,
             fed=encoded.memory.new_zeros(len(encoded.memory), self.readout.size) if self.input_feeding else None,
+            first=handover.first,
         )
-        if handover.first is not None:
-            _, state, _ = self._advance(handover.first.unsqueeze(1), state)
-        return state
 
     def forward(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
         """Features (B, T, F) for all steps at once, given the right previous tokens ``tgt_in`` (B, T).
@@ -95,22 +93,32 @@ class Decoder(nn.Module):
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
+        if state.first is not None:
+            _, state, _ = self._advance(state.first.unsqueeze(1), replace(state, first=None))
         features, state, _ = self._advance(self._embed(token.unsqueeze(1)), state)
         return self.output(features[:, 0]), state
 
     def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
         """Features and attention weights of whole sequences."""
-        embedded = self._embed(tgt_in)
-        if not self.input_feeding:
-            features, _, weights = self._advance(embedded, state)
-            return features, weights
+        embedded, given = self._embed(tgt_in), state.first is not None
+        if state.first is not None:
+            # In one run with the tokens, so that masks drawn once for all steps are.
+            embedded = torch.cat([self.bottom.dropout(state.first.unsqueeze(1)), embedded], dim=1)
+        if self.input_feeding:
+            features, look = self._loop(embedded, state)
+            return features[:, given:], look[:, given:]
+        features, _, weights = self._advance(embedded, state)
+        return features[:, given:], None if weights is None else weights[:, given:]
+
+    def _loop(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor]:
+        """The same one step at a time, as input feeding needs it."""
         outputs, looks = [], []
         for step in embedded.split(1, dim=1):
-            features, state, weights = self._advance(step, state)
+            features, state, look = self._advance(step, state)
             outputs.append(features)
-            looks.append(weights)
-        # Input feeding goes with attention only, so there are weights at every step.
-        return torch.cat(outputs, dim=1), torch.cat([look for look in looks if look is not None], dim=1)
+            # Input feeding goes with attention only, so there are weights at every step.
+            looks += [] if look is None else [look]
+        return torch.cat(outputs, dim=1), torch.cat(looks, dim=1)
 
     def _embed(self, tokens: Tensor) -> Tensor:
         embedded: Tensor = self.bottom.dropout(self.embedding(tokens))

@@ -40,8 +40,8 @@ class RecurrentEncoder(nn.Module):
 class ConvolutionalEncoder(nn.Module):
     """A convolution and a pooling that shorten the sequence before the recurrent layers read it.
 
-    Meant for characters: ``max-pool(ReLU(convolution(embeddings)))`` as in Lee, Cho & Hofmann 2017, §3.2, with
-    one width of filter. The memory has one position for every ``pool`` tokens.
+    Meant for characters: ``max-pool(ReLU(convolution(embeddings)))`` as in Lee, Cho & Hofmann 2017, §4.1, but
+    with one width of filter and no highway layers. The memory has one position for every ``pool`` tokens.
 
     Args:
         embedding: of the source vocabulary.

@@ -96,6 +96,8 @@ class DecoderState:
     """The source in one vector that enters every step, (R, C)."""
     fed: Tensor | None = None
     """Features of the step before, which input feeding reads, (R, F)."""
+    first: Tensor | None = None
+    """What has still to be read before the first token, (R, E)."""
 
     def select(self, index: Tensor) -> "DecoderState":
         """The state of the rows ``index``."""
@@ -105,4 +107,5 @@ class DecoderState:
             memory=None if self.memory is None else self.memory.select(index),
             summary=None if self.summary is None else self.summary.index_select(0, index),
             fed=None if self.fed is None else self.fed.index_select(0, index),
+            first=None if self.first is None else self.first.index_select(0, index),
         )

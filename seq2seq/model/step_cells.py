@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.model.cells import step_mask
 from seq2seq.model.state import LayerState
 
 
@@ -65,17 +66,17 @@ class StepCell(nn.Module):
         hidden, cell = start or (inputs.new_zeros(len(inputs), self.width),) * 2
         weight = functional.dropout(self.weight_recurrent, self.weight_dropout, self.training)
         outputs = []
+        real = None if lengths is None else step_mask(inputs, lengths).unbind(1)
         for time, x in enumerate(self.project(inputs).unbind(1)):
             values = self.step(x, hidden, cell, weight)
             hidden_now = self._zone_out(hidden, values["hidden"])
             cell_now = self._zone_out(cell, values["cell"])
-            if lengths is None:
+            if real is None:
                 hidden, cell = hidden_now, cell_now
                 outputs.append(hidden)
             else:
-                real = (time < lengths).to(inputs.device).unsqueeze(1)
-                hidden, cell = torch.where(real, hidden_now, hidden), torch.where(real, cell_now, cell)
-                outputs.append(torch.where(real, hidden, 0.0))
+                hidden, cell = torch.where(real[time], hidden_now, hidden), torch.where(real[time], cell_now, cell)
+                outputs.append(torch.where(real[time], hidden, 0.0))
         return torch.stack(outputs, dim=1), (hidden, cell)
 
     def _zone_out(self, before: Tensor, now: Tensor) -> Tensor:
@@ -108,9 +109,10 @@ class StepCell(nn.Module):
 
 
 class PeepholeLSTM(StepCell):
-    """LSTM whose gates see the memory cell (Gers & Schmidhuber 2000, §2; Gers et al. 2002, eq. 1-6).
+    """LSTM whose gates see the memory cell (Gers & Schmidhuber 2000).
 
-    Input and forget gate look at the old cell, the output gate at the new one, each unit at its own::
+    Input and forget gate look at the old cell, the output gate at the new one, each unit at its own. That paper
+    has h_t = o ⊙ c_t; the cell is squashed here, as in every other LSTM and in Graves 2013, eq. 7-11::
 
         i = σ(W_i x_t + U_i h_{t-1} + p_i ⊙ c_{t-1} + b_i)      g = tanh(W_g x_t + U_g h_{t-1} + b_g)
         f = σ(W_f x_t + U_f h_{t-1} + p_f ⊙ c_{t-1} + b_f)      c_t = f ⊙ c_{t-1} + i ⊙ g

@@ -5,20 +5,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, IntArray, collate
+from seq2seq.corpus.batching import Batch, BatchOrder, collate
 from seq2seq.corpus.prepared import Prepared
-from seq2seq.corpus.subword import PAD, seed_sampling
+from seq2seq.corpus.subword import PAD
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
+from seq2seq.training.drawing import Drawing
 from seq2seq.training.objective import cross_entropy
 from seq2seq.training.schedule import Position, learning_rate, progress
 
@@ -34,6 +34,8 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     """Batches of this epoch that were used."""
+    batches: int = 1
+    """Batches this epoch has, as far as is known."""
     seconds: float = 0.0
     skipped: int = 0
     """Updates left out because loss or gradient was not finite."""
@@ -81,7 +83,8 @@ class Trainer:
         config: the ``[training]`` table.
         compute: device and precision.
         reverse: read sources back to front.
-        sampling: subword regularisation, as :meth:`seq2seq.corpus.subword.Subword.resample` takes it.
+        sampling: subword regularisation, as :class:`seq2seq.training.drawing.Drawing` takes it.
+        longest: most tokens of a sampled side.
     """
 
     def __init__(
@@ -93,13 +96,13 @@ class Trainer:
         *,
         reverse: bool,
         sampling: float = 0.0,
+        longest: int = 100,
     ) -> None:
         self.model = model.to(compute.device)
         self.prepared = prepared
         self.config = config
         self.compute = compute
         self.reverse = reverse
-        self.sampling = sampling
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
@@ -107,11 +110,11 @@ class Trainer:
             batch_sentences=config.batch_sentences,
             seed=config.seed,
         )
+        self.drawing = Drawing(prepared, self.order, sampling=sampling, longest=longest)
         self.optimizer = _optimizer(model, config)
         self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         self.progress = Progress()
         self.window = Window()
-        self._batches_in_epoch = 1
 
     @classmethod
     def of(cls, config: Config, prepared: Prepared, compute: Compute) -> "Trainer":
@@ -125,13 +128,14 @@ class Trainer:
             compute,
             reverse=config.model.reverse_source,
             sampling=config.subword.sampling,
+            longest=config.data.max_tokens,
         )
 
     def position(self) -> Position:
         """How far training has come, as the schedule measures it."""
         return Position(
             updates=self.progress.updates,
-            epochs=self.progress.epoch + self.progress.batch / self._batches_in_epoch,
+            epochs=self.progress.epoch + self.progress.batch / self.progress.batches,
             minutes=self.progress.seconds / 60,
         )
 
@@ -153,23 +157,10 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Batches without end, from where the progress says, which moves on with them."""
         while True:
-            batches = self.order.epoch(self.progress.epoch)
-            self._batches_in_epoch = len(batches)
-            for rows in batches[self.progress.batch :]:
-                self.progress.batch += 1
-                yield self._collate(rows).to(self.compute.device)
+            for (sources, targets), count in self.drawing.epoch(self.progress.epoch, self.progress.batch):
+                self.progress.batch, self.progress.batches = self.progress.batch + 1, count
+                yield collate(sources, targets, reverse=self.reverse).to(self.compute.device)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-
-    def _collate(self, rows: IntArray) -> Batch:
-        sources = [self.prepared.src[int(row)] for row in rows]
-        targets = [self.prepared.tgt[int(row)] for row in rows]
-        if self.sampling:
-            # A function of the position alone, so that a resumed training draws the same.
-            place = (self.config.seed, self.progress.epoch, self.progress.batch)
-            seed_sampling(int(np.random.SeedSequence(place).generate_state(1)[0]))
-            sources = [self.prepared.vocabularies.src.resample(ids, self.sampling) for ids in sources]
-            targets = [self.prepared.vocabularies.tgt.resample(ids, self.sampling) for ids in targets]
-        return collate(sources, targets, reverse=self.reverse)
 
     def _update(self, batches: list[Batch]) -> None:
         """One optimiser step on the mean loss per token of some batches."""
@@ -244,7 +235,6 @@ class Trainer:
         if scale := numbers.pop("scaler"):  # empty where the precision needs none
             self.scaler.load_state_dict(scale)
         self.progress = Progress(**numbers)
-        self._batches_in_epoch = len(self.order.epoch(self.progress.epoch))
         weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
