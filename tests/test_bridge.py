@@ -34,6 +34,14 @@ def test_project_fits_any_two_shapes_and_cells(cells: bool, source_cells: bool) 
     assert all(layer.abs().max() < 1 for layer in state.hidden)
 
 
+def test_project_reads_h_for_h_and_c_for_c() -> None:
+    source, bridge = encoded((3, 4)), ProjectBridge((3, 4), (5,), cells=True)
+    state = bridge(source).state
+    hidden, cell = (torch.cat(part, dim=-1) for part in (source.final.hidden, source.final.cell))
+    torch.testing.assert_close(state.hidden[0], torch.tanh(bridge.start.hidden[0](hidden)))
+    torch.testing.assert_close(state.cell[0], bridge.start.cell[0](cell))
+
+
 def test_mean_looks_at_real_positions_only() -> None:
     source, bridge = encoded(), MeanBridge(3, (5,), cells=True)
     (hidden,) = bridge(source).state.hidden

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 
@@ -56,3 +57,35 @@ def test_tied_tables_are_one_tensor(tiny_model: Callable[..., Seq2Seq]) -> None:
     assert model.decoder.output.weight is model.encoder.embedding.weight is model.decoder.embedding.weight
     model = tiny_model(tie_embeddings="target")
     assert model.decoder.output.weight is model.decoder.embedding.weight is not model.encoder.embedding.weight
+
+
+def test_uniform_initialisation_leaves_gains_alone(tiny_model: Callable[..., Seq2Seq]) -> None:
+    model = tiny_model(initialisation="uniform", cell="layernorm")
+    gains = [parameter for name, parameter in model.named_parameters() if ".gain_" in name]
+    assert gains
+    assert all(gain.eq(1).all() for gain in gains)
+
+
+def test_xavier_spreads_with_the_widths_it_joins(tiny_model: Callable[..., Seq2Seq]) -> None:
+    gate = tiny_model(hidden_size=64, embedding_size=32).encoder.stack.layers[0].kernel.weight_ih_l0[:64]
+    bound = (6 / (32 + 64)) ** 0.5
+    assert 0.9 * bound < gate.abs().max() <= bound
+    assert abs(float(gate.std()) - bound / 3**0.5) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"residual_from": 0}, [False] * 3),
+        ({"residual_from": 1}, [False, True, True]),
+        ({"residual_from": 1, "embedding_size": 12}, [True] * 3),
+        ({"residual_from": 3}, [False, False, True]),
+        ({"residual_from": 1, "hidden_size": (12, 8, 8)}, [False, False, True]),
+    ],
+)
+def test_residual_connections_go_where_they_fit(
+    settings: dict, expected: list[bool], tiny_model: Callable[..., Seq2Seq]
+) -> None:
+    model = tiny_model(**({"layers": 3} | settings))
+    assert list(model.encoder.stack.residual) == expected
+    assert [*model.decoder.bottom.residual, *model.decoder.upper.residual] == expected

@@ -98,6 +98,17 @@ def test_residual_connections_add_a_layers_input() -> None:
     torch.testing.assert_close(residual(inputs)[0], first + second + third)
 
 
+def test_dropout_falls_on_a_layers_own_output_not_on_the_shortcut() -> None:
+    layers = stack(nn.Dropout(0.5), residual=(False, True, False)).train()
+    seen: list[Tensor] = []
+    layers.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    layers.layers[2].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    layers(torch.randn(4, 6, 4, dtype=torch.float64))
+    below, above = seen
+    dropped_above = (above == below).double().mean()  # where the second layer's output was dropped
+    assert 0.3 < dropped_above < 0.7
+
+
 def test_every_layer_reads_what_is_beside_it() -> None:
     layers = stack(beside=5)
     inputs, beside = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(2, 3, 5, dtype=torch.float64)

@@ -114,3 +114,13 @@ def test_resampled_subwords_spell_the_same_text_in_other_ways(kind: str) -> None
     assert len({tuple(ids) for ids in drawn}) > 5
     seed_sampling(7)
     assert [subword.resample(subword.encode(text), 0.2) for _ in range(20)] == drawn
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_what_cannot_be_written_anew_is_left_as_it_is(kind: str) -> None:
+    bare = Subword.train(SENTENCES, SubwordConfig(type=kind, byte_fallback=False), vocab_size=40)
+    ids = bare.encode("the 猫 sat")
+    assert UNK in ids
+    assert bare.resample(ids, 0.3) == ids
+    cut = KINDS[kind].encode("猫")[:-1]  # two of its three bytes
+    assert KINDS[kind].resample(cut, 0.3) == cut

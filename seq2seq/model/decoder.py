@@ -95,15 +95,15 @@ class Decoder(nn.Module):
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
         if state.first is not None:
             _, state, _ = self._advance(state.first.unsqueeze(1), replace(state, first=None))
-        features, state, _ = self._advance(self._embed(token.unsqueeze(1)), state)
+        features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), state)
         return self.output(features[:, 0]), state
 
     def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
         """Features and attention weights of whole sequences."""
-        embedded, given = self._embed(tgt_in), state.first is not None
+        embedded, given = self.embedding(tgt_in), state.first is not None
         if state.first is not None:
             # In one run with the tokens, so that masks drawn once for all steps are.
-            embedded = torch.cat([self.bottom.dropout(state.first.unsqueeze(1)), embedded], dim=1)
+            embedded = torch.cat([state.first.unsqueeze(1), embedded], dim=1)
         if self.input_feeding:
             features, look = self._loop(embedded, state)
             return features[:, given:], look[:, given:]
@@ -120,12 +120,9 @@ class Decoder(nn.Module):
             looks += [] if look is None else [look]
         return torch.cat(outputs, dim=1), torch.cat(looks, dim=1)
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        embedded: Tensor = self.bottom.dropout(self.embedding(tokens))
-        return embedded
-
     def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
         """From embeddings (B, T, E) to features (B, T, F), the state after them and attention weights (B, T, S)."""
+        embedded = self.bottom.dropout(embedded)
         inputs, seen = [embedded], []
         if state.summary is not None:
             summary = state.summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
