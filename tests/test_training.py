@@ -123,6 +123,13 @@ def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_pat
         train("reverse-digits", run=tmp_path / "run", overrides=[*overrides, "model.hidden_size=8"], device="cpu")
 
 
+def test_checkpoints_of_unknown_settings_are_refused(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    (run / "config.toml").unlink()
+    with pytest.raises(RunError, match=r"holds checkpoints but no config\.toml"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+
+
 def test_another_corpus_in_a_begun_run_is_refused(overrides: list[str], tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
     lines = [f"{number}\t{number}\n" for number in range(1000, 1400)]

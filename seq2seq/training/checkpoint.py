@@ -66,6 +66,11 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         shutil.rmtree(other)
 
 
+def has_checkpoints(run: Path) -> bool:
+    """Whether a run was begun, readable or not."""
+    return bool(_newest_first(run))
+
+
 def load_checkpoint(run: Path) -> Checkpoint | None:
     """The newest checkpoint that is whole, None if there are none at all; damaged ones are named on stderr.
 

@@ -18,7 +18,7 @@ from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, s
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
 from seq2seq.recipe import load_recipe
-from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint
 from seq2seq.training.loop import Trainer
 from seq2seq.training.schedule import progress
 from seq2seq.training.signals import Interrupted, StopSignals
@@ -172,6 +172,11 @@ class _Session:
 def _refuse_other_recipe(folder: Path, config: Config) -> None:
     """A run goes on under the settings it was begun with, save for those that say when it ends."""
     if not (folder / CONFIG).is_file():
+        if has_checkpoints(folder):
+            raise RunError(
+                f"{folder} holds checkpoints but no {CONFIG} that says what of: "
+                "bring it back, choose another folder with --run, or remove this one"
+            )
         return
     old, new = asdict(load_recipe(str(folder / CONFIG))), asdict(config)
     differing = [
