@@ -81,7 +81,9 @@ def test_three_lines_in_three_lines_out(digits_run: Path, locale: str) -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error(digits_run: Path) -> None:
-    line = f"yes 12 | head -n 20000 | {sys.executable} -m seq2seq translate --model '{digits_run}' --beam 1 | head -n 1"
+    line = (
+        f"yes 12 | head -n 20000 | '{sys.executable}' -m seq2seq translate --model '{digits_run}' --beam 1 | head -n 1"
+    )
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=120)
     assert done.stdout.count(b"\n") == 1
     assert done.stderr == b""

@@ -125,8 +125,8 @@ def test_dropout_reaches_the_top_output() -> None:
 
 
 def test_a_first_input_and_the_tokens_have_one_variational_mask() -> None:
-    model = make(bridge="first-input", dropout=0.5, variational=True)
+    model = make(bridge="first-input", dropout=0.3, variational=True)
     zeros = zeros_in_inputs(model, model.decoder.bottom)
     assert zeros.shape[1] == 1 + BATCH.tgt_in.shape[1]
     assert torch.equal(zeros, zeros[:, :1].expand_as(zeros))
-    assert 0.3 < zeros.double().mean() < 0.7
+    assert 0.2 < zeros.double().mean() < 0.4

@@ -67,7 +67,7 @@ def test_uniform_initialisation_leaves_gains_alone(tiny_model: Callable[..., Seq
 
 
 def test_xavier_spreads_with_the_widths_it_joins(tiny_model: Callable[..., Seq2Seq]) -> None:
-    gate = tiny_model(hidden_size=64, embedding_size=32).encoder.stack.layers[0].kernel.weight_ih_l0[:64]
+    gate = tiny_model(hidden_size=64, embedding_size=32).encoder.stack.layers[0].kernel.weight_ih_l0[:64].detach()
     bound = (6 / (32 + 64)) ** 0.5
     assert 0.9 * bound < gate.abs().max() <= bound
     assert abs(float(gate.std()) - bound / 3**0.5) < 0.02
