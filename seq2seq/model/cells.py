@@ -67,7 +67,7 @@ class FusedCell(nn.Module):
         return [weight_ih, functional.dropout(weight_hh, self.weight_dropout, self.training), bias_ih, bias_hh]
 
     def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Rows of different lengths on a CPU, where packing would leave the fused kernel (15× slower, docs/log.md).
+        """Rows of different lengths on a CPU, where packing leaves the fused kernel (long ones: 15×, docs/log.md).
 
         What happens at padding, after a row's end, is computed and thrown away.
         """

@@ -1,7 +1,8 @@
 """Recurrent cells that no library has a fused kernel for: peephole and layer-normalised LSTM.
 
 Products with the inputs are one matrix product for all time steps; what depends on the step before is a
-Python loop, so these cells are several times slower than those of :mod:`seq2seq.model.cells` (docs/log.md).
+Python loop, so over many steps these cells are several times slower than those of :mod:`seq2seq.model.cells`
+(docs/log.md).
 
 Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
