@@ -53,17 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a recipe, or go on where it was interrupted")
     _add_recipe(train)
     train.add_argument("--run", metavar="DIR", help="folder for the result (default: runs/RECIPE)")
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    _add_device(train)
     train.set_defaults(command=_train)
 
     translate = commands.add_parser("translate", help="translate stdin to stdout, line by line")
-    translate.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    _add_model(translate)
     _add_decoding(translate)
     translate.add_argument("--nbest", type=_positive, default=0, metavar="N", help="print 'id ||| text ||| score' × N")
     translate.set_defaults(command=_translate)
 
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
-    evaluate.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    _add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
     evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate, instead of a split")
     evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
@@ -73,14 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     lr_find = commands.add_parser("lr-find", help="suggest a learning rate, by a range test on a small model")
     _add_recipe(lr_find)
     lr_find.add_argument("--out", metavar="FILE", help="plot (default: runs/RECIPE-lr-find.svg)")
-    lr_find.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    _add_device(lr_find)
     lr_find.set_defaults(command=_lr_find)
 
     inspect = commands.add_parser("inspect", help="draw gates, cell states and attention over a sentence")
-    inspect.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    _add_model(inspect)
     inspect.add_argument("--text", required=True, help="the sentence")
     inspect.add_argument("--out", metavar="FILE", help="page (default: inspect.html in the run)")
-    inspect.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    _add_device(inspect)
     inspect.set_defaults(command=_inspect)
     return parser
 
@@ -92,12 +92,20 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+
+
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam", type=_positive, metavar="K", help="hypotheses kept (default: the run's)")
     parser.add_argument("--length-penalty", type=float, metavar="A", help="0 favours short outputs")
     parser.add_argument("--max-length", type=_positive, metavar="N", help="most tokens of an output")
     parser.add_argument("--batch-tokens", type=_positive, metavar="N", help="tokens decoded together")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    _add_device(parser)
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16", "auto"), default="fp32")
 
 

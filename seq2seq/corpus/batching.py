@@ -80,9 +80,8 @@ class BatchOrder:
 
     Pairs are shuffled, cut into pools, sorted by length within their pool and filled into batches up to
     the budget; then the batches of the pool are shuffled. A batch closes early where the source length
-    changes, if it is at least half full: rows of one source length need no padding and keep the encoder
-    on its fused kernel. Because nothing else enters, "epoch 3, batch 1,000" is all that a checkpoint has
-    to remember.
+    changes, if it is at least half full: rows of one source length need no padding. Because nothing
+    else enters, "epoch 3, batch 1,000" is all that a checkpoint has to remember.
 
     Attributes:
         src_lengths: tokens of each source, (N,).

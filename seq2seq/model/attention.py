@@ -95,6 +95,6 @@ class AdditiveAttention(Attention):
         return projected
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """V · tanh(…)."""
+        """The formula above, for all pairs at once."""
         mixed = torch.tanh(self.query(queries).unsqueeze(2) + keys.unsqueeze(1))
         return functional.linear(mixed, self.score.weight).squeeze(-1)

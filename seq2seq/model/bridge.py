@@ -86,8 +86,7 @@ class MeanBridge(nn.Module):
 
     def forward(self, encoded: Encoded) -> Handover:
         """Mean over real positions to the decoder's start."""
-        real = encoded.mask.unsqueeze(-1)
-        mean = (encoded.memory * real).sum(1) / real.sum(1)
+        mean = encoded.mean()
         return Handover(self.start(mean, mean))
 
 
@@ -126,8 +125,7 @@ class FirstInputBridge(nn.Module):
 
     def forward(self, encoded: Encoded) -> Handover:
         """Mean over real positions, as an embedding."""
-        real = encoded.mask.unsqueeze(-1)
-        first = self.first((encoded.memory * real).sum(1) / real.sum(1))
+        first = self.first(encoded.mean())
         empty = tuple(first.new_zeros(len(first), width) for width in self.widths)
         return Handover(State(empty, empty if self.cells else ()), first=first)
 

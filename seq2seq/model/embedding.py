@@ -6,8 +6,6 @@ Shapes: ``V`` vocabulary, ``E`` embedding.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.model.regularisers import WordDropout
-
 
 class Embedding(nn.Embedding):
     """A table (V, E) whose rows are multiplied by ``scale`` when they are read.
@@ -20,13 +18,14 @@ class Embedding(nn.Embedding):
         vocab: V.
         size: E.
         scale: factor of what is read.
-        word_dropout: probability with which training sees nothing in a token's place.
+        word_dropout: probability with which training sees nothing in a token's place (Sennrich et al. 2016, WMT,
+            §2.3): whole vectors are zero, the others scaled up.
     """
 
     def __init__(self, vocab: int, size: int, *, scale: float, word_dropout: float = 0.0) -> None:
         super().__init__(vocab, size)
         self.scale = scale
-        self.word_dropout = WordDropout(word_dropout)
+        self.word_dropout = nn.Dropout1d(word_dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (B, T) to vectors (B, T, E)."""

@@ -62,7 +62,7 @@ class ConvolutionalEncoder(nn.Module):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes ``batch.src`` (B, S) to a memory (B, ⌈S / pool⌉, H)."""
         mask = batch.src_mask
-        lengths = torch.div(batch.src_lengths + self.pool - 1, self.pool, rounding_mode="floor")
+        lengths = (batch.src_lengths + self.pool - 1) // self.pool
         shortened = self._shorten(self.embedding(batch.src), mask)
         memory, final = self.stack(self.stack.dropout(shortened), lengths=lengths)
         return Encoded(memory=memory, mask=mask[:, :: self.pool], final=final)

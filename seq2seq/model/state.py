@@ -62,6 +62,11 @@ class Encoded:
     final: State
     """State of every layer after the last real token: the paper's fixed vector *v*."""
 
+    def mean(self) -> Tensor:
+        """Mean of the memory over real positions, (B, M)."""
+        real = self.mask.unsqueeze(-1)
+        return (self.memory * real).sum(1) / real.sum(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
