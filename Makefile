@@ -1,9 +1,11 @@
 # Every target works from a fresh clone: what it needs is installed into .venv first, once.
-RECIPE ?= tatoeba-en-es
+# Captions come from another model than translations.
+RECIPE ?= $(if $(filter caption,$(MAKECMDGOALS)),emoji-captions,tatoeba-en-es)
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
 PYTHON ?= python3
 # As it was typed: make must not read a dollar sign in a sentence as a variable of its own.
 override TEXT := $(value TEXT)
+override IMAGE := $(value IMAGE)
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -11,7 +13,7 @@ INSTALL := $(VENV)/.installed
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train translate evaluate test check bench clean
+.PHONY: help install train translate caption evaluate test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -27,6 +29,11 @@ translate: $(INSTALL)  ## translate TEXT, or stdin line by line; trains first if
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
 	@if [ -n "$$TEXT" ]; then printf '%s\n' "$$TEXT" | $(BIN)/seq2seq translate --model "$(RUN)"; \
 	else $(BIN)/seq2seq translate --model "$(RUN)"; fi
+
+caption: $(INSTALL)  ## say in words what the picture IMAGE shows; trains RECIPE=emoji-captions first if there is no model
+	@[ -n "$$IMAGE" ] || { echo 'make caption: expected IMAGE=picture.png, a file or a folder' >&2; exit 2; }
+	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
+	@$(BIN)/seq2seq caption --model "$(RUN)" "$$IMAGE"
 
 evaluate: $(INSTALL)  ## BLEU, chrF and TER of RUN on its test part
 	@$(BIN)/seq2seq evaluate --model "$(RUN)"
@@ -48,7 +55,7 @@ clean:  ## remove .venv and caches; keeps data and runs
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-export TEXT
+export TEXT IMAGE
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

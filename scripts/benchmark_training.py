@@ -88,7 +88,8 @@ def update(case: Case, compute: Compute) -> tuple[Callable[[], None], int, float
         scaler.update()
 
     # A weight takes part in one multiplication and addition forward and two backward, for each token.
-    matrices = [model.decoder.output.weight, *model.encoder.stack.parameters()]
+    recurrent = (tensor for name, tensor in model.encoder.named_parameters() if not name.startswith("embedding."))
+    matrices = [model.decoder.output.weight, *recurrent]
     matrices += [*model.decoder.bottom.parameters(), *model.decoder.upper.parameters()]
     return work, tokens, 6.0 * tokens * sum(matrix.numel() for matrix in matrices if matrix.dim() == 2)
 

@@ -62,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     translate.add_argument("--nbest", type=_positive, default=0, metavar="N", help="print 'id ||| text ||| score' × N")
     translate.set_defaults(command=_translate)
 
+    caption = commands.add_parser("caption", help="say in words what pictures show, a line for each")
+    caption.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or WebP files, or folders")
+    caption.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    _add_decoding(caption)
+    caption.add_argument("--nbest", type=_positive, default=0, metavar="N", help="print 'id ||| text ||| score' × N")
+    caption.set_defaults(command=_caption)
+
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
     _add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
@@ -154,6 +161,20 @@ def _translate(options: argparse.Namespace) -> None:
     if options.nbest > decoding.beam:
         raise Seq2SeqError(f"--nbest {options.nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
     translate_stream(translator, sys.stdin.buffer, sys.stdout.buffer, decoding, nbest=options.nbest)
+
+
+def _caption(options: argparse.Namespace) -> None:
+    from seq2seq.decoding.captioner import Captioner, picture_files
+
+    paths = picture_files(options.pictures)
+    captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
+    decoding = _decoding(options, captioner.config)
+    if options.nbest > decoding.beam:
+        raise Seq2SeqError(f"--nbest {options.nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
+    for number, path in enumerate(paths):
+        (found,) = captioner.nbest([str(path)], max(options.nbest, 1), decoding)
+        for entry in found:
+            print(f"{number} ||| {entry.text} ||| {entry.score:.4f}" if options.nbest else entry.text, flush=True)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

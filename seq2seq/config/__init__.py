@@ -43,5 +43,17 @@ class Config:
         yield from model_faults(self.model)
         yield from training_faults(self.training)
         yield from decoding_faults(self.decoding)
+        if self.data.of_pictures != (self.model.encoder == "image"):
+            yield (
+                f'model.encoder = "{self.model.encoder}" does not read data.format = "{self.data.format}": '
+                '"image" goes with "pictures", "hub-pictures" and "emoji", the others with text'
+            )
+        if self.data.of_pictures and not self.subword.joint:
+            yield "subword.joint = false has no meaning for pictures: captions have one vocabulary"
+        if self.training.finetune_from and self.model.encoder != "image":
+            yield (
+                f"training.finetune_from = {self.training.finetune_from} is about the backbone of an image encoder, "
+                f'found model.encoder = "{self.model.encoder}"'
+            )
         if self.model.tie_embeddings == "all" and not self.subword.joint:
             yield 'model.tie_embeddings = "all" needs subword.joint = true; "target" works without'

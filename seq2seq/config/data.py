@@ -6,19 +6,25 @@ from typing import Literal
 
 from seq2seq.config.ranges import Ranges, range_faults
 
+EMOJI_LANGUAGES = ("en", "de", "es", "fr")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
     """Where the sentence pairs come from and which of them are kept."""
 
-    format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits"] = "files"
+    format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"] = "files"
     path: str = "data"
-    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` for digits."""
+    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy``; language of emoji's names."""
     src: str = "src"
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
+    """The same of the target; for hub data sets of pictures the beginning of the captions' columns."""
     train: str = "train"
-    """Name of the training part: file prefix, file name or hub split; pairs to make for digits."""
+    """Name of the training part: file prefix, file name or hub split; pairs to make for digits.
+
+    A part of pictures may be a share of its pictures: ``valid[:50%]`` and ``valid[50%:]`` are the halves of ``valid``.
+    """
     validation: str = ""
     """The same for validation; empty: ``validation_size`` sources are cut from the training part."""
     test: str = ""
@@ -44,6 +50,11 @@ class DataConfig:
     directory: str = "data"
     """Downloads and prepared token ids are kept here."""
 
+    @property
+    def of_pictures(self) -> bool:
+        """Whether sources are pictures."""
+        return self.format in ("pictures", "hub-pictures", "emoji")
+
 
 # Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
 _RANGES: Ranges = {
@@ -64,7 +75,9 @@ def data_faults(data: DataConfig) -> Iterator[str]:
             yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
         if not data.train.isdecimal():
             yield f'data.train = "{data.train}" must be a number of pairs when data.format = "digits"'
-    if data.format in ("wheel", "digits") and (data.validation or data.test):
+    if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
+        yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
+    if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:
         yield "data.validation_size = 0 must be at least 1 when data.validation is empty"

@@ -1,5 +1,6 @@
 """The table ``[model]``: the network."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +17,7 @@ class ModelConfig:
     Settings of a part (``pool`` of the convolutional encoder, say) wait until that part is chosen.
     """
 
-    encoder: Literal["stacked", "bidirectional", "convolutional"] = "stacked"
+    encoder: Literal["stacked", "bidirectional", "convolutional", "image"] = "stacked"
     bidirectional_layers: Literal["first", "all"] = "all"
     """Which layers of a bidirectional encoder read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
     merge: Literal["concat", "sum"] = "concat"
@@ -25,6 +26,9 @@ class ModelConfig:
     """Tokens under the filter of a convolutional encoder, an odd number."""
     pool: int = 4
     """Tokens that a convolutional encoder makes one."""
+    backbone: str = "efficientnet-lite0"
+    """What an image encoder sees with; ``torchvision:NAME`` and ``timm:NAME`` take a model of those packages, if they
+    are installed."""
     cell: CellKind = "lstm"
     decoder_cell: Literal["same", "lstm", "gru", "rnn", "peephole", "layernorm"] = "same"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
@@ -72,7 +76,9 @@ class ModelConfig:
         return kind not in ("gru", "rnn")
 
     def encoder_widths(self) -> tuple[int, ...]:
-        """Width of each encoder layer, bottom first."""
+        """Width of each encoder layer, bottom first; of a picture's features as the decoder sees them."""
+        if self.encoder == "image":
+            return self.decoder_widths()[:1]
         return _widths(self.hidden_size, self.layers)
 
     def decoder_widths(self) -> tuple[int, ...]:
@@ -106,7 +112,7 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
     if max(model.layers, model.decoder_layers) > _RANGES["layers"][1]:
         return  # named already, and a list of so many widths would take all the memory
     for key, widths, layers in (
-        ("hidden_size", model.encoder_widths(), model.layers),
+        ("hidden_size", model.encoder_widths(), 1 if model.encoder == "image" else model.layers),
         ("decoder_hidden_size", model.decoder_widths(), model.decoder_layers or model.layers),
     ):
         if not widths or getattr(model, key) == ():
@@ -120,6 +126,7 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
         yield f"model.residual_from = {model.residual_from} must be at most {most}, the number of layers"
     if model.encoder_widths() and model.decoder_widths():
         yield from _joint_faults(model)
+    yield from _image_faults(model)
     yield from _regulariser_faults(model)
 
 
@@ -149,6 +156,18 @@ def _joint_faults(model: ModelConfig) -> Iterator[str]:
         yield f"model.filter_width = {model.filter_width} must be odd, so that a filter has a middle"
     if model.input_feeding and model.attention == "none":
         yield 'model.input_feeding = true needs attention: set model.attention = "dot", "general" or "additive"'
+
+
+def _image_faults(model: ModelConfig) -> Iterator[str]:
+    if model.encoder == "image" and model.bridge == "copy":
+        yield 'model.encoder = "image" has no recurrent state to copy: set model.bridge = "first-input" or another'
+    if model.encoder == "image" and model.tie_embeddings == "all":
+        yield 'model.encoder = "image" embeds no tokens: set model.tie_embeddings = "target" or "none"'
+    if not re.fullmatch(r"efficientnet-lite0|(torchvision|timm):[\w.-]+", model.backbone):
+        yield (
+            f'model.backbone = "{model.backbone}" must be "efficientnet-lite0", or "torchvision:" or "timm:" and the '
+            "name of one of their models"
+        )
 
 
 def _regulariser_faults(model: ModelConfig) -> Iterator[str]:

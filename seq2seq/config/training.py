@@ -42,6 +42,11 @@ class TrainingConfig:
     checkpoint_every: int = 0
     """Updates between two checkpoints besides those of validations; 0: no others."""
     log_every: int = 50
+    finetune_from: int = 0
+    """First epoch, counted from 1, in which the backbone of an image encoder learns too, from pictures that are
+    cropped and mirrored at random; 0: it stays as it was published, and its features are computed once."""
+    finetune_learning_rate: float = 1e-4
+    """The backbone's own learning rate; it follows the schedule of the other."""
 
 
 # Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
@@ -64,6 +69,8 @@ _RANGES: Ranges = {
     "patience": (0, float("inf")),
     "checkpoint_every": (0, float("inf")),
     "log_every": (1, float("inf")),
+    "finetune_from": (0, float("inf")),
+    "finetune_learning_rate": (0, 100),
 }
 
 

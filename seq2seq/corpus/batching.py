@@ -22,7 +22,8 @@ class Batch:
     """A rectangle of sentence pairs."""
 
     src: Tensor
-    """Source ids with their end mark, (B, S), padding at the end."""
+    """Source ids with their end mark, (B, S), padding at the end; of pictures features (B, S, C) or pixels
+    (B, 3, height, width)."""
     src_lengths: Tensor
     """Real tokens in each row of ``src``, (B,), always on the CPU: kernels need them there."""
     tgt_in: Tensor
@@ -64,6 +65,17 @@ def collate(
     return Batch(
         src=_pad(rows),
         src_lengths=torch.tensor([len(row) for row in rows]),
+        tgt_in=_pad([[BOS, *answer] for answer in answers]),
+        tgt_out=_pad([[*answer, EOS] for answer in answers]),
+    )
+
+
+def collate_pictures(pictures: Tensor, targets: Sequence[Sequence[int]] | None = None) -> Batch:
+    """The same for pictures, be they features (B, S, C) or pixels (B, 3, height, width): none needs padding."""
+    answers = [[]] * len(pictures) if targets is None else targets
+    return Batch(
+        src=pictures,
+        src_lengths=torch.full((len(pictures),), pictures.shape[1]),
         tgt_in=_pad([[BOS, *answer] for answer in answers]),
         tgt_out=_pad([[*answer, EOS] for answer in answers]),
     )

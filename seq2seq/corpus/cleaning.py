@@ -18,7 +18,7 @@ def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Ite
     """Normalised pairs without empty, lopsided, identical or repeated ones; ``dropped`` counts those by reason."""
     seen: set[bytes] = set()
     for raw in pairs:
-        pair = Pair(normalise(raw.src), normalise(raw.tgt))
+        pair = Pair(raw.src if data.of_pictures else normalise(raw.src), normalise(raw.tgt))
         reason = _fault(pair, data)
         if not reason and data.drop_duplicates:
             # A digest takes less memory than the text: 40 million pairs fit in 3 GB.
@@ -34,6 +34,8 @@ def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Ite
 def _fault(pair: Pair, data: DataConfig) -> str:
     if not pair.src or not pair.tgt:
         return "empty side"
+    if data.of_pictures:  # a file's name says nothing about its caption
+        return ""
     if data.drop_identical and pair.src == pair.tgt:
         return "identical sides"
     shorter, longer = sorted((len(pair.src), len(pair.tgt)))

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from seq2seq.config import Config, DataConfig
+from seq2seq.corpus.captions import picture_reader
 from seq2seq.corpus.cleaning import clean, hold_out
+from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint, read_pairs
 from seq2seq.corpus.subword import Subword, Vocabularies, normalise
@@ -28,7 +31,7 @@ from seq2seq.errors import CorpusError
 
 # Part of the cache's key: raise it when the same settings come to mean other ids.
 _LAYOUT = 2
-_TOKENS = "tokens.arrow"
+_TOKENS, _PICTURES = "tokens.arrow", "pictures.json"
 
 
 class TokenColumn:
@@ -64,6 +67,10 @@ class Prepared:
     test: list[Pair]
     report: dict[str, Any]
     """What was kept, what was dropped and why, and the corpus's fingerprint."""
+    folder: Path
+    """Where all this is kept."""
+    pictures: tuple[str, ...] = ()
+    """Names of the pictures, if sources are pictures: then a source's one token is its number among these."""
 
 
 def prepare(config: Config) -> Prepared:
@@ -118,15 +125,21 @@ def _publish(scratch: Path, folder: Path) -> None:
 
 def _make(config: Config, folder: Path) -> None:
     validation, test = _held_out(config.data)
+    pictures = _whole_pictures(config.data, (*validation, *test)) if config.data.of_pictures else {}
+    if pictures:
+        validation, test = ([pair for pair in pairs if pair.src in pictures] for pairs in (validation, test))
+        (folder / _PICTURES).write_text(json.dumps(list(pictures), ensure_ascii=False), encoding="utf-8")
     for name, pairs in (("validation", validation), ("test", test)):
         lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
-    held_out = {normalise(pair.src) for pair in (*validation, *test)}
+    held_out = {pair.src if pictures else normalise(pair.src) for pair in (*validation, *test)}
 
     def training(dropped: Counter[str]) -> Iterator[Pair]:
         for pair in clean(read_pairs(config.data, "train"), config.data, dropped):
             if pair.src in held_out:
                 dropped["source held out"] += 1
+            elif pictures and pair.src not in pictures:
+                dropped["damaged picture"] += 1
             else:
                 yield pair
 
@@ -136,16 +149,18 @@ def _make(config: Config, folder: Path) -> None:
     digest = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model)
     for pair in (*validation, *test):
         digest.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
-    _write_ids(folder, training(dropped), vocabularies, config.data, dropped, digest)
+
+    def encode_source(source: str) -> list[int]:
+        return [pictures[source]] if pictures else _encode_source(source, vocabularies, config.data)
+
+    _write_ids(folder, training(dropped), encode_source, vocabularies.tgt, config.data, dropped, digest)
     columns = _open_columns(folder)
     report = {
         "kept": len(columns[0].lengths()),
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
-        "test sources in training": _leaks(
-            columns[0], (_encode_source(pair.src, vocabularies, config.data) for pair in test)
-        ),
+        "test sources in training": _leaks(columns[0], (encode_source(pair.src) for pair in test)),
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(columns[0].lengths().sum()), "tgt": int(columns[1].lengths().sum())},
         "fingerprint": digest.hexdigest(),
@@ -164,12 +179,30 @@ def _held_out(data: DataConfig) -> tuple[list[Pair], list[Pair]]:
     return validation, test
 
 
+def _whole_pictures(data: DataConfig, held_out: Iterable[Pair]) -> dict[str, int]:
+    """The corpus's pictures, numbered; those that cannot be read are named on stderr and left out."""
+    read, training = picture_reader(data), read_pairs(data, "train")
+    names = dict.fromkeys(pair.src for pairs in (held_out, training) for pair in pairs)
+    whole: dict[str, int] = {}
+    for name in tqdm(names, desc="reading pictures", unit=" pictures", delay=2, disable=None):
+        try:
+            read_image(read(name), name=name)
+        except CorpusError as error:
+            tqdm.write(f"left out: {error}", file=sys.stderr)
+        else:
+            whole[name] = len(whole)
+    return whole
+
+
 def _learn_vocabularies(config: Config, training: Callable[[Counter[str]], Iterator[Pair]]) -> Vocabularies:
     subword = config.subword
 
     def pairs() -> Iterator[Pair]:
         return _watched(training(Counter()), "learning subwords")
 
+    if config.data.of_pictures:
+        captions = Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=subword.vocab_size)
+        return Vocabularies(captions, captions)
     if subword.joint:
         both = (text for pair in pairs() for text in (pair.src, pair.tgt))
         joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
@@ -189,7 +222,8 @@ def _watched(pairs: Iterable[Pair], what: str) -> Iterator[Pair]:
 def _write_ids(
     folder: Path,
     pairs: Iterable[Pair],
-    vocabularies: Vocabularies,
+    encode_source: Callable[[str], list[int]],
+    tgt_vocabulary: Subword,
     data: DataConfig,
     dropped: Counter[str],
     digest: "hashlib._Hash",
@@ -202,7 +236,7 @@ def _write_ids(
     kept = 0
     with ArrowWriter(path=str(folder / _TOKENS), features=features) as writer:
         for pair in _watched(pairs, "tokenising"):
-            src, tgt = _encode_source(pair.src, vocabularies, data), vocabularies.tgt.encode(pair.tgt)
+            src, tgt = encode_source(pair.src), tgt_vocabulary.encode(pair.tgt)
             if max(len(src), len(tgt)) > data.max_tokens:
                 dropped["too long"] += 1
                 continue
@@ -242,7 +276,14 @@ def _open(folder: Path, config: Config) -> Prepared:
         validation=_read_jsonl(folder / "validation.jsonl"),
         test=_read_jsonl(folder / "test.jsonl"),
         report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
+        folder=folder,
+        pictures=_read_pictures(folder),
     )
+
+
+def _read_pictures(folder: Path) -> tuple[str, ...]:
+    path = folder / _PICTURES
+    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else ()
 
 
 def _read_jsonl(path: Path) -> list[Pair]:

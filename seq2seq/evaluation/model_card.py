@@ -14,21 +14,16 @@ def model_card(
     name: str, config: Config, evaluation: dict[str, Any], pairs: Sequence[Pair], outputs: Sequence[str]
 ) -> str:
     """Markdown with scores, settings and translations spread evenly over the set, none of them chosen."""
-    model = config.model
-    order = "back to front" if model.reverse_source else "front to back"
-    if model.encoder == "bidirectional":
-        order = "in both directions"
+    picture, text = "seq2seq caption --model . picture.jpg", "echo 'your sentence' | seq2seq translate --model ."
     lines = [
         f"# {name}",
         "",
-        f"A recurrent sequence-to-sequence model: {model.layers} {model.cell.upper()} layers read the source {order}, "
-        f"{model.decoder_layers or model.layers} write the target; attention: {model.attention}. "
-        f"Trained with seq2seq on `{config.data.path}`.",
+        _description(config),
         "",
         "## Use",
         "",
         "```",
-        "echo 'your sentence' | seq2seq translate --model .",
+        picture if config.data.of_pictures else text,
         "```",
         "",
         "## Scores",
@@ -44,11 +39,30 @@ def model_card(
         score = evaluation[key]
         interval = f"{score['low']:.1f} – {score['high']:.1f}"
         lines.append(f"| {label} | {score['score']:.1f} | {interval} | {_cell(score['signature'])} |")
+    if captions := evaluation["captions"]:
+        names = {f"bleu{order}": f"BLEU-{order}" for order in range(1, 5)} | {"cider_d": "CIDEr-D (0 to 10)"}
+        signature = _cell(captions["signature"])
+        lines += [f"| {label} | {captions[key]:.2f} | | {signature} |" for key, label in names.items()]
     lines += ["", "## Samples", "", "| source | reference | output |", "|---|---|---|"]
     stride = max(1, len(pairs) // _SAMPLES)
     for pair, output in list(zip(pairs, outputs, strict=True))[::stride][:_SAMPLES]:
         lines.append(f"| {_cell(pair.src)} | {_cell(pair.tgt)} | {_cell(output)} |")
     return "\n".join(lines) + "\n"
+
+
+def _description(config: Config) -> str:
+    model = config.model
+    reader = f"{model.layers} {model.cell.upper()} layers read the source "
+    reader += "back to front" if model.reverse_source else "front to back"
+    if model.encoder == "bidirectional":
+        reader = f"{model.layers} {model.cell.upper()} layers read the source in both directions"
+    if model.encoder == "image":
+        reader = f"a convolutional network ({model.backbone}) looks at the picture"
+    return (
+        f"A recurrent sequence-to-sequence model: {reader}, {len(model.decoder_widths())} "
+        f"{model.decoder_kind().upper()} layers write the target; attention: {model.attention}. "
+        f"Trained with seq2seq on `{config.data.path}`."
+    )
 
 
 def _cell(text: str) -> str:

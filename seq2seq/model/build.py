@@ -8,11 +8,14 @@ from torch import nn
 
 from seq2seq.config import CellKind, ModelConfig
 from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
+from seq2seq.model.backbone import EfficientNetLite0
 from seq2seq.model.bridge import Bridge, CopyBridge, EveryStepBridge, FirstInputBridge, MeanBridge, ProjectBridge
 from seq2seq.model.cells import GRU, LSTM, RNN
 from seq2seq.model.decoder import Decoder, Readout
 from seq2seq.model.embedding import Embedding
 from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
+from seq2seq.model.foreign_backbones import ForeignBackbone
+from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.initialisation import initialise
 from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack
 from seq2seq.model.regularisers import VariationalDropout
@@ -21,12 +24,22 @@ from seq2seq.model.step_cells import LayerNormLSTM, PeepholeLSTM
 
 
 def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
-    """A freshly initialised model for vocabularies of these sizes."""
-    src_embedding = _embedding(config, src_vocab)
-    tgt_embedding = src_embedding if config.tie_embeddings == "all" else _embedding(config, tgt_vocab)
-    model = Seq2Seq(_encoder(config, src_embedding), _decoder(config, tgt_embedding))
+    """A freshly initialised model for vocabularies of these sizes; a reader of pictures needs none for its source."""
+    tgt_embedding = _embedding(config, tgt_vocab)
+    src_embedding = tgt_embedding if config.tie_embeddings == "all" else _embedding(config, src_vocab)
+    encoder = _image_encoder(config) if config.encoder == "image" else _encoder(config, src_embedding)
+    model = Seq2Seq(encoder, _decoder(config, tgt_embedding))
     initialise(model, config)
     return model
+
+
+def build_backbone(name: str) -> EfficientNetLite0 | ForeignBackbone:
+    """A backbone without its published weights.
+
+    Raises:
+        ConfigError: it is another package's, which cannot be imported.
+    """
+    return EfficientNetLite0() if name == "efficientnet-lite0" else ForeignBackbone(name)
 
 
 def build_cell(kind: CellKind, input_size: int, width: int, config: ModelConfig) -> Cell:
@@ -47,6 +60,11 @@ def build_cell(kind: CellKind, input_size: int, width: int, config: ModelConfig)
 def _embedding(config: ModelConfig, vocab: int) -> Embedding:
     scale = math.sqrt(config.embedding_size) if config.initialisation == "scaled" else 1.0
     return Embedding(vocab, config.embedding_size, scale=scale, word_dropout=config.word_dropout)
+
+
+def _image_encoder(config: ModelConfig) -> ImageEncoder:
+    width, grid = config.encoder_widths()[0], config.attention != "none"
+    return ImageEncoder(build_backbone(config.backbone), width=width, grid=grid, dropout=config.dropout)
 
 
 def _encoder(config: ModelConfig, embedding: Embedding) -> RecurrentEncoder | ConvolutionalEncoder:

@@ -104,8 +104,11 @@ def read_config(folder: Path) -> Config:
 
 
 def untied_weights(model: Seq2Seq) -> dict[str, Tensor]:
-    """The model's weights, each once: a shared table goes by the first of its names."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+    """The model's weights, each once: a shared table goes by the first of its names.
+
+    The statistics that some backbones normalise with are among them.
+    """
+    return {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
 
 
 def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -114,7 +117,7 @@ def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -
     Raises:
         RunError: names or shapes differ.
     """
-    expected = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    expected = {name: tuple(tensor.shape) for name, tensor in untied_weights(model).items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:
         wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -130,6 +133,9 @@ def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -
         # A shared table comes again under its other names: they must stay one tensor.
         owner, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(owner), leaf, first[parameter])
+    for name, _ in list(model.named_buffers()):
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, weights[name])
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

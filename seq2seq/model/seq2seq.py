@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.decoder import Decoder
 from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
+from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.state import DecoderState, Encoded
 
 
 class Seq2Seq(nn.Module):
     """An encoder and a decoder, joined by a bridge."""
 
-    def __init__(self, encoder: RecurrentEncoder | ConvolutionalEncoder, decoder: Decoder) -> None:
+    def __init__(self, encoder: RecurrentEncoder | ConvolutionalEncoder | ImageEncoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder

@@ -50,8 +50,9 @@ class Drawing:
         tgt = _Column(prepared.tgt, rows, order.tgt_lengths[rows])
         if self.sampling:
             seed_sampling(int(np.random.SeedSequence((order.seed, number, place)).generate_state(1)[0]))
-            for column, subword in ((src, prepared.vocabularies.src), (tgt, prepared.vocabularies.tgt)):
-                column.draw(subword, self.sampling, self.longest)
+            if not prepared.pictures:
+                src.draw(prepared.vocabularies.src, self.sampling, self.longest)
+            tgt.draw(prepared.vocabularies.tgt, self.sampling, self.longest)
         return src, tgt
 
 

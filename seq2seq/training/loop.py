@@ -4,23 +4,28 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, collate
+from seq2seq.corpus.batching import Batch, BatchOrder, collate, collate_pictures
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
+from seq2seq.model.features import Pictures
+from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.run_folder import untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
 from seq2seq.training.drawing import Drawing
 from seq2seq.training.objective import cross_entropy
-from seq2seq.training.schedule import Position, learning_rate, progress
+from seq2seq.training.schedule import Position, finetune_rate, learning_rate, progress
 
 # Updates in a row without a finite gradient after which training gives up.
 _MOST_BAD_STEPS = 20
@@ -85,6 +90,7 @@ class Trainer:
         reverse: read sources back to front.
         sampling: subword regularisation, as :class:`seq2seq.training.drawing.Drawing` takes it.
         longest: most tokens of a sampled side.
+        pictures: those of the corpus, if its sources are pictures.
     """
 
     def __init__(
@@ -97,12 +103,14 @@ class Trainer:
         reverse: bool,
         sampling: float = 0.0,
         longest: int = 100,
+        pictures: Pictures | None = None,
     ) -> None:
         self.model = model.to(compute.device)
         self.prepared = prepared
         self.config = config
         self.compute = compute
         self.reverse = reverse
+        self.pictures = pictures
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
@@ -121,14 +129,21 @@ class Trainer:
         """A freshly initialised model of a recipe and what trains it."""
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
+        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
+        if isinstance(model.encoder, ImageEncoder):
+            model.encoder.backbone.load_pretrained(Path(config.data.directory) / "downloads")
+        pictures = Pictures(prepared, config, compute) if prepared.pictures else None
+        if pictures and config.training.finetune_from != 1:
+            pictures.features(prepared.pictures[:1])  # now, so that the clock of training does not count it
         return cls(
-            build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)),
+            model,
             prepared,
             config.training,
             compute,
             reverse=config.model.reverse_source,
             sampling=config.subword.sampling,
             longest=config.data.max_tokens,
+            pictures=pictures,
         )
 
     def position(self) -> Position:
@@ -144,6 +159,10 @@ class Trainer:
         enough = self.config.patience and self.progress.stale >= self.config.patience
         return bool(enough) or progress(self.position(), self.config) >= 1.0
 
+    def finetunes(self) -> bool:
+        """Whether the backbone of an image encoder learns in this epoch."""
+        return 0 < self.config.finetune_from <= self.progress.epoch + 1
+
     def steps(self) -> Iterator[None]:
         """Trains, handing control back after every update, until :meth:`finished`."""
         self.model.train()
@@ -157,15 +176,25 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Batches without end, from where the progress says, which moves on with them."""
         while True:
+            if isinstance(self.model.encoder, ImageEncoder):
+                self.model.encoder.backbone.requires_grad_(self.finetunes())
             for (sources, targets), count in self.drawing.epoch(self.progress.epoch, self.progress.batch):
                 self.progress.batch, self.progress.batches = self.progress.batch + 1, count
-                yield collate(sources, targets, reverse=self.reverse).to(self.compute.device)
+                yield self._collate(sources, targets).to(self.compute.device)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _collate(self, sources: list[list[int]], targets: list[list[int]]) -> Batch:
+        if self.pictures is None:
+            return collate(sources, targets, reverse=self.reverse)
+        chance = np.random.default_rng((self.config.seed, self.progress.epoch, self.progress.batch))
+        names = [self.prepared.pictures[number] for (number,) in sources]
+        return collate_pictures(self.pictures.look(names, pixels=self.finetunes(), chance=chance), targets)
 
     def _update(self, batches: list[Batch]) -> None:
         """One optimiser step on the mean loss per token of some batches."""
-        rate = learning_rate(self.position(), self.config)
-        for group in self.optimizer.param_groups:
+        position = self.position()
+        rates = learning_rate(position, self.config), finetune_rate(position, self.config)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=False):  # few models have a backbone
             group["lr"] = rate
         tokens = sum(((batch.tgt_out != PAD).sum() for batch in batches), torch.tensor(0, device=self.compute.device))
         self.optimizer.zero_grad()
@@ -237,8 +266,8 @@ class Trainer:
         self.progress = Progress(**numbers)
         weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
         with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(weights[name])
+            for name, tensor in untied_weights(self.model).items():
+                tensor.copy_(weights[name])
         restore_optimizer(self.optimizer, tensors)
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors:
@@ -246,11 +275,18 @@ class Trainer:
 
 
 def _optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optimizer:
+    groups = _parameter_groups(model)
     match config.optimizer:
         case "sgd":
-            return torch.optim.SGD(model.parameters(), lr=1.0, weight_decay=config.weight_decay, fused=True)
+            return torch.optim.SGD(groups, lr=1.0, weight_decay=config.weight_decay, fused=True)
         case "adam":
             # Decoupled decay (Loshchilov & Hutter 2019); without decay it is Adam (Kingma & Ba 2015).
-            return torch.optim.AdamW(
-                model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
-            )
+            return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True)
+
+
+def _parameter_groups(model: Seq2Seq) -> list[dict[str, Any]]:
+    """The parameters; those of a backbone, which has a learning rate of its own, in a second group."""
+    backbone = list(model.encoder.backbone.parameters()) if isinstance(model.encoder, ImageEncoder) else []
+    known = set(map(id, backbone))
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    return [{"params": group} for group in (others, backbone) if group]

@@ -35,6 +35,11 @@ def learning_rate(position: Position, config: TrainingConfig) -> float:
     return config.learning_rate * _factor(position, config)
 
 
+def finetune_rate(position: Position, config: TrainingConfig) -> float:
+    """The same for the backbone of an image encoder."""
+    return config.finetune_learning_rate * _factor(position, config)
+
+
 def _factor(position: Position, config: TrainingConfig) -> float:
     update = position.updates + 1
     warm_up = min(1.0, update / config.warmup_updates) if config.warmup_updates else 1.0

@@ -13,6 +13,9 @@ from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
+from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.system import System
+from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
@@ -66,6 +69,7 @@ class _Session:
     def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute) -> None:
         self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
         self.trainer = Trainer.of(config, prepared, compute)
+        self.system = self._system()
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(
@@ -82,6 +86,13 @@ class _Session:
             )
         else:
             create_run(folder, config, prepared.vocabularies)
+
+    def _system(self) -> System:
+        parts = self.trainer.model, self.prepared.vocabularies, self.config, self.compute
+        pictures = self.trainer.pictures
+        if pictures is None:
+            return Translator(*parts)
+        return Captioner(*parts, lambda names: pictures.look(names, pixels=self.trainer.finetunes()))
 
     def run(self) -> None:
         """Trains to the end of the recipe, or to a signal."""
@@ -127,7 +138,7 @@ class _Session:
         """Looks at held-out sentences and keeps the model if it is the best so far."""
         trainer, state = self.trainer, self.trainer.progress
         started = time.perf_counter()
-        found = validate(trainer.model, self.prepared.validation, self.prepared.vocabularies, self.config, self.compute)
+        found = validate(self.system, self.prepared.validation)
         result = found.result(self.config.training.validation_metric)
         best = state.best is None or result > state.best
         if best:

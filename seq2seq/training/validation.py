@@ -5,14 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from seq2seq.config import Config
-from seq2seq.corpus.batching import collate
-from seq2seq.corpus.pairs import Pair
-from seq2seq.corpus.subword import PAD, Vocabularies
-from seq2seq.decoding.translator import Translator
+from seq2seq.corpus.pairs import Pair, with_references
+from seq2seq.corpus.subword import PAD
+from seq2seq.decoding.system import System
 from seq2seq.evaluation.metrics import bleu, exact_match
-from seq2seq.model.compute import Compute
-from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.objective import cross_entropy
 
 # More sentences would make the choice of the best model no better and training longer.
@@ -41,42 +37,36 @@ class Validation:
         return [self.bleu, -self.perplexity] if metric == "bleu" else [-self.perplexity]
 
 
-def validate(
-    model: Seq2Seq, pairs: list[Pair], vocabularies: Vocabularies, config: Config, compute: Compute
-) -> Validation:
+def validate(system: System, pairs: list[Pair]) -> Validation:
     """Scores a model on the first validation pairs and leaves it in training mode."""
     pairs = [pair for pair in pairs[:_SENTENCES] if pair.src.strip()]
-    model.eval()
-    translator = Translator(model, vocabularies, config, compute)
+    system.model.eval()
     # Greedy search sees every validation; the full beam is for the test set.
-    options = config.decoding.greedy()
-    outputs = [translation.text for translation in translator.translate([pair.src for pair in pairs], options)]
-    perplexity = _perplexity(translator, pairs)
-    model.train()
-    stride = max(1, len(pairs) // _SAMPLES)
-    references = [pair.tgt for pair in pairs]
+    options = system.config.decoding.greedy()
+    sources, references = with_references(pairs, grouped=system.config.data.of_pictures)
+    outputs = [output.text for output in system.best(sources, options)]
+    perplexity = _perplexity(system, pairs)
+    system.model.train()
+    stride = max(1, len(sources) // _SAMPLES)
+    samples = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
     return Validation(
         perplexity=perplexity,
         bleu=bleu(outputs, references),
         exact_match=exact_match(outputs, references),
-        samples=list(zip(pairs, outputs, strict=True))[::stride][:_SAMPLES],
+        samples=list(zip(samples, outputs, strict=True))[::stride][:_SAMPLES],
     )
 
 
-def _perplexity(translator: Translator, pairs: list[Pair]) -> float:
-    longest = translator.config.data.max_tokens
-    vocabularies = translator.vocabularies
-    encoded = sorted(
-        ((vocabularies.src.encode(pair.src)[:longest], vocabularies.tgt.encode(pair.tgt)[:longest]) for pair in pairs),
-        key=lambda ids: len(ids[0]),
-    )
+def _perplexity(system: System, pairs: list[Pair]) -> float:
+    longest = system.config.data.max_tokens
+    by_length = sorted(pairs, key=lambda pair: len(pair.src))
     nll = tokens = 0.0
-    with torch.inference_mode(), translator.compute.autocast():
-        for start in range(0, len(encoded), 64):
-            sources, targets = zip(*encoded[start : start + 64], strict=True)
-            batch = collate(sources, targets, reverse=translator.config.model.reverse_source)
-            batch = batch.to(translator.compute.device)
-            features = translator.model(batch)
-            nll += float(cross_entropy(features, translator.model.decoder.output, batch.tgt_out, smoothing=0.0).nll)
+    with torch.inference_mode(), system.compute.autocast():
+        for start in range(0, len(by_length), 64):
+            some = by_length[start : start + 64]
+            targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in some]
+            batch = system.batch([pair.src for pair in some], targets).to(system.compute.device)
+            features = system.model(batch)
+            nll += float(cross_entropy(features, system.model.decoder.output, batch.tgt_out, smoothing=0.0).nll)
             tokens += int((batch.tgt_out != PAD).sum())
     return math.exp(min(nll / max(tokens, 1), 700))

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from seq2seq.config import ModelConfig
-from seq2seq.corpus.batching import Batch, collate
+from seq2seq.corpus.batching import Batch, collate, collate_pictures
 from seq2seq.decoding.search import SearchOptions, search
 from seq2seq.model.build import build_model
+from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.run_folder import load_tensors, restore_weights, save_tensors, untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.objective import cross_entropy
@@ -44,12 +45,26 @@ OTHERS = [
     {"input_feeding": True, "attention": "additive", "bridge": "first-input", "tie_embeddings": "none"},
     {"attention": "dot", "hidden_size": 8, "residual_from": 1},
     {"encoder": "convolutional", "filter_width": 9, "attention": "general"},
+    *(
+        {"encoder": "image", "bridge": bridge, "attention": attention, "layers": layers, "tie_embeddings": "target"}
+        for bridge, attention, layers in product(
+            ("project", "mean", "every-step", "first-input"), ("none", "dot", "general", "additive"), (1, 3)
+        )
+    ),
 ]
 
 
 def make(settings: dict[str, object]) -> Seq2Seq:
     defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0, "pool": 2, "filter_width": 3}
     return build_model(ModelConfig(**(defaults | settings)), VOCAB, VOCAB).double().eval()
+
+
+def read(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]] | None = None) -> Batch:
+    """The sources as the model's encoder wants them: tokens, or a feature map for each."""
+    if not isinstance(model.encoder, ImageEncoder):
+        return collate(sources, targets, reverse=True)
+    maps = [torch.randn(49, 1280, generator=torch.Generator().manual_seed(sum(source))) for source in sources]
+    return collate_pictures(torch.stack(maps).double(), targets)
 
 
 def everything(model: Seq2Seq, batch: Batch) -> torch.Tensor:
@@ -63,7 +78,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, object]:
 
 def test_the_contract(settings: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> None:
     model = make(settings)
-    batch = collate(SOURCES, TARGETS, reverse=True)
+    batch = read(model, SOURCES, TARGETS)
     logits = everything(model, batch)
     check_shapes(model, batch, logits)
     check_forward_equals_repeated_step(model, batch, logits)
@@ -77,7 +92,8 @@ def check_shapes(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     encoded, state = model.encode(batch)
     positions = encoded.mask.shape[1]
     assert encoded.memory.shape == (3, positions, model.encoder.output_size)
-    assert encoded.mask.sum(1).tolist() in ([6, 2, 5], [3, 1, 3])  # every token, or a pair each
+    # Every token, a pair each, or the places of a picture, one if nobody looks at them.
+    assert encoded.mask.sum(1).tolist() in ([6, 2, 5], [3, 1, 3], [49] * 3, [1] * 3)
     layers = [*model.decoder.bottom.layers, *model.decoder.upper.layers]
     assert len(state.layers.hidden) == len(layers)
     assert len(state.layers.cell) in (0, len(layers))
@@ -98,15 +114,14 @@ def check_forward_equals_repeated_step(model: Seq2Seq, batch: Batch, logits: tor
 
 def check_a_sentence_does_not_notice_its_batch(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
-        alone = everything(model, collate([source], [target], reverse=True))
+        alone = everything(model, read(model, [source], [target]))
         torch.testing.assert_close(logits[row : row + 1, : alone.shape[1]], alone)
 
 
 def check_gradients_reach_every_parameter(model: Seq2Seq, batch: Batch) -> None:
     cross_entropy(model(batch), model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed.backward()
-    assert [
-        name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()
-    ] == []
+    learned = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert [name for name, parameter in learned.items() if parameter.grad is None or not parameter.grad.any()] == []
 
 
 def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: Batch, folder) -> None:
@@ -126,6 +141,6 @@ def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
         _, state = model.encode(batch)
         together = search(model.decoder.step, state, limits, options)
         for row, source in enumerate(SOURCES):
-            _, state = model.encode(collate([source], reverse=True))
+            _, state = model.encode(read(model, [source]))
             (alone,) = search(model.decoder.step, state, limits[row : row + 1], options)
             assert [found.tokens for found in together[row]] == [found.tokens for found in alone]

