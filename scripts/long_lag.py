@@ -10,8 +10,9 @@ marked and their sum is asked for after the last, so the lag is at least N/2. Sc
 
 Every cell is one layer of as many hidden units, under Adam with gradients clipped to norm 1, on new random
 sequences at every update and test. An experiment ends once three tests in a row are passed, or the updates
-are spent; in that case it starts over with the next learning rate. A cell that failed at two lags is not
-tried at longer ones, and lags beyond --repeat-to, which take minutes, are tried with the first seed only.
+are spent; in that case it starts over with the next learning rate. Where a cell failed at
+one lag it is not tried at longer ones, and lags beyond --repeat-to, which take minutes, are tried with the first
+seed only.
 Gates that keep the state start at the scale of the lag (chrono initialisation, Tallec & Ollivier 2018, §2),
 except those of "lstm-bias-1", whose forget bias starts at 1 as in our recipes.
 
@@ -203,7 +204,7 @@ def run(options: argparse.Namespace) -> Rows:
             row: list[Result] = []
             for lag in options.lags:
                 repeats = key[2] == 0 or lag <= options.repeat_to
-                tries = repeats and sum(result.solved is None for result in row) < 2
+                tries = repeats and all(result.solved is not None for result in row)
                 row.append(pool.submit(attempt, options, *key, lag).result() if tries else Result(lag))
                 bar.update()
             return row
