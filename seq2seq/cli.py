@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     caption = commands.add_parser("caption", help="say in words what pictures show, a line for each")
     caption.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or WebP files, or folders")
-    caption.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    _add_model(caption)
     _add_decoding(caption)
     caption.add_argument("--nbest", type=_positive, default=0, metavar="N", help="print 'id ||| text ||| score' × N")
     caption.set_defaults(command=_caption)
@@ -158,8 +158,6 @@ def _translate(options: argparse.Namespace) -> None:
 
     translator = Translator.load(options.model, device=options.device, precision=options.precision)
     decoding = _decoding(options, translator.config)
-    if options.nbest > decoding.beam:
-        raise Seq2SeqError(f"--nbest {options.nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
     translate_stream(translator, sys.stdin.buffer, sys.stdout.buffer, decoding, nbest=options.nbest)
 
 
@@ -169,8 +167,6 @@ def _caption(options: argparse.Namespace) -> None:
     paths = picture_files(options.pictures)
     captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
     decoding = _decoding(options, captioner.config)
-    if options.nbest > decoding.beam:
-        raise Seq2SeqError(f"--nbest {options.nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
     for number, path in enumerate(paths):
         (found,) = captioner.nbest([str(path)], max(options.nbest, 1), decoding)
         for entry in found:
@@ -211,4 +207,8 @@ def _decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
     """The run's own settings, save for those on the command line, checked together."""
     names = ("beam", "length_penalty", "max_length", "batch_tokens")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return replace(config, decoding=replace(config.decoding, **given)).decoding
+    decoding = replace(config, decoding=replace(config.decoding, **given)).decoding
+    nbest = getattr(options, "nbest", 0)
+    if nbest > decoding.beam:
+        raise Seq2SeqError(f"--nbest {nbest} is more than --beam {decoding.beam}: a beam of K finds K outputs")
+    return decoding

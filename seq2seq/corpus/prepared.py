@@ -191,6 +191,8 @@ def _whole_pictures(data: DataConfig, held_out: Iterable[Pair]) -> dict[str, int
             tqdm.write(f"left out: {error}", file=sys.stderr)
         else:
             whole[name] = len(whole)
+    if not whole:
+        raise CorpusError(f"none of the {len(names)} pictures of {data.path} can be read: look at data.path")
     return whole
 
 

@@ -1,9 +1,7 @@
 """Pictures in, sentences out (Vinyals et al. 2015)."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,9 +11,8 @@ from seq2seq.corpus.batching import Batch, collate_pictures
 from seq2seq.corpus.images import SUFFIXES, read_image
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.system import System, Translation
-from seq2seq.errors import CorpusError, RunError
-from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import load_run
+from seq2seq.errors import CorpusError
+from seq2seq.model.compute import Compute
 from seq2seq.model.seq2seq import Seq2Seq
 
 Look = Callable[[Sequence[str]], Tensor]
@@ -55,6 +52,8 @@ class Captioner(System):
         look: where pictures come from; None: from files, whose paths are the sources.
     """
 
+    of_pictures = True
+
     def __init__(
         self,
         model: Seq2Seq,
@@ -65,21 +64,6 @@ class Captioner(System):
     ) -> None:
         super().__init__(model, vocabularies, config, compute)
         self.look = look or _read_files
-
-    @classmethod
-    def load(cls, run: str | os.PathLike[str], *, device: str = "auto", precision: str = "fp32") -> Self:
-        """Loads a run folder.
-
-        Raises:
-            RunError: it is no complete run, or damaged, or reads text.
-            ConfigError: no such device or precision.
-        """
-        compute = Compute.pick(device, precision)
-        tune_process(compute)
-        loaded = load_run(Path(run))
-        if not loaded.config.data.of_pictures:
-            raise RunError(f"{run} reads text, not pictures: use 'seq2seq translate'")
-        return cls(loaded.model.to(compute.device), loaded.vocabularies, loaded.config, compute)
 
     def caption(self, pictures: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
         """The best caption of each picture, in the order given.

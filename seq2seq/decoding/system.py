@@ -1,9 +1,12 @@
 """What every trained model does, whatever it reads: batches in, text out."""
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 from torch.nn import functional
@@ -13,7 +16,8 @@ from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Vocabularies
 from seq2seq.decoding.search import Hypothesis, SearchOptions, search
 from seq2seq.errors import RunError
-from seq2seq.model.compute import Compute
+from seq2seq.model.compute import Compute, tune_process
+from seq2seq.model.run_folder import load_run
 from seq2seq.model.seq2seq import Seq2Seq
 
 
@@ -41,11 +45,32 @@ class System(ABC):
         compute: device and precision.
     """
 
+    of_pictures: ClassVar[bool]
+    """Whether sources are pictures."""
+
     def __init__(self, model: Seq2Seq, vocabularies: Vocabularies, config: Config, compute: Compute) -> None:
         self.model = model
         self.vocabularies = vocabularies
         self.config = config
         self.compute = compute
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str], *, device: str = "auto", precision: str = "fp32") -> Self:
+        """Loads a run folder.
+
+        Raises:
+            RunError: it is no complete run, or damaged, or reads something else.
+            ConfigError: no such device or precision.
+        """
+        compute = Compute.pick(device, precision)
+        tune_process(compute)
+        loaded = load_run(Path(run))
+        if loaded.config.data.of_pictures != cls.of_pictures:
+            right = "text, not pictures: use 'seq2seq translate'"
+            if loaded.config.data.of_pictures:
+                right = "pictures, not text: use 'seq2seq caption'"
+            raise RunError(f"{run} reads {right}")
+        return cls(loaded.model.to(compute.device), loaded.vocabularies, loaded.config, compute)
 
     @abstractmethod
     def nbest(

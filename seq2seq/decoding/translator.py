@@ -1,16 +1,11 @@
 """Sentences in, sentences out: subwords and batches around a trained model."""
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.decoding.system import System, Translation
-from seq2seq.errors import RunError
-from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import load_run
 
 Item = TypeVar("Item")
 
@@ -18,20 +13,7 @@ Item = TypeVar("Item")
 class Translator(System):
     """A trained model that reads text."""
 
-    @classmethod
-    def load(cls, run: str | os.PathLike[str], *, device: str = "auto", precision: str = "fp32") -> Self:
-        """Loads a run folder.
-
-        Raises:
-            RunError: it is no complete run, or damaged, or reads pictures.
-            ConfigError: no such device or precision.
-        """
-        compute = Compute.pick(device, precision)
-        tune_process(compute)
-        loaded = load_run(Path(run))
-        if loaded.config.data.of_pictures:
-            raise RunError(f"{run} reads pictures, not text: use 'seq2seq caption'")
-        return cls(loaded.model.to(compute.device), loaded.vocabularies, loaded.config, compute)
+    of_pictures = False
 
     def translate(self, sentences: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
         """The best translation of each sentence, in the order given."""

@@ -84,8 +84,8 @@ def evaluate(
     pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
-    load: type[Translator] | type[Captioner] = Captioner if config.data.of_pictures else Translator
-    system = load.load(run, device=device, precision=precision)
+    kind: type[Translator] | type[Captioner] = Captioner if config.data.of_pictures else Translator
+    system = kind.load(run, device=device, precision=precision)
     pictures = None
     if isinstance(system, Captioner):
         pictures = Pictures(prepare(config), config, system.compute)
@@ -93,24 +93,22 @@ def evaluate(
     sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()
     outputs = _outputs(system, sources, options)
-    seconds = time.perf_counter() - started
+    seconds = round(time.perf_counter() - started, 2)
     texts = [output.text for output in outputs]
     evaluation = Evaluation(
         split=name,
         sentences=len(sources),
         beam=options.beam,
-        seconds=round(seconds, 2),
+        seconds=seconds,
         exact_match=exact_match(texts, references),
         **corpus_scores(texts, references),
         captions=_caption_scores(system, sources, references, texts) if pictures else None,
     )
-    shown = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
-    content = asdict(evaluation)
-    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
-    _write(folder / "README.md", model_card(folder.name, config, content, shown, texts))
+    found = list(zip(sources, references, outputs, strict=True))
+    content = _write_scores(folder, evaluation, config, found)
     if pictures and isinstance(system, Captioner):
-        found = list(zip(sources, references, outputs, strict=True))
-        _write(folder / PAGE, picture_page(folder.resolve().name, content, system, pictures.pixels, found))
+        title = folder.resolve().name
+        _write(folder / PAGE, picture_page(title, content, system, pictures.pixels, found))
     return evaluation
 
 
@@ -158,6 +156,17 @@ def _split_pairs(run: Path, config: Config, split: str) -> list[Pair]:
             "among those to test on: bring the corpus back, or name files with --src and --ref"
         )
     return prepared.validation if split == "validation" else prepared.test
+
+
+def _write_scores(
+    folder: Path, evaluation: Evaluation, config: Config, found: Sequence[tuple[str, Sequence[str], Translation]]
+) -> dict[str, Any]:
+    content = asdict(evaluation)
+    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
+    pairs = [Pair(source, references[0]) for source, references, _ in found]
+    outputs = [output.text for _, _, output in found]
+    _write(folder / "README.md", model_card(folder.name, config, content, pairs, outputs))
+    return content
 
 
 def _write(path: Path, content: str) -> None:

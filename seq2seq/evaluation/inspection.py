@@ -6,7 +6,6 @@ Shapes: ``T`` steps of a layer (source positions or target tokens), ``S`` source
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.subword import EOS, normalise
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
-from seq2seq.evaluation.heatmap import Panel, draw, draw_scale, printable, round_limit
+from seq2seq.evaluation.heatmap import Panel, draw, draw_scale, round_limit
+from seq2seq.evaluation.page import render
 from seq2seq.model.cells import FusedCell
 from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.recurrent import BidirectionalLayer, Cell
 from seq2seq.model.run_folder import write_durably
 from seq2seq.model.step_cells import StepCell
-from seq2seq.version import __version__
 
 PAGE = "inspect.html"
 # Rows of a heat map that is read at a glance.
@@ -123,8 +122,6 @@ def look_inside(translator: Translator, text: str) -> Inspection:
 
 def page(inspection: Inspection, name: str) -> str:
     """The inspection of the model ``name`` as an HTML page that needs neither scripts nor network."""
-    import jinja2
-
     source, target = inspection.source, inspection.target
     ranges = _ranges([*source.layers, *target.layers])
     # The first step of the bridge "first-input" writes nothing.
@@ -134,12 +131,9 @@ def page(inspection: Inspection, name: str) -> str:
         weights = inspection.attention.tolist()
         panel = Panel("attention", inspection.written, source.columns, weights, 0.0, 1.0)
         alignment = draw(panel, cell=(24, 20), tooltips=True)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["printable"] = printable
-    template = (resources.files("seq2seq.evaluation") / "templates" / PAGE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return render(
+        PAGE,
         name=name,
-        version=__version__,
         inspection=inspection,
         scales={name: draw_scale(*bounds) for name, bounds in ranges.items()},
         encoder=[_drawings(layer, source.columns, (), ranges) for layer in source.layers],

@@ -8,7 +8,6 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from torch import Tensor
 
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.system import Translation
-from seq2seq.evaluation.heatmap import printable
-from seq2seq.version import __version__
+from seq2seq.evaluation.page import render
 
 PAGE = "report.html"
 _SHOWN = 24
@@ -54,16 +52,9 @@ def picture_page(
         pixels: from names of pictures to their pixels (N, 3, height, width).
         found: each picture's name, references and best caption.
     """
-    import jinja2
-
     stride = max(1, len(found) // _SHOWN)
     shown = [_captioned(captioner, pixels, *entry) for entry in found[::stride][:_SHOWN]]
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["printable"] = printable
-    template = (resources.files("seq2seq.evaluation") / "templates" / "pictures.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
-        name=name, version=__version__, evaluation=evaluation, shown=shown, every=stride
-    )
+    return render("pictures.html", name=name, evaluation=evaluation, shown=shown, every=stride)
 
 
 def _captioned(
