@@ -18,6 +18,7 @@ from seq2seq.cli import main
 from seq2seq.corpus.captions import read_captions
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
+from seq2seq.errors import CorpusError
 from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.evaluation.retrieval import prefers_own_targets
 from seq2seq.model import features
@@ -187,6 +188,16 @@ def test_damaged_pictures_are_named_and_left_out(
     assert prepared.report["dropped"]["damaged picture"] == 4
     told = capsys.readouterr().err
     assert all(name in told for name in ("train3.png", "train5.png", "valid0.png"))
+
+
+def test_a_corpus_without_one_whole_picture_is_refused(overrides: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "shapes"
+    shutil.copytree(overrides[0].partition("=")[2], folder)
+    for path in (folder / "images").iterdir():
+        path.write_bytes(b"no picture")
+    config = load_recipe("flickr8k", [*overrides, f"data.path={folder}", f"data.directory={tmp_path / 'data'}"])
+    with pytest.raises(CorpusError, match="none of the 16 pictures"):
+        prepare(config)
 
 
 def backbone_of(run: Path, updates: int) -> dict[str, torch.Tensor]:
