@@ -35,3 +35,12 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overrides = [f"data.directory={folder / 'data'}", "data.train=3000", "data.validation_size=20", "data.test_size=30"]
     overrides += ["training.max_updates=40", "training.validate_every=20", "model.hidden_size=32", "model.layers=2"]
     return train("reverse-digits", run=folder / "run", overrides=overrides, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def other_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose target vocabulary is another than that of ``digits_run``."""
+    folder = tmp_path_factory.mktemp("other run")
+    overrides = [f"data.directory={folder / 'data'}", "data.train=500", "data.validation_size=20", "data.test_size=20"]
+    overrides += ["training.max_updates=2", "model.hidden_size=16", "model.layers=1", "subword.byte_fallback=false"]
+    return train("reverse-digits", run=folder / "run", overrides=overrides, device="cpu")

@@ -18,6 +18,7 @@ from seq2seq.cli import main
 from seq2seq.corpus.captions import read_captions
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.scoring import log_probs
 from seq2seq.errors import CorpusError
 from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.evaluation.retrieval import prefers_own_targets
@@ -106,7 +107,7 @@ def test_log_probs_are_those_of_the_search(run: Path, files: list[Path]) -> None
     captioner = Captioner.load(run, device="cpu")
     options = captioner.config.decoding.greedy()
     found = captioner.caption([str(path) for path in files], options)
-    totals = captioner.log_probs(captioner.batch([str(path) for path in files], [output.ids for output in found]))
+    totals = log_probs(captioner, [str(path) for path in files], [output.ids for output in found])
     for output, total in zip(found, totals, strict=True):
         penalty = ((5 + len(output.ids) + 1) / 6) ** options.length_penalty
         assert output.score * penalty == pytest.approx(total, rel=1e-4)

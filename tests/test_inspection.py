@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import seq2seq
 from seq2seq.config import ModelConfig
+from seq2seq.decoding.system import Member
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 from seq2seq.evaluation.heatmap import Panel, draw, round_limit
@@ -53,7 +54,7 @@ def make(loaded: Translator) -> Callable[..., Translator]:
         )
         vocabularies = loaded.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)).double().eval()
-        return Translator(model, vocabularies, config, loaded.compute)
+        return Translator([Member(model, vocabularies, config)], loaded.compute)
 
     return translator
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seq2seq
-from seq2seq.decoding.lines import translate_stream
-from seq2seq.decoding.translator import Translation, Translator, _fill
+from seq2seq.decoding.lines import Format, translate_stream
+from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.translator import Translator, _fill
 from seq2seq.errors import RunError
 
 SOURCES = ["123", "", "9", "55555", "  ", "8675309", "42", "123"]
@@ -26,7 +27,7 @@ def translator(digits_run: Path) -> Translator:
 
 def run(translator: Translator, content: bytes, **options: int) -> bytes:
     target = io.BytesIO()
-    translate_stream(translator, io.BytesIO(content), target, translator.config.decoding, **options)
+    translate_stream([translator], io.BytesIO(content), target, Format(options=translator.config.decoding, **options))
     return target.getvalue()
 
 
@@ -40,7 +41,8 @@ def test_order_is_kept_and_empty_stays_empty(translator: Translator) -> None:
 
 @pytest.mark.parametrize("beam", [1, 5])
 def test_the_batch_size_changes_nothing(translator: Translator, beam: int) -> None:
-    exact = Translator(translator.model.double(), translator.vocabularies, translator.config, translator.compute)
+    exact = Translator(translator.members, translator.compute)
+    translator.model.double()
     try:
         results = [
             exact.nbest(SOURCES, beam, replace(translator.config.decoding, beam=beam, batch_tokens=size))
@@ -94,7 +96,8 @@ def test_a_byte_order_mark_changes_nothing(translator: Translator) -> None:
 def test_a_very_long_line_is_cut_with_a_warning(translator: Translator, capsys: pytest.CaptureFixture[str]) -> None:
     options = replace(translator.config.decoding, beam=1)
     target = io.BytesIO()
-    translate_stream(translator, io.BytesIO(b"1\n" + b"12345 " * 175_000 + b"\n2\n"), target, options)
+    content = io.BytesIO(b"1\n" + b"12345 " * 175_000 + b"\n2\n")
+    translate_stream([translator], content, target, Format(options=options))
     assert target.getvalue().count(b"\n") == 3
     assert "line 2 has over 100 subwords" in capsys.readouterr().err
 
@@ -102,13 +105,15 @@ def test_a_very_long_line_is_cut_with_a_warning(translator: Translator, capsys: 
 def test_nbest_lines_carry_number_text_and_score(translator: Translator) -> None:
     rows = [line.split(" ||| ") for line in run(translator, b"12\n\n345\n", nbest=3).decode().splitlines()]
     assert [row[0] for row in rows] == ["0"] * 3 + ["1"] + ["2"] * 3
-    assert all(float(row[2]) <= 0 for row in rows)
+    assert all(row[2].startswith("LogProb= ") or not row[1] for row in rows)
+    assert all(float(row[3]) <= 0 for row in rows)
 
 
 def test_it_answers_before_the_input_ends(translator: Translator) -> None:
     inward, outward = os.pipe(), os.pipe()
     source, target = os.fdopen(inward[0], "rb"), os.fdopen(outward[1], "wb")
-    thread = threading.Thread(target=translate_stream, args=(translator, source, target, translator.config.decoding))
+    form = Format(options=translator.config.decoding)
+    thread = threading.Thread(target=translate_stream, args=([translator], source, target, form))
     thread.start()
     try:
         with os.fdopen(outward[0], "rb") as answers, os.fdopen(inward[1], "wb", buffering=0) as questions:

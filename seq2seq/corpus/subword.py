@@ -4,6 +4,7 @@
 vocabulary are spelled as bytes (``byte_fallback``).
 """
 
+import contextlib
 import io
 import re
 import unicodedata
@@ -140,9 +141,46 @@ class Subword:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; marks and padding vanish."""
         if self._words:
-            return join_words(self.pieces([i for i in ids if i not in (PAD, BOS, EOS)]))
+            return self.join(self.pieces([i for i in ids if i not in (PAD, BOS, EOS)]))
         text: str = self._processor.decode(list(ids))
         return text
+
+    def join(self, pieces: Iterable[str]) -> str:
+        """Text of pieces, as :meth:`pieces` gives them, of a vocabulary of words."""
+        return join_words(pieces)
+
+    def spellings(self, phrase: str, most: int = 32) -> list[list[int]]:
+        """Ways to write a phrase, the usual one first, with and without the mark of a word's beginning.
+
+        Those that follow a punctuation mark without a space ("¿" in "¿casa") lack it.
+        """
+        usual, text = self.encode(phrase), normalise(phrase)
+        if self._words:
+            first, *others = split_words(text)
+            joined = [self._processor.encode(word)[0] for word in (_JOINER + first, *others)]
+            return [ids for ids in (usual, joined) if UNK not in ids]
+        found = [usual]
+        with contextlib.suppress(RuntimeError):  # only unigram models know several
+            found += self._processor.nbest_encode(text, nbest_size=most)
+        return [list(ids) for ids in dict.fromkeys(map(tuple, found + [self._bare(ids) for ids in found])) if ids]
+
+    def _bare(self, ids: list[int]) -> list[int]:
+        """Without the mark of a word's beginning; nothing if no piece is like that."""
+        piece = self._processor.id_to_piece(ids[0]).removeprefix("\u2581")
+        if not piece:
+            return ids[1:]
+        number = self._processor.piece_to_id(piece)
+        return [] if number == UNK else [number, *ids[1:]]
+
+    def begins_word(self) -> list[bool]:
+        """For each id whether the word before it is complete: marks, punctuation and pieces that begin a word."""
+        if self._words:
+            return [True] * len(self)
+        pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
+        return [
+            not self._processor.is_byte(i) and (piece.startswith("\u2581") or not piece[:1].isalnum())
+            for i, piece in enumerate(pieces)
+        ]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece behind each id, as a reader would write it."""

@@ -1,25 +1,24 @@
 """Pictures in, sentences out (Vinyals et al. 2015)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config, DecodingConfig
+from seq2seq.config import DecodingConfig
 from seq2seq.corpus.batching import Batch, collate_pictures
 from seq2seq.corpus.images import SUFFIXES, read_image
-from seq2seq.corpus.subword import Vocabularies
-from seq2seq.decoding.system import System, Translation
+from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.system import Member, System
 from seq2seq.errors import CorpusError
 from seq2seq.model.compute import Compute
-from seq2seq.model.seq2seq import Seq2Seq
 
 Look = Callable[[Sequence[str]], Tensor]
 """From names of pictures to what the encoder reads: feature maps (N, positions, channels) or pixels (N, 3, h, w)."""
 
-# A caption has no source length to go by.
-_LONGEST = 50
+# Of a picture, as attention sees it: what batches are measured by.
+_POSITIONS = 49
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
@@ -42,27 +41,18 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
 
 
 class Captioner(System):
-    """A trained model that reads pictures.
+    """Trained models that read pictures.
 
     Args:
-        model: with an image encoder.
-        vocabularies: of its captions.
-        config: its settings.
+        members: models with an image encoder.
         compute: device and precision.
         look: where pictures come from; None: from files, whose paths are the sources.
     """
 
     of_pictures = True
 
-    def __init__(
-        self,
-        model: Seq2Seq,
-        vocabularies: Vocabularies,
-        config: Config,
-        compute: Compute,
-        look: Look | None = None,
-    ) -> None:
-        super().__init__(model, vocabularies, config, compute)
+    def __init__(self, members: Sequence[Member], compute: Compute, look: Look | None = None) -> None:
+        super().__init__(members, compute)
         self.look = look or _read_files
 
     def caption(self, pictures: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
@@ -73,22 +63,19 @@ class Captioner(System):
         """
         return self.best(pictures, options)
 
-    def nbest(
-        self, sources: Sequence[str], count: int, options: DecodingConfig | None = None
-    ) -> list[list[Translation]]:
-        """Up to ``count`` captions of each picture, best first."""
-        options = options or self.config.decoding
-        together = max(1, options.batch_tokens // (options.beam * 49))
-        outputs: list[list[Translation]] = []
-        for start in range(0, len(sources), together):
-            batch = collate_pictures(self.look(sources[start : start + together]))
-            found = self.decode(batch, [options.max_length or _LONGEST] * len(batch.src), options)
-            outputs += [captions[:count] for captions in found]
-        return outputs
+    def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
+        """Pictures, and maybe the ids of their captions; the same for each member."""
+        return [collate_pictures(self.look(sources), targets)] * len(self.members)
 
-    def batch(self, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> Batch:
-        """Pictures and the ids of their captions."""
-        return collate_pictures(self.look(sources), targets)
+    def fill(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
+        """Numbers of pictures in their order."""
+        together = max(1, budget // _POSITIONS)
+        for start in range(0, len(sources), together):
+            yield range(start, min(start + together, len(sources)))
+
+    def sizes(self, sources: Sequence[str]) -> None:
+        """Pictures have no length."""
+        return None
 
 
 def _read_files(paths: Sequence[str]) -> Tensor:

@@ -1,131 +1,246 @@
-"""What every trained model does, whatever it reads: batches in, text out."""
+"""What every trained model does, whatever it reads: sources in, text out. Several models may do it together."""
 
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from torch.nn import functional
+from torch import Tensor
 
 from seq2seq.config import Config, DecodingConfig
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Vocabularies
-from seq2seq.decoding.search import Hypothesis, SearchOptions, search
+from seq2seq.decoding.ensemble import JointState, joint_step
+from seq2seq.decoding.hypothesis import Hypothesis
+from seq2seq.decoding.outputs import NOTHING, Demands, Translation, least_risk, seed_of, to_translation
+from seq2seq.decoding.rules import Rules, prefix_table
+from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
+from seq2seq.decoding.search import Task, search
 from seq2seq.errors import RunError
 from seq2seq.model.compute import Compute, tune_process
+from seq2seq.model.quantised import quantise
 from seq2seq.model.run_folder import load_run
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.model.state import DecoderState
+
+# A caption has no source length to go by.
+LONGEST_CAPTION = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
-    """One output for one source."""
+class Member:
+    """One trained model with what belongs to it."""
 
-    text: str
-    """Detokenised."""
-    score: float
-    """Log-probability in nats divided by the length penalty; 0 for an empty source."""
-    tokens: tuple[str, ...]
-    """Subword pieces of the output."""
-    ids: tuple[int, ...]
-    """Their numbers in the target vocabulary."""
+    model: Seq2Seq
+    vocabularies: Vocabularies
+    config: Config
 
 
 class System(ABC):
-    """A trained model, ready to use.
+    """Trained models, ready to use.
 
     Args:
-        model: any model of the package.
-        vocabularies: its subword models.
-        config: its settings; ``config.decoding`` is what calls fall back on.
+        members: one model, or several with the same target vocabulary, which decode as an ensemble.
         compute: device and precision.
     """
 
     of_pictures: ClassVar[bool]
     """Whether sources are pictures."""
 
-    def __init__(self, model: Seq2Seq, vocabularies: Vocabularies, config: Config, compute: Compute) -> None:
-        self.model = model
-        self.vocabularies = vocabularies
-        self.config = config
+    def __init__(self, members: Sequence[Member], compute: Compute) -> None:
+        self.members = tuple(members)
         self.compute = compute
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str], *, device: str = "auto", precision: str = "fp32") -> Self:
-        """Loads a run folder.
+    def load(cls, *runs: str | os.PathLike[str], device: str = "auto", precision: str = "fp32") -> Self:
+        """Loads run folders; several make an ensemble.
 
         Raises:
-            RunError: it is no complete run, or damaged, or reads something else.
+            RunError: one is no complete run, or damaged, or reads something else, or writes another vocabulary.
             ConfigError: no such device or precision.
         """
         compute = Compute.pick(device, precision)
         tune_process(compute)
-        loaded = load_run(Path(run))
-        if loaded.config.data.of_pictures != cls.of_pictures:
-            right = "text, not pictures: use 'seq2seq translate'"
-            if loaded.config.data.of_pictures:
-                right = "pictures, not text: use 'seq2seq caption'"
-            raise RunError(f"{run} reads {right}")
-        return cls(loaded.model.to(compute.device), loaded.vocabularies, loaded.config, compute)
+        members = []
+        for run in runs:
+            loaded = load_run(Path(run))
+            if loaded.config.data.of_pictures != cls.of_pictures:
+                right = "text, not pictures: use 'seq2seq translate'"
+                if loaded.config.data.of_pictures:
+                    right = "pictures, not text: use 'seq2seq caption'"
+                raise RunError(f"{run} reads {right}")
+            model = loaded.model.to(compute.device).eval()
+            if compute.int8:
+                quantise(model)
+            members.append(Member(model, loaded.vocabularies, loaded.config))
+            if loaded.vocabularies.tgt.model != members[0].vocabularies.tgt.model:
+                raise RunError(
+                    f"{run} and {runs[0]} have different target vocabularies, so they cannot decode together: train "
+                    "them on one corpus with the same [subword] settings"
+                )
+        return cls(members, compute)
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The first member's."""
+        return self.members[0].model
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The first member's; all have the same target vocabulary."""
+        return self.members[0].vocabularies
+
+    @property
+    def config(self) -> Config:
+        """The first member's; ``config.decoding`` is what calls fall back on."""
+        return self.members[0].config
 
     @abstractmethod
-    def nbest(
-        self, sources: Sequence[str], count: int, options: DecodingConfig | None = None
-    ) -> list[list[Translation]]:
-        """Up to ``count`` outputs for each source, best first, in the order given."""
+    def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
+        """Sources, and maybe their right answers, as each member reads them."""
 
     @abstractmethod
-    def batch(self, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> Batch:
-        """Sources and their right answers, to score the model on."""
+    def fill(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
+        """Numbers of the sources that are decoded together, all but the empty ones.
 
-    def best(self, sources: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
+        Args:
+            sources: in any order.
+            budget: most tokens of a batch.
+        """
+
+    @abstractmethod
+    def sizes(self, sources: Sequence[str]) -> list[int] | None:
+        """Tokens of each source; None where that says nothing of how long an output may be."""
+
+    def best(
+        self, sources: Sequence[str], options: DecodingConfig | None = None, demands: Demands | None = None
+    ) -> list[Translation]:
         """The best output for each source, in the order given."""
-        return [found[0] for found in self.nbest(sources, 1, options)]
+        return [found[0] for found in self._outputs(sources, 1, options, demands)]
 
-    def decode(self, batch: Batch, longest: Sequence[int], options: DecodingConfig) -> list[list[Translation]]:
-        """Outputs for each row of a batch, best first, none with more tokens than ``longest`` says of its row.
+    def nbest(
+        self,
+        sources: Sequence[str],
+        count: int,
+        options: DecodingConfig | None = None,
+        demands: Demands | None = None,
+    ) -> list[list[Translation]]:
+        """Up to ``count`` outputs for each source, best first, in the order given.
+
+        Texts are unique, and their scores those of the text as the tokeniser writes it, even where search found it
+        spelled another way. Sampling draws ``count`` outputs, of which some may be the same.
+        """
+        found = self._outputs(sources, count, options, demands)
+        return [outputs[:count] for outputs in canonical(self, sources, found, options or self.config.decoding)]
+
+    def start(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
+    ) -> list[tuple[Batch, DecoderState]]:
+        """What each member has read of some sources: its batch and its decoder's first state."""
+        batches = [batch.to(self.compute.device) for batch in self.batches(sources, targets)]
+        return [(batch, member.model.encode(batch)[1]) for member, batch in zip(self.members, batches, strict=True)]
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Within it the models compute for use, not for training; then they are as they were before."""
+        training = [member.model.training for member in self.members]
+        for member in self.members:
+            member.model.eval()
+        with torch.inference_mode(), self.compute.autocast():
+            yield
+        for member, mode in zip(self.members, training, strict=True):
+            member.model.train(mode)
+
+    def _outputs(
+        self,
+        sources: Sequence[str],
+        count: int,
+        options: DecodingConfig | None,
+        demands: Demands | None,
+    ) -> list[list[Translation]]:
+        """Outputs for each source, best first, as they were found."""
+        options, demands = options or self.config.decoding, demands or Demands()
+        check_options(self, options, demands)
+        outputs: list[list[Translation]] = [[NOTHING] for _ in sources]
+        for rows in self.fill(sources, options.batch_tokens // max(options.beam, options.mbr, count)):
+            some, wanted = [sources[row] for row in rows], demands.of(rows)
+            found = self._search(some, options, wanted, max(options.mbr, count))
+            texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
+            if options.coverage_penalty:
+                texts = with_coverage(self, some, texts, options.coverage_penalty)
+            if options.mbr:
+                texts = [least_risk(each, options) for each in texts]
+            if options.replace_unknown:
+                texts = with_source_words(self, some, texts)
+            for row, each in zip(rows, texts, strict=True):
+                outputs[row] = each
+        return outputs
+
+    def _search(
+        self, sources: Sequence[str], options: DecodingConfig, demands: Demands, draws: int
+    ) -> list[list[Hypothesis]]:
+        """Outputs for the sources of one batch, best first.
 
         Raises:
             RunError: the model's outputs are not numbers.
         """
-        training = self.model.training
-        self.model.eval()
-        with torch.inference_mode(), self.compute.autocast():
-            _, state = self.model.encode(batch.to(self.compute.device))
-            found = search(
-                self.model.decoder.step,
-                state,
-                torch.tensor(longest, device=self.compute.device),
-                SearchOptions(
-                    bos=BOS,
-                    eos=EOS,
-                    banned=(PAD, UNK, BOS),
-                    beam=options.beam,
-                    length_penalty=options.length_penalty,
-                ),
-            )
-        self.model.train(training)
+        tgt, device = self.vocabularies.tgt, self.compute.device
+        required = [[tuple(tgt.encode(phrase)) for phrase in phrases] for phrases in demands.required]
+        boundary = torch.tensor(tgt.begins_word(), device=device) if any(required) or demands.blocked else None
+        task = Task(
+            bos=BOS,
+            vocabulary=len(tgt),
+            seeds=[seed_of(options.seed, source) for source in sources],
+            draws=draws,
+            required=required,
+            boundary=boundary,
+        )
+        rules = self._rules(sources, options, demands, boundary)
+        with self.ready():
+            state = JointState(tuple(state for _, state in self.start(sources)))
+            step = joint_step([member.model.decoder for member in self.members], options.combination)
+            found = search(step, state, rules, options, task)
         if not all(best and math.isfinite(best[0].log_prob) for best in found):
             raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
-        return [[self._translation(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+        return found
 
-    def log_probs(self, batch: Batch) -> list[float]:
-        """Log-probability of each row's target with its end mark, in nats (Sutskever et al. 2014, eq. 1)."""
-        batch = batch.to(self.compute.device)
-        training = self.model.training
-        self.model.eval()
-        with torch.inference_mode(), self.compute.autocast():
-            logits = self.model.decoder.output(self.model(batch)).float()
-            nll = functional.cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
-        self.model.train(training)
-        return [-total for total in nll.sum(1).tolist()]
+    def _rules(
+        self, sources: Sequence[str], options: DecodingConfig, demands: Demands, boundary: Tensor | None
+    ) -> Rules:
+        tgt, device = self.vocabularies.tgt, self.compute.device
+        shortest, longest = self._lengths(sources, options)
+        prefixes = [tgt.encode(prefix) for prefix in demands.prefixes]
+        needed = [sum(len(tgt.encode(phrase)) for phrase in phrases) for phrases in demands.required]
+        # What is demanded has to fit.
+        longest = [
+            max(length, len(prefixes[row]) if prefixes else 0, needed[row] if needed else 0)
+            for row, length in enumerate(longest)
+        ]
+        table = prefix_table(prefixes)
+        return Rules(
+            eos=EOS,
+            banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
+            longest=torch.tensor(longest, device=device),
+            shortest=torch.tensor(shortest, device=device) if any(shortest) else None,
+            prefix=None if table is None else table.to(device),
+            no_repeat_ngram=options.no_repeat_ngram,
+            blocked=tuple(way for phrase in demands.blocked for way in map(tuple, tgt.spellings(phrase))),
+            boundary=boundary,
+        )
 
-    def _translation(self, hypothesis: Hypothesis) -> Translation:
-        tgt = self.vocabularies.tgt
-        # Bytes can spell any control character: whatever some program takes for a line's end is a space.
-        text = " ".join(tgt.decode(hypothesis.tokens).split())
-        return Translation(text, hypothesis.score, tuple(tgt.pieces(hypothesis.tokens)), hypothesis.tokens)
+    def _lengths(self, sources: Sequence[str], options: DecodingConfig) -> tuple[list[int], list[int]]:
+        """Least and most tokens of each output."""
+        sizes = self.sizes(sources)
+        if sizes is None:
+            longest = options.max_length or LONGEST_CAPTION
+            return [options.min_length] * len(sources), [longest] * len(sources)
+        most = [options.max_length or 2 * size + 10 for size in sizes]
+        if options.max_ratio:
+            most = [min(length, math.ceil(options.max_ratio * size)) for length, size in zip(most, sizes, strict=True)]
+        least = [max(options.min_length, math.ceil(options.min_ratio * size)) for size in sizes]
+        return least, [max(pair) for pair in zip(most, least, strict=True)]

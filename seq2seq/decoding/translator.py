@@ -1,48 +1,48 @@
-"""Sentences in, sentences out: subwords and batches around a trained model."""
+"""Sentences in, sentences out: subwords and batches around trained models."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.batching import Batch, collate
-from seq2seq.decoding.system import System, Translation
+from seq2seq.decoding.outputs import Demands, Translation
+from seq2seq.decoding.system import Member, System
 
 Item = TypeVar("Item")
 
 
 class Translator(System):
-    """A trained model that reads text."""
+    """Trained models that read text.
+
+    An empty sentence (nothing but white space) has one, empty, translation. A source longer than
+    ``config.data.max_tokens`` is cut there: the model never saw a longer one.
+    """
 
     of_pictures = False
 
-    def translate(self, sentences: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
+    def translate(
+        self, sentences: Sequence[str], options: DecodingConfig | None = None, demands: Demands | None = None
+    ) -> list[Translation]:
         """The best translation of each sentence, in the order given."""
-        return self.best(sentences, options)
+        return self.best(sentences, options, demands)
 
-    def nbest(
-        self, sources: Sequence[str], count: int, options: DecodingConfig | None = None
-    ) -> list[list[Translation]]:
-        """Up to ``count`` translations of each sentence, best first.
+    def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
+        """Sentences, and maybe the ids of their translations, as each member reads them."""
+        return [
+            collate([_read(member, source) for source in sources], targets, reverse=member.config.model.reverse_source)
+            for member in self.members
+        ]
 
-        An empty sentence (nothing but white space) has one, empty, translation. A source longer than
-        ``config.data.max_tokens`` is cut there: the model never saw a longer one.
-        """
-        options = options or self.config.decoding
-        ids = [self._read(sentence) for sentence in sources]
-        outputs = [[Translation("", 0.0, (), ())] for _ in sources]
-        # Sentences of one length make batches without padding; longest first shows a lack of memory at once.
-        by_length = sorted((row for row, source in enumerate(ids) if source), key=lambda row: -len(ids[row]))
-        lengths = [len(ids[row]) + 1 for row in by_length]
-        for rows in _fill(by_length, lengths, options.batch_tokens // options.beam):
-            batch = collate([ids[row] for row in rows], reverse=self.config.model.reverse_source)
-            longest = [options.max_length or 2 * len(ids[row]) + 10 for row in rows]
-            for row, found in zip(rows, self.decode(batch, longest, options), strict=True):
-                outputs[row] = found[:count]
-        return outputs
+    def fill(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
+        """Numbers of sentences of about one length, which need little padding."""
+        sizes = self.sizes(sources)
+        # Longest first shows a lack of memory at once.
+        by_length = sorted((row for row, size in enumerate(sizes) if size), key=lambda row: -sizes[row])
+        yield from _fill(by_length, [sizes[row] + 1 for row in by_length], budget)
 
-    def batch(self, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> Batch:
-        """Sentences and the ids of their translations."""
-        return collate([self._read(source) for source in sources], targets, reverse=self.config.model.reverse_source)
+    def sizes(self, sources: Sequence[str]) -> list[int]:
+        """Tokens of each sentence, as the first member reads it."""
+        return [len(_read(self.members[0], source)) for source in sources]
 
     def is_cut(self, sentence: str) -> bool:
         """Whether a sentence is too long to be read to its end."""
@@ -50,8 +50,9 @@ class Translator(System):
         # No token is shorter than a byte, save for the mark of the first word.
         return len(sentence.encode("utf-8", "replace")) >= most and len(self.vocabularies.src.encode(sentence)) > most
 
-    def _read(self, sentence: str) -> list[int]:
-        return self.vocabularies.src.encode(sentence)[: self.config.data.max_tokens]
+
+def _read(member: Member, sentence: str) -> list[int]:
+    return member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens]
 
 
 def _fill(items: Sequence[Item], lengths: Sequence[int], budget: int) -> Iterator[Sequence[Item]]:

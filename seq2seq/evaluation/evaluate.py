@@ -15,7 +15,8 @@ from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import read_aligned
 from seq2seq.decoding.captioner import Captioner
-from seq2seq.decoding.system import System, Translation
+from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.system import System
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.evaluation.caption_metrics import caption_scores

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from seq2seq.decoding.captioner import Captioner
-from seq2seq.decoding.system import Translation
+from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.scoring import alignments
 from seq2seq.evaluation.page import render
 
 PAGE = "report.html"
@@ -72,13 +72,9 @@ def _captioned(
 
 def _attention(captioner: Captioner, name: str, caption: Translation) -> list[Tensor]:
     """For each token of the caption weights (S,); nothing if the model has no attention."""
-    decoder = captioner.model.decoder
-    if decoder.attention is None:
+    if captioner.model.decoder.attention is None:
         return []
-    batch = captioner.batch([name], [caption.ids]).to(captioner.compute.device)
-    with torch.inference_mode(), captioner.compute.autocast():
-        _, state = captioner.model.encode(batch)
-        weights = decoder.align(batch.tgt_in, state)[0].float().cpu()
+    (weights,) = alignments(captioner, [name], [caption.ids])
     return list(weights[: len(caption.ids)])
 
 

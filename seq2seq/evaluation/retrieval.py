@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from seq2seq.decoding.scoring import log_probs
 from seq2seq.decoding.system import System
 
 Item = TypeVar("Item")
-
-_TOGETHER = 32
 
 
 def prefers_own_targets(system: System, sources: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -26,9 +25,9 @@ def prefers_own_targets(system: System, sources: Sequence[str], references: Sequ
         A share; a model that does not look gets 0.5.
     """
     own = [system.vocabularies.tgt.encode(texts[0]) for texts in references]
-    leave = _log_probs(system, sources, own)
-    of_next = _log_probs(system, sources, _turned(own, 1))
-    of_previous = _log_probs(system, sources, _turned(own, -1))
+    leave = log_probs(system, sources, own)
+    of_next = log_probs(system, sources, _turned(own, 1))
+    of_previous = log_probs(system, sources, _turned(own, -1))
     left = [one + other for one, other in zip(leave, _turned(leave, 1), strict=True)]
     swapped = [one + other for one, other in zip(of_next, _turned(of_previous, 1), strict=True)]
     wins = sum((a > b) + (a == b) / 2 for a, b in zip(left, swapped, strict=True))
@@ -38,11 +37,3 @@ def prefers_own_targets(system: System, sources: Sequence[str], references: Sequ
 def _turned(items: Sequence[Item], by: int) -> list[Item]:
     """From the item ``by`` places further on, round to the one before it."""
     return [*items[by:], *items[:by]]
-
-
-def _log_probs(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[float]:
-    totals: list[float] = []
-    for start in range(0, len(sources), _TOGETHER):
-        some = slice(start, start + _TOGETHER)
-        totals += system.log_probs(system.batch(sources[some], targets[some]))
-    return totals

@@ -14,10 +14,12 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """A device and the type of its matrix products; weights are always float32."""
+    """A device and the type of its matrix products; weights are float32."""
 
     device: torch.device
     dtype: torch.dtype
+    int8: bool = False
+    """Decoding goes through 8-bit copies of the decoder's weights (:mod:`seq2seq.model.quantised`)."""
 
     @classmethod
     def pick(cls, device: str = "auto", precision: str = "auto") -> "Compute":
@@ -35,13 +37,19 @@ class Compute:
             raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu, cuda or auto") from None
         if precision == "auto":
             precision = "bf16" if _has_bf16(where) else "fp16" if where.type == "cuda" else "fp32"
+        if precision == "int8" and where.type != "cpu":
+            raise ConfigError("precision int8 is for CPUs: use fp16, bf16 or auto on a GPU")
+        if precision == "int8":
+            return cls(where, torch.bfloat16 if _has_bf16(where) else torch.float32, int8=True)
         if precision == "fp16" and where.type == "cpu":
             raise ConfigError("precision fp16 needs a GPU: use bf16, fp32 or auto on a CPU")
         return cls(where, _DTYPES[precision])
 
     @property
     def precision(self) -> str:
-        """``fp32``, ``bf16`` or ``fp16``."""
+        """``fp32``, ``bf16``, ``fp16`` or ``int8``."""
+        if self.int8:
+            return "int8"
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     def autocast(self) -> AbstractContextManager[object]:

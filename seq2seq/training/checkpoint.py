@@ -26,7 +26,7 @@ from seq2seq.model.run_folder import (
     write_manifest,
 )
 
-_TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
+TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
 _KEPT = 2
 
 
@@ -49,9 +49,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        save_tensors(scratch / _TENSORS, checkpoint.tensors)
+        save_tensors(scratch / TENSORS, checkpoint.tensors)
         write_durably(scratch / _PROGRESS, json.dumps(checkpoint.progress, indent=2).encode())
-        write_manifest(scratch, [_TENSORS, _PROGRESS], {})
+        write_manifest(scratch, [TENSORS, _PROGRESS], {})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
         sync_folder(folder.parent)
@@ -60,7 +60,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     # One with a higher number is damaged, or this would not be the newest.
-    folders = _newest_first(run)
+    folders = checkpoint_folders(run)
     place = folders.index(folder)
     for other in (*folders[:place], *folders[place + _KEPT :]):
         shutil.rmtree(other)
@@ -68,7 +68,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
 
 def has_checkpoints(run: Path) -> bool:
     """Whether a run was begun, readable or not."""
-    return bool(_newest_first(run))
+    return bool(checkpoint_folders(run))
 
 
 def load_checkpoint(run: Path) -> Checkpoint | None:
@@ -77,12 +77,12 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
     Raises:
         RunError: there are checkpoints, but all of them are damaged.
     """
-    folders = _newest_first(run)
+    folders = checkpoint_folders(run)
     for folder in folders:
         try:
             check_manifest(folder)
             progress = json.loads((folder / _PROGRESS).read_bytes())
-            return Checkpoint(load_tensors(folder / _TENSORS), progress)
+            return Checkpoint(load_tensors(folder / TENSORS), progress)
         except RunError as error:
             print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
     if folders:
@@ -118,5 +118,6 @@ def _folder(run: Path) -> Path:
     return run / "checkpoints"
 
 
-def _newest_first(run: Path) -> list[Path]:
+def checkpoint_folders(run: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
     return sorted((path for path in _folder(run).glob("*") if path.name.isdecimal()), reverse=True)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import Prepared, corpus_summary, prepare
 from seq2seq.decoding.captioner import Captioner
-from seq2seq.decoding.system import System
+from seq2seq.decoding.system import Member, System
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
@@ -88,11 +88,11 @@ class _Session:
             create_run(folder, config, prepared.vocabularies)
 
     def _system(self) -> System:
-        parts = self.trainer.model, self.prepared.vocabularies, self.config, self.compute
+        members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
         pictures = self.trainer.pictures
         if pictures is None:
-            return Translator(*parts)
-        return Captioner(*parts, lambda names: pictures.look(names, pixels=self.trainer.finetunes()))
+            return Translator(members, self.compute)
+        return Captioner(members, self.compute, lambda names: pictures.look(names, pixels=self.trainer.finetunes()))
 
     def run(self) -> None:
         """Trains to the end of the recipe, or to a signal."""

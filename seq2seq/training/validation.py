@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from seq2seq.corpus.pairs import Pair, with_references
-from seq2seq.corpus.subword import PAD
+from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.system import System
 from seq2seq.evaluation.metrics import bleu, exact_match
-from seq2seq.training.objective import cross_entropy
 
 # More sentences would make the choice of the best model no better and training longer.
 _SENTENCES = 1000
@@ -59,14 +58,6 @@ def validate(system: System, pairs: list[Pair]) -> Validation:
 
 def _perplexity(system: System, pairs: list[Pair]) -> float:
     longest = system.config.data.max_tokens
-    by_length = sorted(pairs, key=lambda pair: len(pair.src))
-    nll = tokens = 0.0
-    with torch.inference_mode(), system.compute.autocast():
-        for start in range(0, len(by_length), 64):
-            some = by_length[start : start + 64]
-            targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in some]
-            batch = system.batch([pair.src for pair in some], targets).to(system.compute.device)
-            features = system.model(batch)
-            nll += float(cross_entropy(features, system.model.decoder.output, batch.tgt_out, smoothing=0.0).nll)
-            tokens += int((batch.tgt_out != PAD).sum())
-    return math.exp(min(nll / max(tokens, 1), 700))
+    targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in pairs]
+    tokens = torch.cat(token_log_probs(system, [pair.src for pair in pairs], targets))
+    return math.exp(min(-float(tokens.double().mean()), 700))

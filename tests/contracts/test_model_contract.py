@@ -7,7 +7,9 @@ import torch
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_pictures
-from seq2seq.decoding.search import SearchOptions, search
+from seq2seq.decoding.beam import beam_search
+from seq2seq.decoding.hypothesis import Ranking
+from seq2seq.decoding.rules import Rules
 from seq2seq.model.build import build_model
 from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.run_folder import load_tensors, restore_weights, save_tensors, untied_weights
@@ -135,12 +137,12 @@ def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: B
 
 
 def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
-    options = SearchOptions(bos=2, eos=3, banned=(0, 1, 2), beam=3, length_penalty=1.0)
-    limits = torch.tensor([4, 3, 2])
+    limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "banned": (0, 1, 2)}
     with torch.inference_mode():
         _, state = model.encode(batch)
-        together = search(model.decoder.step, state, limits, options)
+        together = beam_search(model.decoder.step, state, 2, Rules(longest=limits, **rules), Ranking(), width=3)
         for row, source in enumerate(SOURCES):
             _, state = model.encode(read(model, [source]))
-            (alone,) = search(model.decoder.step, state, limits[row : row + 1], options)
+            own = Rules(longest=limits[row : row + 1], **rules)
+            (alone,) = beam_search(model.decoder.step, state, 2, own, Ranking(), width=3)
             assert [found.tokens for found in together[row]] == [found.tokens for found in alone]

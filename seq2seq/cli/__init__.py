@@ -1,0 +1,45 @@
+"""The command ``seq2seq``: each sub-command a thin shell over the public function of its name.
+
+Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from seq2seq.cli import decoding, evaluation, training
+from seq2seq.errors import Seq2SeqError
+from seq2seq.version import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit status is 0, 2 for a mistake of the user's, 128 + n after signal n."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except Seq2SeqError as error:
+        print(f"seq2seq: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has gone, as in `seq2seq translate | head`; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"seq2seq: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seq2seq: interrupted", file=sys.stderr)
+        return 130
+    return options.exit_code if hasattr(options, "exit_code") else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seq2seq", description="Recurrent sequence-to-sequence models on your pairs.")
+    parser.add_argument("--version", action="version", version=f"seq2seq {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    training.add_commands(commands)
+    decoding.add_commands(commands)
+    evaluation.add_commands(commands)
+    return parser

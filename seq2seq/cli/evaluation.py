@@ -1,0 +1,50 @@
+"""Commands that look at runs: evaluate, inspect."""
+
+import argparse
+from pathlib import Path
+
+from seq2seq.cli.options import Commands, add_compute, add_decoding, add_device, add_model, decoding, set_threads
+from seq2seq.errors import Seq2SeqError
+
+
+def add_commands(commands: Commands) -> None:
+    """Declares them."""
+    evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
+    add_model(evaluate)
+    evaluate.add_argument("--split", choices=("test", "validation"), default="test")
+    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate, instead of a split")
+    evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
+    add_decoding(evaluate)
+    add_compute(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    inspect = commands.add_parser("inspect", help="draw gates, cell states and attention over a sentence")
+    add_model(inspect)
+    inspect.add_argument("--text", required=True, help="the sentence")
+    inspect.add_argument("--out", metavar="FILE", help="page (default: inspect.html in the run)")
+    add_device(inspect)
+    inspect.set_defaults(command=_inspect)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from seq2seq.evaluation.evaluate import evaluate, read_evaluation, summary
+    from seq2seq.model.run_folder import read_config
+
+    if bool(options.src) != bool(options.ref):
+        raise Seq2SeqError("--src and --ref go together: expected both or neither")
+    set_threads(options)
+    evaluate(
+        options.model,
+        split=options.split,
+        files=(options.src, options.ref) if options.src else None,
+        options=decoding(options, read_config(Path(options.model))),
+        device=options.device,
+        precision=options.precision,
+    )
+    print(summary(read_evaluation(Path(options.model))))
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from seq2seq.evaluation.inspection import inspect
+
+    print(inspect(options.model, options.text, out=options.out, device=options.device))

@@ -1,0 +1,106 @@
+"""Options that several commands share, and how they become settings."""
+
+import argparse
+from dataclasses import fields, replace
+from typing import Any
+
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.errors import Seq2SeqError
+
+Commands = Any
+"""What ``add_subparsers`` returns, whose type argparse keeps to itself."""
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, found {text}")
+    return number
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """A recipe and changes to it."""
+    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a TOML file")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides", help="change one setting"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """The run that is used, or those."""
+    if several:
+        parser.add_argument(
+            "--model", required=True, nargs="+", metavar="DIR", help="a trained run; several decode as an ensemble"
+        )
+    else:
+        parser.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where to compute."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+
+
+def add_compute(parser: argparse.ArgumentParser) -> None:
+    """Where and in which precision."""
+    group = parser.add_argument_group("machine")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    group.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16", "int8", "auto"),
+        default="fp32",
+        help="of matrix products; int8 is fastest on a CPU (default: fp32)",
+    )
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all cores)")
+
+
+def set_threads(options: argparse.Namespace) -> None:
+    """Obeys ``--threads``."""
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """All of ``[decoding]``; what is not given is as the run says."""
+    group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has an example of each")
+    group.add_argument("--beam", type=positive, metavar="K", help="hypotheses kept; 1 is greedy search")
+    group.add_argument("--batch-tokens", type=positive, metavar="N", help="tokens decoded together")
+    group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid each other")
+    group.add_argument("--diversity", type=float, metavar="X", help="how much they do")
+    group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
+    group.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+    group.add_argument(
+        "--replace-unknown", action="store_true", default=None, help="copy the most attended word instead of <unk>"
+    )
+    group = parser.add_argument_group("length")
+    group.add_argument("--normalisation", choices=("gnmt", "average", "none"), help="of scores by length")
+    group.add_argument("--length-penalty", type=float, metavar="A", help="of gnmt: 0 favours short outputs")
+    group.add_argument("--coverage-penalty", type=float, metavar="B", help="for source words without attention")
+    group.add_argument("--min-length", type=int, metavar="N", help="least tokens of an output")
+    group.add_argument("--max-length", type=positive, metavar="N", help="most tokens of an output")
+    group.add_argument("--min-ratio", type=float, metavar="X", help="least tokens for each source token")
+    group.add_argument("--max-ratio", type=float, metavar="X", help="most tokens for each source token")
+    group = parser.add_argument_group("chance")
+    group.add_argument("--sample", action="store_true", default=None, help="draw outputs instead of searching")
+    group.add_argument("--temperature", type=float, metavar="T", help="below 1 likely tokens become likelier")
+    group.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens")
+    group.add_argument("--top-p", type=float, metavar="P", help="draw from the fewest tokens of that probability")
+    group.add_argument("--seed", type=int, metavar="N", help="of drawing")
+    group.add_argument("--mbr", type=int, metavar="N", help="choose the one of N candidates closest to the others")
+    group.add_argument("--mbr-utility", choices=("chrf", "bleu"), help="what is close")
+
+
+def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
+    """The run's own settings, save for those on the command line, checked together."""
+    names = [entry.name for entry in fields(DecodingConfig)]
+    given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    found = replace(config, decoding=replace(config.decoding, **given)).decoding
+    nbest = getattr(options, "nbest", 0)
+    if nbest > found.beam and not found.sample:
+        raise Seq2SeqError(f"--nbest {nbest} is more than --beam {found.beam}: a beam of K finds K outputs")
+    if nbest and found.mbr and found.mbr < nbest:
+        raise Seq2SeqError(f"--nbest {nbest} is more than --mbr {found.mbr} candidates")
+    return found

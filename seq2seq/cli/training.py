@@ -1,0 +1,77 @@
+"""Commands that make runs: recipes, prepare, train, lr-find, average."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from seq2seq.cli.options import Commands, add_device, add_recipe
+
+
+def add_commands(commands: Commands) -> None:
+    """Declares them."""
+    recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
+    recipes.add_argument("name", nargs="?", metavar="NAME")
+    recipes.set_defaults(command=_recipes)
+
+    prepare = commands.add_parser("prepare", help="fetch, clean and tokenise a recipe's corpus")
+    add_recipe(prepare)
+    prepare.set_defaults(command=_prepare)
+
+    train = commands.add_parser("train", help="train a recipe, or go on where it was interrupted")
+    add_recipe(train)
+    train.add_argument("--run", metavar="DIR", help="folder for the result (default: runs/RECIPE)")
+    add_device(train)
+    train.set_defaults(command=_train)
+
+    lr_find = commands.add_parser("lr-find", help="suggest a learning rate, by a range test on a small model")
+    add_recipe(lr_find)
+    lr_find.add_argument("--out", metavar="FILE", help="plot (default: runs/RECIPE-lr-find.svg)")
+    add_device(lr_find)
+    lr_find.set_defaults(command=_lr_find)
+
+    average = commands.add_parser("average", help="make a run of the mean weights of several, or of one's checkpoints")
+    average.add_argument("run", type=Path, metavar="RUN", help="settings and vocabulary come from here")
+    average.add_argument("others", nargs="*", type=Path, metavar="DIR", help="runs or checkpoints to average it with")
+    average.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the result")
+    average.set_defaults(command=_average)
+
+
+def _recipes(options: argparse.Namespace) -> None:
+    from seq2seq.recipe import recipe_names, recipe_text
+
+    if options.name:
+        print(recipe_text(options.name), end="")
+        return
+    names = recipe_names()
+    for name in names:
+        print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.prepared import corpus_summary, prepare
+    from seq2seq.recipe import load_recipe
+
+    print(corpus_summary(prepare(load_recipe(options.recipe, options.overrides))))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from seq2seq.training.signals import Interrupted
+    from seq2seq.training.train import train
+
+    try:
+        print(train(options.recipe, run=options.run, overrides=options.overrides, device=options.device))
+    except Interrupted as stop:
+        print(f"seq2seq: {stop}", file=sys.stderr)
+        options.exit_code = stop.exit_code
+
+
+def _lr_find(options: argparse.Namespace) -> None:
+    from seq2seq.training.lr_find import lr_find
+
+    print(lr_find(options.recipe, overrides=options.overrides, out=options.out, device=options.device).summary())
+
+
+def _average(options: argparse.Namespace) -> None:
+    from seq2seq.training.average import average
+
+    print(average(options.run, options.others, options.out))

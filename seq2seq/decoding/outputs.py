@@ -1,0 +1,137 @@
+"""From token ids to what a user reads: text, demands on it, unknown words, lists without repetitions."""
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus.subword import UNK, Subword, normalise, split_words
+from seq2seq.decoding.hypothesis import Hypothesis
+from seq2seq.decoding.mbr import expected_utilities, weights_of_list
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One output for one source."""
+
+    text: str
+    """Detokenised."""
+    score: float
+    """What outputs are ranked by: the log-probability in nats divided by the length penalty, with coverage; the
+    expected utility if minimum Bayes risk chose; 0 for an empty source."""
+    tokens: tuple[str, ...]
+    """Subword pieces of the output."""
+    ids: tuple[int, ...]
+    """Their numbers in the target vocabulary."""
+    log_prob: float = 0.0
+    """log p(output | source), in nats."""
+
+    @property
+    def per_token(self) -> float:
+        """Log-probability by the number of tokens, the end mark included."""
+        return self.log_prob / (len(self.ids) + 1)
+
+
+NOTHING = Translation("", 0.0, (), ())
+"""For an empty source."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demands:
+    """What outputs must and must not hold."""
+
+    prefixes: Sequence[str] = ()
+    """How each output begins, one for each source; empty: as it likes."""
+    required: Sequence[Sequence[str]] = ()
+    """Words or phrases that each output holds, a list for each source; empty: nothing is required."""
+    blocked: Sequence[str] = ()
+    """Words or phrases that no output holds."""
+
+    def of(self, rows: Sequence[int]) -> "Demands":
+        """Those on some of the sources."""
+        return Demands(
+            prefixes=[self.prefixes[row] for row in rows] if self.prefixes else (),
+            required=[self.required[row] for row in rows] if self.required else (),
+            blocked=self.blocked,
+        )
+
+    def unmet(self, row: int, text: str) -> list[str]:
+        """What an output does not fulfil, in words; of an empty source nothing is demanded."""
+        faults = [f"{phrase!r} is in it" for phrase in self.blocked if holds(text, phrase)]
+        if self.required:
+            faults += [f"{phrase!r} is missing" for phrase in self.required[row] if not holds(text, phrase)]
+        if self.prefixes and not text.startswith(normalise(self.prefixes[row])):
+            faults.append(f"it does not begin with {self.prefixes[row]!r}")
+        return faults
+
+
+def holds(text: str, phrase: str) -> bool:
+    """Whether whole words of a text are the phrase."""
+    return re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", text) is not None
+
+
+def seed_of(seed: int, source: str) -> tuple[int, int]:
+    """What the draws for a source begin from: neither its place nor its company matters."""
+    return seed, zlib.crc32(source.encode("utf-8", "replace"))
+
+
+def fill_unknown(tokens: Sequence[str], ids: Sequence[int], source: str, looks: Tensor) -> list[str]:
+    """Pieces with the most attended source word in the place of each unknown one (Luong et al. 2015b, §3.2).
+
+    Args:
+        tokens: of the output.
+        ids: the same.
+        source: the sentence, of a model that reads words in their order or, see ``looks``, back to front.
+        looks: attention of each token over the words of the source in their order, (T, S).
+    """
+    words = split_words(normalise(source))
+    return [
+        words[min(int(looks[place, : len(words)].argmax()), len(words) - 1)] if number == UNK and words else token
+        for place, (token, number) in enumerate(zip(tokens, ids, strict=True))
+    ]
+
+
+def unique(outputs: Sequence[Translation]) -> list[Translation]:
+    """Each text once, with the best of its scores, best first."""
+    best: dict[str, Translation] = {}
+    for output in sorted(outputs, key=lambda output: -output.score):
+        best.setdefault(output.text, output)
+    return list(best.values())
+
+
+def least_risk(outputs: Sequence[Translation], options: DecodingConfig) -> list[Translation]:
+    """Each text once, scored and ranked by its expected utility among all of them; see :mod:`seq2seq.decoding.mbr`."""
+    each = unique(outputs)
+    if options.sample:
+        counts = Counter(output.text for output in outputs)
+        weights = [counts[output.text] / len(outputs) for output in each]
+    else:
+        weights = weights_of_list([output.log_prob for output in each])
+    utilities = expected_utilities([output.text for output in each], weights, options.mbr_utility)
+    scored = [
+        Translation(output.text, utility, output.tokens, output.ids, output.log_prob)
+        for output, utility in zip(each, utilities, strict=True)
+    ]
+    return sorted(scored, key=lambda output: -output.score)
+
+
+def coverage_penalty(looks: Tensor, beta: float) -> float:
+    """``β Σ_i log min(Σ_j a_ij, 1)`` over source positions i and output tokens j (Wu et al. 2016, eq. 14).
+
+    Args:
+        looks: attention weights (T, S) without padding.
+        beta: β.
+    """
+    return beta * float(looks.sum(0).clamp(1e-9, 1.0).log().sum())
+
+
+def to_translation(hypothesis: Hypothesis, vocabulary: Subword) -> Translation:
+    """Text of a hypothesis, on one line."""
+    # Bytes can spell any control character: whatever some program takes for a line's end is a space.
+    text = " ".join(vocabulary.decode(hypothesis.tokens).split())
+    pieces = tuple(vocabulary.pieces(hypothesis.tokens))
+    return Translation(text, hypothesis.score, pieces, hypothesis.tokens, hypothesis.log_prob)

@@ -1,0 +1,126 @@
+"""What may come next in an output: lengths, forced beginnings, forbidden words and repetitions.
+
+Rules only strike tokens out; the probability of what is struck out is not given to the others, so that scores stay
+those of the model.
+
+Shapes: ``N`` sentences, ``R`` live hypotheses of all of them, ``V`` vocabulary, ``T`` tokens so far,
+``P`` longest prefix.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+NO_PREFIX = -1
+"""Fills the places of a prefix table after a prefix's end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What the outputs of a batch must and must not look like."""
+
+    eos: int
+    longest: Tensor
+    """Most tokens of each sentence's output, (N,); after that many only the end mark is allowed."""
+    shortest: Tensor | None = None
+    """Least tokens, (N,)."""
+    banned: tuple[int, ...] = ()
+    """Tokens that no output may hold."""
+    prefix: Tensor | None = None
+    """Tokens that each output begins with, (N, P), filled up with ``NO_PREFIX``."""
+    no_repeat_ngram: int = 0
+    """No run of this many tokens comes twice in an output (Paulus et al. 2018, §2.5); 0: it may."""
+    blocked: tuple[tuple[int, ...], ...] = ()
+    """Ways to write words that no output may hold."""
+    boundary: Tensor | None = None
+    """Tokens before which a word is complete, (V,); needed to block words without blocking longer ones."""
+
+    def apply(self, log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> Tensor:
+        """Log-probabilities of the next token, changed in place: -inf where it is not allowed.
+
+        A hypothesis that could not go on at all may end.
+
+        Args:
+            log_probs: (R, V).
+            tokens: what was said so far, (R, T).
+            sentence: which sentence each row belongs to, (R,).
+        """
+        said = tokens.shape[1]
+        end = log_probs[:, self.eos].clone()
+        log_probs[:, self.banned] = -torch.inf
+        if self.no_repeat_ngram:
+            _strike_repetitions(log_probs, tokens, self.no_repeat_ngram)
+        for phrase in self.blocked:
+            self._strike_ends_of(phrase, log_probs, tokens, sentence)
+        if self.shortest is not None:
+            log_probs[self.shortest[sentence] > said, self.eos] = -torch.inf
+        if self.prefix is not None and said < self.prefix.shape[1]:
+            _force(log_probs, self.prefix[sentence, said])
+        over = self.longest[sentence] <= said
+        if over.any():
+            log_probs[over] = -torch.inf
+            log_probs[over, self.eos] = end[over]
+        if self._may_get_stuck:
+            stuck = log_probs.amax(1) == -torch.inf
+            log_probs[stuck, self.eos] = end[stuck]
+        return log_probs
+
+    def select(self, index: Tensor) -> "Rules":
+        """The rules of the sentences ``index``."""
+        return replace(
+            self,
+            longest=self.longest[index],
+            shortest=None if self.shortest is None else self.shortest[index],
+            prefix=None if self.prefix is None else self.prefix[index],
+        )
+
+    @property
+    def _may_get_stuck(self) -> bool:
+        return bool(self.no_repeat_ngram or self.blocked)
+
+    def _strike_ends_of(self, phrase: Sequence[int], log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> None:
+        """Where a row ends with a blocked phrase, its last word may only go on to become another word."""
+        if self.boundary is not None:
+            complete = _ends_with(tokens, phrase)
+            log_probs.masked_fill_(complete.unsqueeze(1) & self.boundary, -torch.inf)
+        # With the last token it would be too late to go on.
+        last = (self.longest[sentence] <= tokens.shape[1] + 1) & _ends_with(tokens, phrase[:-1])
+        log_probs[last, phrase[-1]] = -torch.inf
+
+
+def prefix_table(prefixes: Sequence[Sequence[int]]) -> Tensor | None:
+    """Forced beginnings as :class:`Rules` takes them; None if there are none."""
+    width = max(map(len, prefixes), default=0)
+    if not width:
+        return None
+    return torch.tensor([[*prefix, *([NO_PREFIX] * (width - len(prefix)))] for prefix in prefixes])
+
+
+def _force(log_probs: Tensor, forced: Tensor) -> None:
+    """Leaves rows with a forced token (not ``NO_PREFIX``) nothing but that token."""
+    rows = (forced != NO_PREFIX).nonzero().flatten()
+    kept = log_probs[rows, forced[rows]]
+    log_probs[rows] = -torch.inf
+    log_probs[rows, forced[rows]] = kept
+
+
+def _ends_with(tokens: Tensor, phrase: Sequence[int]) -> Tensor:
+    """Which rows (R, T) end with a phrase, (R,)."""
+    said = tokens.shape[1]
+    if said < len(phrase):
+        return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+    return (tokens[:, said - len(phrase) :] == torch.tensor(phrase, dtype=torch.long, device=tokens.device)).all(1)
+
+
+def _strike_repetitions(log_probs: Tensor, tokens: Tensor, order: int) -> None:
+    """Strikes out what would say a run of ``order`` tokens for the second time."""
+    said = tokens.shape[1]
+    if said < order:
+        return
+    before = tokens.unfold(1, order, 1)  # every run so far, (R, T - order + 1, order)
+    last = tokens[:, said - order + 1 :].unsqueeze(1)
+    again = (before[..., :-1] == last).all(-1)
+    row, place = again.nonzero(as_tuple=True)
+    log_probs[row, before[row, place, -1]] = -torch.inf

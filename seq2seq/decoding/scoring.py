@@ -1,0 +1,176 @@
+"""What models say of outputs that are already there: log-probabilities, attention, and what follows from them.
+
+Shapes: ``T`` tokens of an output, ``S`` of its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus.subword import UNK
+from seq2seq.decoding.ensemble import combine
+from seq2seq.decoding.hypothesis import Ranking, log_softmax
+from seq2seq.decoding.outputs import Demands, Translation, coverage_penalty, fill_unknown, unique
+from seq2seq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seq2seq.decoding.system import System
+
+# Pairs scored together.
+_TOGETHER = 64
+
+
+def token_log_probs(
+    system: System,
+    sources: Sequence[str],
+    targets: Sequence[Sequence[int]],
+    options: DecodingConfig | None = None,
+) -> list[Tensor]:
+    """Log-probability of each token of given outputs, the end mark included, in nats (Sutskever et al. 2014, eq. 1).
+
+    Args:
+        system: one model or an ensemble.
+        sources: what is translated; none is empty.
+        targets: ids of the outputs.
+        options: how an ensemble is combined; the system's own if None.
+
+    Returns:
+        (T + 1,) for each.
+    """
+    combination = (options or system.config.decoding).combination
+    # Those of one length together, longest first.
+    order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
+    found: dict[int, Tensor] = {}
+    for start in range(0, len(order), _TOGETHER):
+        rows = order[start : start + _TOGETHER]
+        with system.ready():
+            begun = system.start([sources[row] for row in rows], [targets[row] for row in rows])
+            decoders = [member.model.decoder for member in system.members]
+            logits = [
+                decoder.output(decoder(batch.tgt_in, state))
+                for decoder, (batch, state) in zip(decoders, begun, strict=True)
+            ]
+            said = log_softmax(combine(logits, combination)).gather(2, begun[0][0].tgt_out.unsqueeze(2)).squeeze(2)
+        found |= {row: tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, said.cpu(), strict=True)}
+    return [found[row] for row in range(len(targets))]
+
+
+def log_probs(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability of each output with its end mark, in nats; see :func:`token_log_probs`."""
+    return [float(tokens.sum()) for tokens in token_log_probs(system, sources, targets)]
+
+
+def alignments(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Attention weights (T + 1, S) of each output's tokens and end mark over its source's tokens and end mark.
+
+    Those of the first member that has attention, in the order of the text even where it is read back to front.
+
+    Raises:
+        ConfigError: none has attention.
+    """
+    attentive = [member.model.decoder.attention is not None for member in system.members]
+    if not any(attentive):
+        raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
+    member = system.members[attentive.index(True)]
+    with system.ready():
+        batch, state = system.start(sources, targets)[attentive.index(True)]
+        weights = member.model.decoder.align(batch.tgt_in, state).float().cpu()
+    if state.memory is None:
+        raise ValueError("a decoder with attention has a memory")
+    looks = []
+    for look, mask, target in zip(weights, state.memory.mask.cpu(), targets, strict=True):
+        own = look[: len(target) + 1, mask]
+        if member.config.model.reverse_source and not system.of_pictures:
+            own = torch.cat([own[:, :-1].flip(1), own[:, -1:]], dim=1)
+        looks.append(own)
+    return looks
+
+
+def check_options(system: System, options: DecodingConfig, demands: Demands) -> None:
+    """Refuses what these models cannot do.
+
+    Raises:
+        ConfigError: naming the setting, and what it needs.
+    """
+    attends = any(member.model.decoder.attention is not None for member in system.members)
+    kind = system.config.subword.type
+    faults = []
+    for name in ("coverage_penalty", "replace_unknown"):
+        if getattr(options, name) and not attends:
+            faults.append(f'decoding.{name} needs attention, found model.attention = "none"')
+    if options.replace_unknown and kind != "word":
+        faults.append(f'decoding.replace_unknown is for vocabularies of words, found subword.type = "{kind}"')
+    if system.of_pictures and (options.min_ratio or options.max_ratio or options.replace_unknown):
+        faults.append("decoding.min_ratio, max_ratio and replace_unknown are about source words: a picture has none")
+    if any(demands.required) and (options.sample or options.diverse_groups > 1):
+        faults.append("required words need a plain beam: leave out decoding.sample and decoding.diverse_groups")
+    if faults:
+        raise ConfigError("; ".join(faults))
+
+
+def with_coverage(
+    system: System, sources: Sequence[str], found: list[list[Translation]], beta: float
+) -> list[list[Translation]]:
+    """Outputs with the coverage penalty in their scores, best first."""
+    flat = [(source, output) for source, outputs in zip(sources, found, strict=True) for output in outputs]
+    looks = alignments(system, [source for source, _ in flat], [output.ids for _, output in flat])
+    scored = iter(
+        replace(output, score=output.score + coverage_penalty(look, beta))
+        for (_, output), look in zip(flat, looks, strict=True)
+    )
+    return [sorted((next(scored) for _ in outputs), key=lambda output: -output.score) for outputs in found]
+
+
+def with_source_words(
+    system: System, sources: Sequence[str], found: list[list[Translation]]
+) -> list[list[Translation]]:
+    """Outputs with a word of the source for each unknown one (Luong et al. 2015b, §3.2)."""
+    lacking = [
+        (place, number)
+        for place, outputs in enumerate(found)
+        for number, output in enumerate(outputs)
+        if UNK in output.ids
+    ]
+    if lacking:
+        outputs = [found[place][number] for place, number in lacking]
+        origins = [sources[place] for place, _ in lacking]
+        looks = alignments(system, origins, [output.ids for output in outputs])
+        for (place, number), output, source, look in zip(lacking, outputs, origins, looks, strict=True):
+            pieces = fill_unknown(output.tokens, output.ids, source, look)
+            found[place][number] = replace(output, text=system.vocabularies.tgt.join(pieces), tokens=tuple(pieces))
+    return found
+
+
+def canonical(
+    system: System, sources: Sequence[str], found: list[list[Translation]], options: DecodingConfig
+) -> list[list[Translation]]:
+    """Each text once, with the score that it has as the tokeniser writes it, best first.
+
+    Search may come upon a text in an unusual spelling (``ca·sa``), whose probability is not that of the usual one.
+    """
+    if options.mbr or options.replace_unknown:
+        return [unique(outputs) for outputs in found]
+    tgt = system.vocabularies.tgt
+    ranking = Ranking(normalisation=options.normalisation, length_penalty=options.length_penalty)
+    settled = []
+    for source, outputs in zip(sources, found, strict=True):
+        usual = {output.text: tuple(tgt.encode(output.text)) for output in outputs}
+        each = [output for output in outputs if output.ids == usual[output.text]]
+        odd = sorted(usual.keys() - {output.text for output in each})
+        totals = log_probs(system, [source] * len(odd), [usual[text] for text in odd])
+        again = [
+            Translation(
+                text, ranking.score(total, len(usual[text])), tuple(tgt.pieces(usual[text])), usual[text], total
+            )
+            for text, total in zip(odd, totals, strict=True)
+        ]
+        if odd and options.coverage_penalty:
+            (again,) = with_coverage(system, [source], [again], options.coverage_penalty)
+        settled.append(unique(each + again))
+    return settled

@@ -1,0 +1,77 @@
+"""Sentence vectors: what an encoder knows after its last word (the fixed vector of Sutskever et al. 2014, §3.8)."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seq2seq.decoding.translator import Translator
+from seq2seq.errors import ConfigError
+
+_TOGETHER = 512
+_TOKENS = 8000
+
+
+def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int = 0) -> npt.NDArray[np.float32]:
+    """The encoder's final hidden state for each sentence, (N, width); zero for an empty one.
+
+    Args:
+        translator: its first member encodes.
+        sentences: N of them.
+        layer: which one, counted from 1 at the bottom; 0: all of them side by side, bottom first.
+
+    Raises:
+        ConfigError: there is no such layer.
+    """
+    member = translator.members[0]
+    widths = member.config.model.encoder_widths()
+    if not 0 <= layer <= len(widths):
+        raise ConfigError(f"--layer {layer}: expected 1 to {len(widths)}, or 0 for all")
+    vectors = np.zeros((len(sentences), sum(widths) if layer == 0 else widths[layer - 1]), dtype=np.float32)
+    for rows in translator.fill(sentences, _TOKENS):
+        batch = translator.batches([sentences[row] for row in rows])[0].to(translator.compute.device)
+        with translator.ready():
+            hidden = member.model.encoder(batch).final.hidden
+            chosen = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
+        vectors[list(rows)] = chosen.float().cpu().numpy()
+    return vectors
+
+
+def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *, layer: int = 0) -> int:
+    """Writes the vector of every line to a ``.npy`` file; returns how many there were.
+
+    Memory does not grow with the input, and the file is there only when it is complete.
+    """
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with scratch.open("w+b") as rows:
+            count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
+            for lines in _groups(source):
+                rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
+                count += len(lines)
+            rows.seek(0)
+            _write_array(path, rows, (count, width))
+    finally:
+        scratch.unlink(missing_ok=True)
+    return count
+
+
+def _groups(source: Iterable[bytes]) -> Iterator[list[str]]:
+    lines = iter(source)
+    while group := [line.decode("utf-8", "replace").rstrip("\n") for line in islice(lines, _TOGETHER)]:
+        yield group
+
+
+def _write_array(path: Path, rows: BinaryIO, shape: tuple[int, int]) -> None:
+    whole = path.with_name(f"{path.name}.{os.getpid()}.whole")
+    with whole.open("wb") as stream:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        shutil.copyfileobj(rows, stream)
+    os.replace(whole, path)

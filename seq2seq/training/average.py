@@ -1,0 +1,75 @@
+"""Averages the weights of several checkpoints or runs into a new run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from seq2seq.errors import RunError
+from seq2seq.model.run_folder import MODEL, LoadedRun, check_manifest, create_run, load_run, load_tensors, save_model
+from seq2seq.training.checkpoint import TENSORS, checkpoint_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights to be averaged."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+
+
+def average(run: Path, others: Sequence[Path], out: Path) -> Path:
+    """Writes the mean of some weights as a run of its own.
+
+    Args:
+        run: settings and vocabularies come from here. Its own weights take part if ``others`` are given; else those of
+            its checkpoints do.
+        others: runs of the same shape, or checkpoint folders within runs.
+        out: a folder that does not exist yet.
+
+    Raises:
+        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` is there already.
+    """
+    if out.exists():
+        raise RunError(f"{out} is there already: choose another folder with --out")
+    first = load_run(run)
+    if others:
+        members = [_read(first, path) for path in (run, *others)]
+    else:
+        members = [_read(first, path) for path in checkpoint_folders(run)]
+        if len(members) < 2:
+            raise RunError(
+                f"{run} holds {len(members)} checkpoints: expected at least 2, or other runs to average with"
+            )
+    shapes = _shapes(members[0])
+    for member in members[1:]:
+        if _shapes(member) != shapes:
+            raise RunError(f"{member.path} has weights of other names or shapes than {members[0].path}")
+    mean = {
+        name: (sum(member.tensors[name].double() for member in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
+        for name, tensor in members[0].tensors.items()
+    }
+    facts = {key: value for key, value in first.manifest.items() if key not in ("files", "versions")}
+    create_run(out, first.config, first.vocabularies)
+    save_model(out, mean, {**facts, "average_of": [str(member.path) for member in members]})
+    return out
+
+
+def _read(first: LoadedRun, path: Path) -> Weights:
+    """The weights of a run or of a checkpoint, which lies in ``RUN/checkpoints``."""
+    inside = path / TENSORS
+    if not inside.is_file():
+        other = load_run(path)
+        if other.vocabularies.tgt.model != first.vocabularies.tgt.model:
+            raise RunError(
+                f"{path} has another target vocabulary than {first.folder}: their weights have no common mean"
+            )
+        return Weights(path, load_tensors(path / MODEL))
+    check_manifest(path)
+    tensors = load_tensors(inside)
+    return Weights(path, {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+
+
+def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
