@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--out", metavar="FILE", help="page (default: inspect.html in the run)")
     _add_device(inspect)
     inspect.set_defaults(command=_inspect)
+
+    export = commands.add_parser("export", help="write a run as ONNX files, for programs without torch")
+    _add_model(export)
+    export.add_argument("--out", required=True, metavar="DIR", help="a new or empty folder")
+    export.set_defaults(command=_export)
     return parser
 
 
@@ -201,6 +206,12 @@ def _inspect(options: argparse.Namespace) -> None:
     from seq2seq.evaluation.inspection import inspect
 
     print(inspect(options.model, options.text, out=options.out, device=options.device))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from seq2seq.serving.export import export
+
+    print(export(options.model, options.out))
 
 
 def _decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
