@@ -39,7 +39,7 @@ MODELS: list[dict[str, object]] = [
     },
     {
         **{"cell": "rnn", "nonlinearity": "relu", "encoder": "convolutional", "pool": 2, "filter_width": 3},
-        **{"bridge": "first-input", "attention": "dot", "input_feeding": True},
+        **{"bridge": "first-input", "attention": "dot", "input_feeding": True, "layers": 1},
     },
     {
         **{"cell": "peephole", "encoder": "bidirectional", "merge": "sum"},

@@ -15,6 +15,8 @@ from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.run_folder import CONFIG, MANIFEST, LoadedRun, load_run
 from seq2seq.serving.graphs import NEXT
+from seq2seq.serving.onnx_files import write_graphs
+from seq2seq.serving.parity import largest_difference
 from seq2seq.version import __version__
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -72,10 +74,6 @@ def _check_packages() -> None:
 
 
 def _fill(folder: Path, loaded: LoadedRun) -> None:
-    # Here and not above: what they import is slow to import, and none of it is needed to find a mistake.
-    from seq2seq.serving.onnx_files import write_graphs
-    from seq2seq.serving.parity import largest_difference
-
     config, model = loaded.config, loaded.model.eval()
     reverse_source = config.model.reverse_source
     try:
