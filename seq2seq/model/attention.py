@@ -30,7 +30,7 @@ class Attention(nn.Module):
 
     def remember(self, encoded: Encoded) -> Memory:
         """The memory of a batch, keys included."""
-        rows = torch.arange(len(encoded.memory), device=encoded.memory.device)
+        rows = torch.arange(encoded.memory.shape[0], device=encoded.memory.device)
         return Memory(self.keys(encoded.memory), encoded.memory, encoded.mask, rows)
 
     def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:

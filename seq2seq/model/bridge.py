@@ -126,7 +126,7 @@ class FirstInputBridge(nn.Module):
     def forward(self, encoded: Encoded) -> Handover:
         """Mean over real positions, as an embedding."""
         first = self.first(encoded.mean())
-        empty = tuple(first.new_zeros(len(first), width) for width in self.widths)
+        empty = tuple(first.new_zeros(first.shape[0], width) for width in self.widths)
         return Handover(State(empty, empty if self.cells else ()), first=first)
 
 

@@ -69,7 +69,7 @@ class Decoder(nn.Module):
             layers=handover.state,
             memory=None if self.attention is None else self.attention.remember(encoded),
             summary=handover.summary,
-            fed=encoded.memory.new_zeros(len(encoded.memory), self.readout.size) if self.input_feeding else None,
+            fed=encoded.memory.new_zeros(encoded.memory.shape[0], self.readout.size) if self.input_feeding else None,
             first=handover.first,
         )
 
@@ -91,11 +91,15 @@ class Decoder(nn.Module):
             raise ValueError('this model has no attention (model.attention = "none")')
         return weights
 
+    def begin(self, state: DecoderState) -> DecoderState:
+        """The state after what has to be read before the first token, if there is such a thing."""
+        if state.first is None:
+            return state
+        return self._advance(state.first.unsqueeze(1), replace(state, first=None))[1]
+
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
-        if state.first is not None:
-            _, state, _ = self._advance(state.first.unsqueeze(1), replace(state, first=None))
-        features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), state)
+        features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), self.begin(state))
         return self.output(features[:, 0]), state
 
     def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:

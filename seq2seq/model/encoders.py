@@ -7,7 +7,6 @@ Shapes: ``B`` batch, ``S`` source length, ``E`` embedding.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.embedding import Embedding
@@ -56,6 +55,7 @@ class ConvolutionalEncoder(nn.Module):
         self.embedding = embedding
         self.convolution = nn.Conv1d(embedding.embedding_dim, embedding.embedding_dim, width, padding=width // 2)
         self.pool = pool
+        self.pooling = nn.MaxPool1d(pool, ceil_mode=True)
         self.stack = stack
         self.output_size = output_size
 
@@ -65,7 +65,9 @@ class ConvolutionalEncoder(nn.Module):
         lengths = (batch.src_lengths + self.pool - 1) // self.pool
         shortened = self._shorten(self.embedding(batch.src), mask)
         memory, final = self.stack(self.stack.dropout(shortened), lengths=lengths)
-        return Encoded(memory=memory, mask=mask[:, :: self.pool], final=final)
+        # Not a slice: whether it lies in memory without gaps depends on its length, and an export asks for that.
+        first = torch.arange(0, mask.shape[1], self.pool, device=mask.device)
+        return Encoded(memory=memory, mask=mask.index_select(1, first), final=final)
 
     def _shorten(self, embedded: Tensor, mask: Tensor) -> Tensor:
         # Padding is zero before the filter, like what lies beyond the edges, and zero after it, where it
@@ -73,5 +75,5 @@ class ConvolutionalEncoder(nn.Module):
         real = mask.unsqueeze(-1)
         filtered = self.convolution((embedded * real).mT).mT
         channels = torch.relu(filtered) * real
-        pooled = functional.max_pool1d(channels.mT, self.pool, ceil_mode=True)
+        pooled: Tensor = self.pooling(channels.mT)
         return pooled.mT

@@ -79,7 +79,8 @@ class RecurrentStack(nn.Module):
         Returns:
             Outputs of the top layer (B, T, H), and the state of every layer after each row's last real step.
         """
-        if lengths is not None and bool((lengths == inputs.shape[1]).all()):
+        # A graph that is being exported is for all lengths.
+        if lengths is not None and not torch.compiler.is_exporting() and bool((lengths == inputs.shape[1]).all()):
             lengths = None
         final: list[LayerState] = []
         for index, layer in enumerate(self.layers):

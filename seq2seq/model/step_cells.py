@@ -69,9 +69,7 @@ class StepCell(nn.Module):
         outputs = []
         real = None if lengths is None else step_mask(inputs, lengths).unbind(1)
         for time, x in enumerate(self.project(inputs).unbind(1)):
-            values = self.step(x, hidden, cell, weight)
-            hidden_now = self._zone_out(hidden, values["hidden"])
-            cell_now = self._zone_out(cell, values["cell"])
+            hidden_now, cell_now = self.advance(x, hidden, cell, weight)
             if real is None:
                 hidden, cell = hidden_now, cell_now
                 outputs.append(hidden)
@@ -79,6 +77,11 @@ class StepCell(nn.Module):
                 hidden, cell = torch.where(real[time], hidden_now, hidden), torch.where(real[time], cell_now, cell)
                 outputs.append(torch.where(real[time], hidden, 0.0))
         return torch.stack(outputs, dim=1), (hidden, cell)
+
+    def advance(self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The states h and c after :meth:`step` and zoneout."""
+        values = self.step(x, hidden, cell, weight)
+        return self._zone_out(hidden, values["hidden"]), self._zone_out(cell, values["cell"])
 
     def _zone_out(self, before: Tensor, now: Tensor) -> Tensor:
         if not self.zoneout:
@@ -131,7 +134,7 @@ class PeepholeLSTM(StepCell):
     def step(self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """One step of the equations above."""
         i, f, g, o = (x + functional.linear(hidden, weight)).chunk(4, dim=-1)
-        see_i, see_f, see_o = self.peepholes
+        see_i, see_f, see_o = self.peepholes.unbind()
         i, f = torch.sigmoid(i + see_i * cell), torch.sigmoid(f + see_f * cell)
         cell = f * cell + i * torch.tanh(g)
         o = torch.sigmoid(o + see_o * cell)

@@ -1,0 +1,89 @@
+"""Translates stdin line by line with the exported model beside this file: ``python translate.py < sentences``.
+
+It needs numpy, onnxruntime and sentencepiece, and neither torch nor seq2seq. Greedy search only.
+"""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import sentencepiece
+
+# sentencepiece writes a space as U+2581; a byte order mark is no text.
+_RESERVED = str.maketrans({"\u2581": "_", "\ufeff": None})
+
+
+class ExportedModel:
+    """An exported model.
+
+    Args:
+        folder: with ``manifest.json`` and the files that it names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        self.encoder, self.step = (
+            onnxruntime.InferenceSession(folder / self.manifest[graph]["file"], providers=["CPUExecutionProvider"])
+            for graph in ("encoder", "decoder_step")
+        )
+        self.src, self.tgt = (
+            sentencepiece.SentencePieceProcessor(model_file=str(folder / self.manifest["subword"][side]))
+            for side in ("src", "tgt")
+        )
+
+    def start(self, sources: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        """Token ids of each source to the decoder's first state, a row for each."""
+        lengths = np.array([len(source) for source in sources], dtype=np.int64)
+        src = np.zeros((len(sources), max(lengths)), dtype=np.int64)
+        for row, source in zip(src, sources, strict=True):
+            row[: len(source)] = source
+        names = [port["name"] for port in self.manifest["encoder"]["outputs"]]
+        return dict(zip(names, self.encoder.run(names, {"src": src, "lengths": lengths}), strict=True))
+
+    def advance(self, token: np.ndarray, state: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """One token on: tokens (rows,) to log-probabilities (rows, vocabulary) of the next, and the new state."""
+        renewed: dict[str, str] = self.manifest["next"]
+        log_probs, *new = self.step.run(["log_probs", *renewed], {"token": token, **state})
+        return log_probs, state | dict(zip(renewed.values(), new, strict=True))
+
+    def greedy(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The most probable next token, again and again; none has more tokens than twice its source and 10."""
+        state, eos = self.start(sources), self.manifest["tokens"]["eos"]
+        token = np.full(len(sources), self.manifest["tokens"]["bos"])
+        longest = [2 * len(source) + 10 for source in sources]
+        outputs: list[list[int]] = [[] for _ in sources]
+        rows = np.arange(len(sources))
+        while len(rows):
+            log_probs, state = self.advance(token, state)
+            log_probs[:, self.manifest["never_written"]] = -np.inf
+            token = log_probs.argmax(axis=1)
+            live = [place for place, row in enumerate(rows) if token[place] != eos and len(outputs[row]) < longest[row]]
+            token, rows = token[live], rows[live]
+            state = {name: part[live] for name, part in state.items()}
+            for row, number in zip(rows, token.tolist(), strict=True):
+                outputs[row].append(number)
+        return outputs
+
+    def translate(self, sentence: str) -> str:
+        """One sentence."""
+        normal = " ".join(unicodedata.normalize("NFC", sentence.translate(_RESERVED)).split())
+        ids = self.src.encode(normal)[: self.manifest["max_tokens"]]
+        return " ".join(self.tgt.decode(self.greedy([ids])[0]).split()) if ids else ""
+
+
+def main() -> None:
+    """The filter."""
+    model = ExportedModel(Path(__file__).parent)
+    if model.manifest["subword"]["type"] == "word":
+        sys.exit("translate.py: this model's vocabulary has words, which only seq2seq can cut: give ids to greedy()")
+    for line in sys.stdin.buffer:
+        print(model.translate(line.decode("utf-8", "replace")), flush=True)
+
+
+if __name__ == "__main__":
+    main()
