@@ -36,6 +36,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from peers.corpus import make_corpus
@@ -80,7 +81,7 @@ def train_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> N
     for _ in range(options.repeat):
         for row in rows:
             if not isinstance(row.toolkit, Ours) or row.toolkit.precision in _TRAINABLE:
-                try_round(row, "training", lambda row=row: train_round(row, corpus, options.threads))  # type: ignore[misc]
+                try_round(row, "training", partial(train_round, row, corpus, options.threads))
 
 
 def decode_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> dict[str, Lengths]:
@@ -102,10 +103,7 @@ def decode_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> 
                 trained = ours if isinstance(row.toolkit, Ours) else row
                 model = trained.folder / f"long-{len(trained.training) - 1}" / "run"
 
-                def work(row: Row = row, model: Path = model, kind: str = kind, lengths: Lengths = lengths) -> None:
-                    decode_round(row, model, kind, lengths, corpus, options.threads)
-
-                try_round(row, "decoding", work)
+                try_round(row, "decoding", partial(decode_round, row, model, kind, lengths, corpus, options.threads))
     return kinds
 
 
@@ -152,7 +150,12 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="Multi30k: {train,val,test_2016_flickr}.{en,de}")
     for name in ("joeynmt", "opennmt", "fairseq"):
         parser.add_argument(f"--{name}", metavar="PYTHON", help="of the environment it is installed in")
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"], help="ours; first one that can train")
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["fp32", "bf16"],
+        help="ours; the first of fp32 and bf16 makes the model that all of ours decode with",
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--updates", type=int, default=300, help="that are measured")
     parser.add_argument("--warm-up", type=int, default=30, help="updates of the short training")
@@ -164,6 +167,8 @@ def main() -> None:
     parser.add_argument("--peers-matmul", choices=["medium", "high"], help="the others' float32 matrix products")
     parser.add_argument("--work", type=Path, help="folder to write to, empty or new; a temporary one if absent")
     options = parser.parse_args()
+    if not set(options.precision) & set(_TRAINABLE):
+        parser.error(f"--precision must name one that can train: {' or '.join(_TRAINABLE)}")
     if options.work:
         compare(options, options.work.resolve())
         return

@@ -1,7 +1,7 @@
 """JoeyNMT 2.3 (``pip install joeynmt``)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,7 +65,9 @@ class Joey:
         }
         path = output.with_suffix(".yaml")
         path.write_text(json.dumps(config), encoding="utf-8")
-        return self._command("translate", path, stdin=sources.pieces, stdout=output)
+        command = self._command("translate", path, stdin=sources.pieces, stdout=output)
+        # The setting alone does nothing in 2.3.0.
+        return replace(command, environment={**command.environment, "PEERS_JOEY_LEAST": str(max(lengths.least, 1))})
 
     def outputs(self, output: Path) -> list[list[str]]:
         """The pieces of each translation."""

@@ -6,12 +6,16 @@ there for the processes of other toolkits, and only for those. Nothing of theirs
 - fairseq 0.12.2 and hydra 1.0: settings classes have other settings classes as defaults, which Python 3.11 refuses
   where these have no hash. They get the hash of plain objects back, and behave as under Python 3.10.
 - OpenNMT-py 3.5.1 imports spacy and fasttext for transforms that are not used here: empty modules stand in.
+- JoeyNMT 2.3.0 reads ``testing.min_output_length``, says so in its log, and does not hand it to its search:
+  PEERS_JOEY_LEAST does.
 - PEERS_MATMUL=medium: float32 products through oneDNN, as our toolkit has them (``seq2seq/model/compute.py``).
 - ``torch.load`` of checkpoints that hold more than tensors is no matter of this file but of the variable
   TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, which ``compare_peers.py`` sets as well; it reads files that it has just written.
 """
 
 import dataclasses
+import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -41,9 +45,16 @@ def _stand_in(*names: str) -> None:
             sys.modules[name] = types.ModuleType(name)
 
 
+def _hand_over_least_length(least: int) -> None:
+    prediction = importlib.import_module("joeynmt.prediction")
+    prediction.search = functools.partial(prediction.search, min_output_length=least)  # type: ignore[attr-defined]
+
+
 _let_defaults_be_settings()
 _stand_in("spacy", "fasttext")
 if matmul := os.environ.get("PEERS_MATMUL"):
     import torch
 
     torch.set_float32_matmul_precision(matmul)
+if joey_least := os.environ.get("PEERS_JOEY_LEAST"):
+    _hand_over_least_length(int(joey_least))
