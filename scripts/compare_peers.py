@@ -9,6 +9,9 @@ Every figure is amount by seconds of the *difference* of two processes, a long a
 loading fall out. Amounts are counted here, not by the toolkits: a training is one epoch over so many sentences, and
 outputs are read from files. Rounds (``--repeat``) take turns between the toolkits; the median counts.
 
+``--precision`` says in which precisions ours runs. The first of fp32 and bf16 trains the model that all of them decode
+with; any other that ``Translator.load`` knows is for decoding only.
+
 Barely trained models differ in how long their outputs are: compare those by the token, or look at the table where
 every output has ``--length`` tokens. Other toolkits live in environments of their own, made like this (constraints.txt
 keeps torch at the version that ours has):
@@ -102,7 +105,6 @@ def decode_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> 
             for row in able:
                 trained = ours if isinstance(row.toolkit, Ours) else row
                 model = trained.folder / f"long-{len(trained.training) - 1}" / "run"
-
                 try_round(row, "decoding", partial(decode_round, row, model, kind, lengths, corpus, options.threads))
     return kinds
 
@@ -169,6 +171,9 @@ def main() -> None:
     options = parser.parse_args()
     if not set(options.precision) & set(_TRAINABLE):
         parser.error(f"--precision must name one that can train: {' or '.join(_TRAINABLE)}")
+    if options.work and options.work.exists() and any(options.work.iterdir()):
+        # fairseq would go on from a checkpoint that it finds, and train nothing.
+        parser.error(f"--work {options.work} is not empty")
     if options.work:
         compare(options, options.work.resolve())
         return
