@@ -1,0 +1,97 @@
+"""fairseq 0.12.2, architecture ``lstm`` (``pip install --no-deps fairseq==0.12.2``, built from source)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from peers.toolkit import (
+    BATCH,
+    BEAM,
+    CLIP,
+    EMBEDDING,
+    HIDDEN,
+    LAYERS,
+    LEARNING_RATE,
+    SMOOTHING,
+    SRC,
+    TGT,
+    Command,
+    Corpus,
+    Lengths,
+    Sample,
+    Sources,
+    peer_environment,
+    run_command,
+)
+
+
+@dataclass(frozen=True)
+class Fairseq:
+    """fairseq, told by options.
+
+    Attributes:
+        corpus: what all share.
+        python: of the environment it is installed in.
+        name: row in the tables.
+    """
+
+    corpus: Corpus
+    python: str
+    name: str = "fairseq"
+    difference: ClassVar[str] = (
+        "attention (general) from the top decoder layer, input feeding, LSTM cells in a loop over time; outputs ranked "
+        "by mean log-probability"
+    )
+
+    def train(self, sample: Sample, run: Path) -> Command:
+        """One epoch over what ``fairseq-preprocess`` made, which is not timed."""
+        self._binarise(sample, run)
+        sizes = [f"--{side}-embed-dim={EMBEDDING}" for side in ("encoder", "decoder")]
+        sizes += [f"--{side}-layers={LAYERS}" for side in ("encoder", "decoder")]
+        sizes += [f"--encoder-hidden-size={HIDDEN // 2}", "--encoder-bidirectional", "--decoder-attention=1"]
+        sizes += [f"--decoder-hidden-size={HIDDEN}", f"--decoder-out-embed-dim={HIDDEN}", "--dropout=0"]
+        learning = ["--optimizer=adam", f"--lr={LEARNING_RATE}", f"--clip-norm={CLIP}"]
+        learning += ["--criterion=label_smoothed_cross_entropy", f"--label-smoothing={SMOOTHING}"]
+        process = [f"--batch-size={BATCH}", "--max-epoch=1", "--num-workers=0", "--disable-validation", "--cpu"]
+        process += ["--no-epoch-checkpoints", "--no-progress-bar", "--seed=1", f"--save-dir={run}"]
+        return self._command("train", str(_binary(run)), "--arch=lstm", *sizes, *learning, *process)
+
+    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
+        """``fairseq-interactive`` with all sentences in one buffer, sorted by it."""
+        files = [str(_binary(run)), f"--path={run / 'checkpoint_last.pt'}", f"--input={sources.pieces}"]
+        batch = [
+            f"--batch-size={BATCH}",
+            f"--buffer-size={max(sources.count, BATCH)}",
+            f"--beam={BEAM}",
+            "--num-workers=0",
+            "--cpu",
+        ]
+        limits = [f"--min-len={max(lengths.least, 1)}", "--max-len-a=0", f"--max-len-b={lengths.most}"]
+        languages = [f"--source-lang={SRC}", f"--target-lang={TGT}"]
+        return self._command("interactive", *files, *languages, *batch, *limits, stdout=output)
+
+    def outputs(self, output: Path) -> list[list[str]]:
+        """The pieces after ``H-<number>``, tab, score, tab."""
+        lines = output.read_text(encoding="utf-8").split("\n")
+        return [line.split("\t")[2].split() for line in lines if line.startswith("H-")]
+
+    def why_not(self, lengths: Lengths) -> str:
+        """It can."""
+        return ""
+
+    def _command(self, program: str, *arguments: str, stdout: Path | None = None) -> Command:
+        return Command([self.python, "-m", f"fairseq_cli.{program}", *arguments], None, stdout, peer_environment())
+
+    def _binarise(self, sample: Sample, run: Path) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        dictionary = run / "dictionary"
+        dictionary.write_text("".join(f"{piece} 1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
+        # It wants to see a validation part even where it is told not to validate.
+        files = [f"--trainpref={sample.src.with_suffix('')}", f"--validpref={self.corpus.short.src.with_suffix('')}"]
+        files += [f"--srcdict={dictionary}", f"--destdir={_binary(run)}"]
+        languages = [f"--source-lang={SRC}", f"--target-lang={TGT}", "--joined-dictionary"]
+        run_command(self._command("preprocess", *files, *languages, "--workers=1"), 1, run / "preprocess.log")
+
+
+def _binary(run: Path) -> Path:
+    return run / "binary"

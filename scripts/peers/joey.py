@@ -1,0 +1,143 @@
+"""JoeyNMT 2.3 (``pip install joeynmt``)."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from peers.toolkit import (
+    BATCH,
+    BEAM,
+    CLIP,
+    EMBEDDING,
+    HIDDEN,
+    LAYERS,
+    LEARNING_RATE,
+    SMOOTHING,
+    SRC,
+    TGT,
+    Command,
+    Corpus,
+    Lengths,
+    Sample,
+    Sources,
+    peer_environment,
+    read_pieces,
+)
+
+
+@dataclass(frozen=True)
+class Joey:
+    """JoeyNMT, told by a YAML file (JSON is YAML).
+
+    Attributes:
+        corpus: what all share.
+        python: of the environment it is installed in.
+        name: row in the tables.
+    """
+
+    corpus: Corpus
+    python: str
+    name: str = "JoeyNMT"
+    difference: ClassVar[str] = (
+        "attention (luong) from the top decoder layer, input feeding; the encoder's last forward and backward state "
+        "go through one linear map to all decoder layers; its batches are not sorted by length"
+    )
+
+    def train(self, sample: Sample, run: Path) -> Command:
+        """One epoch; not with its plateau scheduler, whose ``verbose`` torch no longer knows."""
+        run.parent.mkdir(parents=True, exist_ok=True)
+        vocabulary = run.parent / "joey.vocabulary"
+        # JoeyNMT puts its own special pieces first only if they are not there.
+        specials = ["<unk>", "<pad>", "<s>", "</s>"]
+        vocabulary.write_text("".join(f"{piece}\n" for piece in [*specials, *self.corpus.vocabulary]), "utf-8")
+        config = self._config(sample, run, vocabulary)
+        (run.parent / "train.yaml").write_text(json.dumps(config), encoding="utf-8")
+        return self._command("train", run.parent / "train.yaml", "--skip-test")
+
+    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
+        """``translate`` from a pipe reads everything before it begins."""
+        config = json.loads((run.parent / "train.yaml").read_text(encoding="utf-8"))
+        config["testing"] |= {
+            "load_model": str(max(run.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)),
+            "min_output_length": max(lengths.least, 1),
+            "max_output_length": lengths.most,
+        }
+        path = output.with_suffix(".yaml")
+        path.write_text(json.dumps(config), encoding="utf-8")
+        command = self._command("translate", path, stdin=sources.pieces, stdout=output)
+        # The setting alone does nothing in 2.3.0.
+        return replace(command, environment={**command.environment, "PEERS_JOEY_LEAST": str(max(lengths.least, 1))})
+
+    def outputs(self, output: Path) -> list[list[str]]:
+        """The pieces of each translation."""
+        return read_pieces(output)
+
+    def why_not(self, lengths: Lengths) -> str:
+        """It can."""
+        return ""
+
+    def _command(
+        self, mode: str, config: Path, *more: str, stdin: Path | None = None, stdout: Path | None = None
+    ) -> Command:
+        arguments = [self.python, "-m", "joeynmt", mode, str(config), *more]
+        return Command(arguments, stdin, stdout, peer_environment())
+
+    def _config(self, sample: Sample, run: Path, vocabulary: Path) -> dict[str, Any]:
+        side = {"level": "word", "voc_file": str(vocabulary)}
+        embeddings = {"embedding_dim": EMBEDDING, "dropout": 0.0}
+        recurrent = {"type": "recurrent", "rnn_type": "lstm", "num_layers": LAYERS, "dropout": 0.0}
+        seldom = 10**6
+        return {
+            "name": "peer",
+            "model_dir": str(run),
+            "use_cuda": False,
+            "num_workers": 0,
+            "random_seed": 1,
+            "data": {
+                "train": str(sample.src.with_suffix("")),
+                "dev": str(self.corpus.short.src.with_suffix("")),
+                "dataset_type": "plain",
+                "src": {"lang": SRC, **side},
+                "trg": {"lang": TGT, **side},
+            },
+            "testing": {"batch_size": BATCH, "batch_type": "sentence", "beam_size": BEAM, "beam_alpha": 1.0},
+            "training": {
+                "optimizer": "adam",
+                "learning_rate": LEARNING_RATE,
+                "learning_rate_min": 0.0,
+                # It must have a schedule: this one leaves the rate as it is.
+                "scheduling": "exponential",
+                "decrease_factor": 1.0,
+                "clip_grad_norm": CLIP,
+                "label_smoothing": SMOOTHING,
+                "batch_size": BATCH,
+                "batch_type": "sentence",
+                "normalization": "tokens",
+                "epochs": 1,
+                "logging_freq": seldom,
+                "validation_freq": seldom,
+                "overwrite": True,
+            },
+            "model": {
+                "initializer": "xavier_uniform",
+                "bias_initializer": "zeros",
+                "tied_embeddings": False,
+                "tied_softmax": False,
+                "encoder": {
+                    **recurrent,
+                    "embeddings": embeddings,
+                    "hidden_size": HIDDEN // 2,
+                    "bidirectional": True,
+                },
+                "decoder": {
+                    **recurrent,
+                    "embeddings": embeddings,
+                    "hidden_size": HIDDEN,
+                    "hidden_dropout": 0.0,
+                    "attention": "luong",
+                    "input_feeding": True,
+                    "init_hidden": "bridge",
+                },
+            },
+        }

@@ -1,0 +1,106 @@
+"""OpenNMT-py 3.5.1 (``pip install --no-deps OpenNMT-py==3.5.1``)."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from peers.toolkit import (
+    BATCH,
+    BEAM,
+    CLIP,
+    EMBEDDING,
+    HIDDEN,
+    LAYERS,
+    LEARNING_RATE,
+    SMOOTHING,
+    Command,
+    Corpus,
+    Lengths,
+    Sample,
+    Sources,
+    peer_environment,
+    read_pieces,
+)
+
+
+@dataclass(frozen=True)
+class OpenNMT:
+    """OpenNMT-py, told by a YAML file (JSON is YAML).
+
+    Attributes:
+        corpus: what all share.
+        python: of the environment it is installed in.
+        name: row in the tables.
+        input_feeding: its default; without, the decoder runs over whole sequences as ours does.
+    """
+
+    corpus: Corpus
+    python: str
+    name: str
+    input_feeding: bool
+    difference: ClassVar[str] = (
+        "attention (general) from the top decoder layer; input feeding is its default, so there is a row without; "
+        "outputs ranked by mean log-probability"
+    )
+
+    def train(self, sample: Sample, run: Path) -> Command:
+        """As many updates as make one epoch: its bucket holds the whole sample and is emptied once."""
+        run.mkdir(parents=True, exist_ok=True)
+        vocabulary = run / "vocabulary"
+        vocabulary.write_text("".join(f"{piece}\t1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
+        (run / "train.yaml").write_text(json.dumps(self._config(sample, run, vocabulary)), encoding="utf-8")
+        return self._command("train", "-config", str(run / "train.yaml"))
+
+    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
+        """All sentences in one file, sorted by it."""
+        model = max(run.glob("model_step_*.pt"), key=lambda path: path.stat().st_mtime)
+        files = ["-model", str(model), "-src", str(sources.pieces), "-output", str(output)]
+        batch = ["-batch_type", "sents", "-batch_size", str(BATCH), "-beam_size", str(BEAM), "-length_penalty", "avg"]
+        limits = ["-min_length", str(lengths.least), "-max_length", str(lengths.most)]
+        return self._command("translate", *files, *batch, *limits, "-gpu", "-1")
+
+    def outputs(self, output: Path) -> list[list[str]]:
+        """The pieces of each translation."""
+        return read_pieces(output)
+
+    def why_not(self, lengths: Lengths) -> str:
+        """It can."""
+        return ""
+
+    def _command(self, program: str, *arguments: str) -> Command:
+        return Command([self.python, "-m", f"onmt.bin.{program}", *arguments], environment=peer_environment())
+
+    def _config(self, sample: Sample, run: Path, vocabulary: Path) -> dict[str, Any]:
+        return {
+            "data": {"corpus": {"path_src": str(sample.src), "path_tgt": str(sample.tgt), "transforms": []}},
+            "src_vocab": str(vocabulary),
+            "tgt_vocab": str(vocabulary),
+            "share_vocab": True,
+            "save_model": str(run / "model"),
+            "train_steps": sample.updates,
+            "save_checkpoint_steps": sample.updates,
+            "keep_checkpoint": 1,
+            "valid_steps": 10**6,
+            "report_every": 10**6,
+            "encoder_type": "brnn",
+            "decoder_type": "rnn",
+            "rnn_type": "LSTM",
+            "layers": LAYERS,
+            "hidden_size": HIDDEN,
+            "word_vec_size": EMBEDDING,
+            "global_attention": "general",
+            "input_feed": int(self.input_feeding),
+            "dropout": [0.0],
+            "attention_dropout": [0.0],
+            "optim": "adam",
+            "learning_rate": LEARNING_RATE,
+            "max_grad_norm": CLIP,
+            "label_smoothing": SMOOTHING,
+            "batch_type": "sents",
+            "batch_size": BATCH,
+            "normalization": "tokens",
+            "bucket_size": sample.pairs,
+            "num_workers": 0,
+            "seed": 1,
+        }
