@@ -1,58 +1,131 @@
-"""Decoding speed of a trained run: sentences/s by batch size and beam, in one run of this script.
+"""Decoding speed of a trained run: sentences/s by batch size, beam and precision, and where the time goes.
 
 Translates test sentences of the run's own corpus. "Batch" is the number of sentences handed over at
-once; within it sentences are sorted by length and decoded together. Prints a Markdown table.
+once; within it sentences are sorted by length and decoded together. Each row measures every precision in turn,
+``--repeat`` times over, and prints the median. Prints two Markdown tables.
 
-    .venv/bin/python scripts/benchmark_decoding.py --model runs/tatoeba-en-es [--precision bf16]
+    .venv/bin/python scripts/benchmark_decoding.py --model runs/tatoeba-en-es [--precision fp32 bf16 int8] [--threads 2]
 """
 
 import argparse
+import statistics
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 
+# Sentences that are translated for one figure, by batch size.
+_COUNTS = {1: 60, 16: 256, 64: 512, 256: 1024}
 
-def measure(
-    translator: Translator, sentences: Sequence[str], batch: int, options: DecodingConfig
-) -> tuple[float, int, int]:
-    """Seconds, sentences and output tokens of translating ``sentences`` by batches of that many."""
-    translator.translate(sentences[:batch], options)
+
+class PartClock:
+    """Adds up the time spent in the parts of a model."""
+
+    def __init__(self, translator: Translator) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._started: dict[str, float] = {}
+        model = translator.model
+        parts: dict[str, Sequence[nn.Module | None]] = {
+            "encoder": [model.encoder],
+            "decoder layers": [model.decoder.bottom, model.decoder.upper],
+            "attention": [model.decoder.attention],
+            "readout, output": [model.decoder.readout, model.decoder.output],
+        }
+        self._handles = [
+            handle
+            for name, modules in parts.items()
+            for module in modules
+            if module is not None
+            for handle in self._watch(name, module)
+        ]
+
+    def close(self) -> None:
+        """Stops counting."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _watch(self, name: str, module: nn.Module) -> list[Any]:
+        def before(*_: Any) -> None:
+            self._started[name] = time.perf_counter()
+
+        def after(*_: Any) -> None:
+            self.seconds[name] += time.perf_counter() - self._started[name]
+
+        return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+
+
+def measure(translator: Translator, sentences: Sequence[str], batch: int, options: DecodingConfig) -> tuple[float, int]:
+    """Seconds and output tokens of translating ``sentences`` by batches of that many."""
     started = time.perf_counter()
     outputs = [
         translation
         for start in range(0, len(sentences), batch)
         for translation in translator.translate(sentences[start : start + batch], options)
     ]
-    seconds = time.perf_counter() - started
-    return seconds, len(outputs), sum(len(output.tokens) for output in outputs)
+    return time.perf_counter() - started, sum(len(output.tokens) for output in outputs)
+
+
+def shares(translator: Translator, sentences: Sequence[str], options: DecodingConfig) -> dict[str, float]:
+    """Share of the time that each part takes; the rest is search and text."""
+    clock = PartClock(translator)
+    seconds, _ = measure(translator, sentences, 64, options)
+    clock.close()
+    found = {name: spent / seconds for name, spent in clock.seconds.items()}
+    return found | {"search, text": 1 - sum(found.values())}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True, type=Path, help="a trained run")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 16, 64, 256])
+    parser.add_argument("--beam", nargs="+", type=int, default=[1, 5, 12])
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    print("| precision | batch | beam | sentences/s | output tok/s | ms/sentence |")
-    print("|---|---|---|---|---|---|")
-    for precision in options.precision:
-        translator = Translator.load(options.model, device=options.device, precision=precision)
-        sentences = [pair.src for pair in prepare(translator.config).test]
-        for batch, count in ((1, 100), (64, 1024)):
-            for beam in (1, 5):
-                decoding = replace(translator.config.decoding, beam=beam)
-                seconds, done, tokens = measure(translator, sentences[:count], batch, decoding)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    kinds = {name: Translator.load(options.model, device=options.device, precision=name) for name in options.precision}
+    first = next(iter(kinds.values()))
+    sentences = [pair.src for pair in prepare(first.config).test]
+    print(
+        "| batch | beam | precision | sentences/s | output tok/s | ms/sentence | ratio |\n|---|---|---|---|---|---|---|"
+    )
+    for batch in options.batch:
+        some = sentences[: _COUNTS.get(batch, 8 * batch)]
+        for beam in options.beam:
+            decoding = replace(first.config.decoding, beam=beam)
+            rates: dict[str, list[tuple[float, int]]] = {name: [] for name in kinds}
+            for translator in kinds.values():
+                measure(translator, some[:batch], batch, decoding)
+            for _ in range(options.repeat):
+                for name, translator in kinds.items():
+                    rates[name].append(measure(translator, some, batch, decoding))
+            medians = {name: statistics.median(seconds for seconds, _ in found) for name, found in rates.items()}
+            for name, seconds in medians.items():
                 print(
-                    f"| {precision} | {batch} | {beam} | {done / seconds:.0f} | {tokens / seconds:.0f} | "
-                    f"{1e3 * seconds / done:.1f} |",
+                    f"| {batch} | {beam} | {name} | {len(some) / seconds:.0f} | {rates[name][0][1] / seconds:.0f} | "
+                    f"{1e3 * seconds / len(some):.1f} | {medians[options.precision[0]] / seconds:.2f} |",
                     flush=True,
                 )
+    print("\nShare of time, batches of 64:\n")
+    names = ["encoder", "decoder layers", "attention", "readout, output", "search, text"]
+    print(f"| beam | precision | {' | '.join(names)} |\n|{'---|' * (2 + len(names))}")
+    for beam in options.beam:
+        for name, translator in kinds.items():
+            found = shares(translator, sentences[:512], replace(first.config.decoding, beam=beam))
+            print(f"| {beam} | {name} | " + " | ".join(f"{found.get(part, 0):.0%}" for part in names) + " |")
 
 
 if __name__ == "__main__":
