@@ -11,6 +11,13 @@ Commands = Any
 """What ``add_subparsers`` returns, whose type argparse keeps to itself."""
 
 
+_DISPLACED = {
+    "normalisation": ("length_penalty",),
+    "sample": ("diverse_groups", "diversity", "coverage_penalty"),
+    "diverse_groups": ("diversity",),
+}
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     number = int(text)
@@ -97,6 +104,9 @@ def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
     """The run's own settings, save for those on the command line, checked together."""
     names = [entry.name for entry in fields(DecodingConfig)]
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    # What the run says of something that the command line does away with is dropped, not a contradiction.
+    displaced = [name for key, others in _DISPLACED.items() if key in given for name in others]
+    given = {name: getattr(DecodingConfig(), name) for name in displaced} | given
     found = replace(config, decoding=replace(config.decoding, **given)).decoding
     nbest = getattr(options, "nbest", 0)
     if nbest > found.beam and not found.sample:
