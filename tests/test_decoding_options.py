@@ -74,6 +74,22 @@ def test_neither_order_nor_batches_matter(options: DecodingConfig, exact: Transl
         assert [output.score for output in together] == pytest.approx([output.score for output in one_by_one])
 
 
+@pytest.mark.parametrize("options", [DecodingConfig(beam=4, coverage_penalty=0.5), DecodingConfig(beam=4)], ids=str)
+def test_nor_do_they_with_attention_and_demands_and_company(
+    options: DecodingConfig, make: Callable[..., Translator]
+) -> None:
+    both = make(1, 2, attention="general")
+    demands = Demands(
+        prefixes=["", "", "7", "", "1", ""], required=[["4", "12"], [], ["8"], [], [], ["3"]], blocked=["5"]
+    )
+    one_by_one = [both.translate([source], options, demands.of([row]))[0] for row, source in enumerate(SOURCES)]
+    order = [4, 1, 0, 5, 3, 2]
+    together = both.translate([SOURCES[row] for row in order], replace(options, batch_tokens=300), demands.of(order))
+    for row, output in zip(order, together, strict=True):
+        assert output.text == one_by_one[row].text
+        assert output.score == pytest.approx(one_by_one[row].score)
+
+
 @pytest.mark.parametrize("options", [kind for kind in KINDS if not kind.mbr], ids=str)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_lists_are_sorted_and_unique_and_scored_as_their_text_is(

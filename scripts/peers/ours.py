@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from peers.toolkit import BATCH, BEAM, Command, Corpus, Lengths, Sample, Sources, read_pieces
-from peers.worker import can_force_length
 
 _SCRIPTS = Path(__file__).resolve().parents[1]
 
@@ -47,9 +46,7 @@ class Ours:
         return read_pieces(output)
 
     def why_not(self, lengths: Lengths) -> str:
-        """A least length needs a setting that older versions lack."""
-        if lengths.least and not can_force_length():
-            return "this version of seq2seq has no DecodingConfig.min_length"
+        """It can."""
         return ""
 
     def _worker(self, work: str, *arguments: str) -> Command:

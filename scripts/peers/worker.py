@@ -5,9 +5,7 @@ python -m peers.worker decode --run DIR --precision bf16 --sources F --output F 
 """
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from peers.corpus import some_pairs
 from peers.toolkit import BEAM
@@ -37,19 +35,14 @@ def train(options: argparse.Namespace) -> None:
 
 def decode(options: argparse.Namespace) -> None:
     """Pieces of the best translation of each line."""
-    settings: dict[str, Any] = {"beam": BEAM, "max_length": options.most, "batch_tokens": options.batch_tokens}
-    if options.least:
-        settings["min_length"] = options.least
+    settings = DecodingConfig(
+        beam=BEAM, min_length=options.least, max_length=options.most, batch_tokens=options.batch_tokens
+    )
     translator = Translator.load(options.run, device="cpu", precision=options.precision)
     sentences = options.sources.read_text(encoding="utf-8").splitlines()
-    outputs = translator.translate(sentences, DecodingConfig(**settings))
+    outputs = translator.translate(sentences, settings)
     lines = "".join(" ".join(output.tokens) + "\n" for output in outputs)
     options.output.write_text(lines, encoding="utf-8")
-
-
-def can_force_length() -> bool:
-    """Whether our toolkit knows a least length of outputs."""
-    return "min_length" in {entry.name for entry in fields(DecodingConfig)}
 
 
 def main() -> None:

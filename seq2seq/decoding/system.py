@@ -170,6 +170,8 @@ class System(ABC):
         for rows in self.fill(sources, options.batch_tokens // max(options.beam, options.mbr, count)):
             some, wanted = [sources[row] for row in rows], demands.of(rows)
             found = self._search(some, options, wanted, max(options.mbr, count))
+            if count == 1 and not (options.mbr or options.coverage_penalty):
+                found = [each[:1] for each in found]
             texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
             if options.coverage_penalty:
                 texts = with_coverage(self, some, texts, options.coverage_penalty)

@@ -9,6 +9,7 @@ import torch
 
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.corpus.prepared import prepare
+from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
 from seq2seq.recipe import load_recipe
@@ -78,3 +79,5 @@ def test_a_slice_of_the_real_corpus_is_learned(tmp_path: Path) -> None:
     assert evaluation["bleu"]["score"] >= 4.0
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert manifest["corpus"]["test sources in training"] == 0
+    # Eight bits cost next to nothing (docs/log.md has the figure for a whole training).
+    assert evaluate(run, precision="int8").bleu.score >= evaluation["bleu"]["score"] - 0.5
