@@ -13,7 +13,7 @@ INSTALL := $(VENV)/.installed
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train translate caption evaluate test check bench clean
+.PHONY: help install train status translate caption evaluate test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -24,6 +24,9 @@ install: $(INSTALL)  ## set up .venv with the package
 
 train: $(INSTALL)  ## corpus, model and BLEU report of RECIPE into RUN; goes on if interrupted
 	@$(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)"
+
+status: $(INSTALL)  ## how far the training of RUN has come, and its curves
+	@$(BIN)/seq2seq status "$(RUN)"
 
 translate: $(INSTALL)  ## translate TEXT, or stdin line by line; trains first if there is no model
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null

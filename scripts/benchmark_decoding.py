@@ -10,14 +10,12 @@ once; within it sentences are sorted by length and decoded together. Each row me
 import argparse
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
+from timing import PartClock, print_shares
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.prepared import prepare
@@ -26,42 +24,6 @@ from seq2seq.errors import Seq2SeqError
 
 # Sentences that are translated for one figure, by batch size.
 _COUNTS = {1: 60, 16: 256, 64: 512, 256: 1024}
-
-
-class PartClock:
-    """Adds up the time spent in the parts of a model."""
-
-    def __init__(self, translator: Translator) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._started: dict[str, float] = {}
-        model = translator.model
-        parts: dict[str, Sequence[nn.Module | None]] = {
-            "encoder": [model.encoder],
-            "decoder layers": [model.decoder.bottom, model.decoder.upper],
-            "attention": [model.decoder.attention],
-            "readout, output": [model.decoder.readout, model.decoder.output],
-        }
-        self._handles = [
-            handle
-            for name, modules in parts.items()
-            for module in modules
-            if module is not None
-            for handle in self._watch(name, module)
-        ]
-
-    def close(self) -> None:
-        """Stops counting."""
-        for handle in self._handles:
-            handle.remove()
-
-    def _watch(self, name: str, module: nn.Module) -> list[Any]:
-        def before(*_: Any) -> None:
-            self._started[name] = time.perf_counter()
-
-        def after(*_: Any) -> None:
-            self.seconds[name] += time.perf_counter() - self._started[name]
-
-        return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
 
 
 def measure(translator: Translator, sentences: Sequence[str], batch: int, options: DecodingConfig) -> tuple[float, int]:
@@ -77,11 +39,14 @@ def measure(translator: Translator, sentences: Sequence[str], batch: int, option
 
 def shares(translator: Translator, sentences: Sequence[str], options: DecodingConfig) -> dict[str, float]:
     """Share of the time that each part takes; the rest is search and text."""
-    clock = PartClock(translator)
-    seconds, _ = measure(translator, sentences, 64, options)
-    clock.close()
-    found = {name: spent / seconds for name, spent in clock.seconds.items()}
-    return found | {"search, text": 1 - sum(found.values())}
+    model = translator.model
+    clock = PartClock(translator.compute.device, rest="search, text")
+    clock.watch("encoder", model.encoder)
+    clock.watch("decoder layers", model.decoder.bottom, model.decoder.upper)
+    clock.watch("attention", model.decoder.attention)
+    clock.watch("readout, output", model.decoder.readout, model.decoder.output)
+    measure(translator, sentences, 64, options)
+    return clock.shares()
 
 
 def main() -> None:
@@ -121,11 +86,12 @@ def main() -> None:
                 )
     print("\nShare of time, batches of 64:\n")
     names = ["encoder", "decoder layers", "attention", "readout, output", "search, text"]
-    print(f"| beam | precision | {' | '.join(names)} |\n|{'---|' * (2 + len(names))}")
-    for beam in options.beam:
-        for name, translator in kinds.items():
-            found = shares(translator, sentences[:512], replace(first.config.decoding, beam=beam))
-            print(f"| {beam} | {name} | " + " | ".join(f"{found.get(part, 0):.0%}" for part in names) + " |")
+    rows = {
+        f"beam {beam}, {name}": shares(translator, sentences[:512], replace(first.config.decoding, beam=beam))
+        for beam in options.beam
+        for name, translator in kinds.items()
+    }
+    print_shares(rows, names)
 
 
 if __name__ == "__main__":

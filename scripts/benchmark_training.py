@@ -1,122 +1,173 @@
-"""Training speed against what the machine can do: target tokens/s and share of the measured GEMM rate.
+"""Speed of training: tokens/s, share of the machine's own GEMM rate, where the time goes, and whether data keep up.
 
-Whole updates (forward, backward, clipping, optimiser) on synthetic batches, after a matrix product of
-2048³ in the same precision was timed in the same run. Prints a Markdown table.
+Trains for real, on real corpora (and on one made up for the biggest model). Prints two Markdown tables. In the first,
+tokens are real target tokens, end marks included and padding not; "GEMM" is the rate of a big matrix product in the
+same precision, measured just before; "data keep up" is the rate of ``Trainer.steps()``, which reads, collates
+and trains, by the rate of the same updates on batches that lie ready in memory: rounds of both take turns, the median
+counts, and the sorting at the start of an epoch is counted in proportion. In the second table backward is
+that of the whole model but for the output layer, whose gradient is made with the loss.
 
-    .venv/bin/python scripts/benchmark_training.py [--device cuda] [--repeat 9]
+    .venv/bin/python scripts/benchmark_training.py [--device cuda] [--multi30k DIR] [--batch-tokens 4096 16384]
 """
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import torch
+from timing import PartClock, gemm_rate, now, print_shares
+from training_cases import Case, cases, coming_batches, operations
 
-from seq2seq.config import ModelConfig
-from seq2seq.corpus.batching import Batch, collate
-from seq2seq.model.build import build_model
+from seq2seq.corpus.prepared import Prepared
+from seq2seq.corpus.subword import PAD
+from seq2seq.errors import Seq2SeqError
 from seq2seq.model.compute import Compute, tune_process
-from seq2seq.recipe import load_recipe
+from seq2seq.training.loop import Trainer
 from seq2seq.training.objective import cross_entropy
+
+# Target tokens of a batch on a GPU; a CPU takes what the recipe says.
+_GPU_BATCHES = (4096, 16384, 65536)
+_PARTS = ["data", "encoder", "decoder", "attention", "output, loss", "backward", "optimiser", "rest"]
 
 
 @dataclass(frozen=True)
-class Case:
-    """A model and the batch it is fed."""
+class Pace:
+    """What a model's training was measured at."""
 
-    name: str
-    model: ModelConfig
-    vocab: int
-    sentences: int
-    length: int
-
-
-def cases() -> list[Case]:
-    default = load_recipe("tatoeba-en-es")
-    length = 9  # the mean of the corpus; with its end mark each sentence has 10 tokens
-    sentences = default.training.batch_tokens // (length + 1)
-    big = ModelConfig(layers=4, hidden_size=1000, embedding_size=1000, tie_embeddings="none")
-    return [
-        Case("tatoeba-en-es", default.model, default.subword.vocab_size, sentences, length),
-        Case("4×1000, 32k, 128×25", big, 32_000, 128, 24),
-    ]
+    seconds: float
+    """Of an update on a batch that lies ready."""
+    keeps_up: float
+    """Rate of updates whose batches are made meanwhile, by the rate of those whose batches are ready."""
+    tokens: float
+    """Target tokens of an update, without padding."""
+    operations: float
+    """Floating-point operations of an update."""
 
 
-def median_seconds(work: Callable[[], None], device: torch.device, repeat: int) -> float:
-    times = []
-    for number in range(repeat + 2):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        if number >= 2:
-            times.append(time.perf_counter() - started)
-    return statistics.median(times)
+def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
+    """Trains by turns on batches as they are made and on the same ones, made before."""
+    device = trainer.compute.device
+    ready, steps = coming_batches(trainer), trainer.steps()
+    started = now(device)
+    epoch_updates = len(trainer.order.epoch(0))
+    sorting = now(device) - started
+    for batch, _ in zip(islice(ready, 3), steps, strict=False):
+        started = now(device)
+        trainer._update([batch])
+        once = now(device) - started
+    updates = min(200, max(2, round(round_seconds / once)))
+    made, lying, batches = [], [], []
+    for _ in range(rounds):
+        some = list(islice(ready, updates))
+        started = now(device)
+        for batch in some:
+            trainer._update([batch])
+        between, epoch = now(device), trainer.progress.epoch
+        for _ in islice(steps, updates):
+            pass
+        lying.append(between - started)
+        # An epoch begins in few rounds or in all of them, so its sorting is shared out.
+        begun = trainer.progress.epoch - epoch
+        made.append(now(device) - between + sorting * (updates / epoch_updates - begun))
+        batches += some
+    ratios = [one / two for one, two in zip(lying, made, strict=True)]
+    tokens = sum(int((batch.tgt_out != PAD).sum()) for batch in batches)
+    work = sum(operations(trainer, batch) for batch in batches)
+    return Pace(
+        statistics.median(lying) / updates, statistics.median(ratios), tokens / len(batches), work / len(batches)
+    )
 
 
-def gemm_rate(compute: Compute, repeat: int) -> float:
-    """FLOP/s of a 2048³ product."""
-    size = 2048
-    one, two = (torch.randn(size, size, device=compute.device, dtype=compute.dtype) for _ in range(2))
+def shares(trainer: Trainer, updates: int) -> dict[str, float]:
+    """Share of the time that each part of an update takes: what :meth:`Trainer._update` does, taken apart."""
+    model, optimizer, scaler = trainer.model, trainer.optimizer, trainer.scaler
+    batches = coming_batches(trainer)
+    next(batches)
+    clock = PartClock(trainer.compute.device, rest="rest")
+    attention = model.decoder.attention
+    clock.watch("attention", *(attention.modules() if attention else ()))
+    for _ in range(updates):
+        with clock.part("data"):
+            batch = next(batches)
+        tokens = (batch.tgt_out != PAD).sum()
+        with clock.part("optimiser"):
+            optimizer.zero_grad()
+        with trainer.compute.autocast():
+            with clock.part("encoder"):
+                encoded = model.encoder(batch)
+            with clock.part("decoder"):
+                features = model.decoder(batch.tgt_in, model.decoder.start(encoded))
+            with clock.part("output, loss"):
+                loss = cross_entropy(features, model.decoder.output, batch.tgt_out, smoothing=0.1)
+        with clock.part("backward"):
+            scaler.scale(loss.smoothed / tokens).backward()
+        with clock.part("optimiser"):
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+    return clock.shares()
 
-    def work() -> None:
-        torch.mm(one, two)
 
-    return 2 * size**3 / median_seconds(work, compute.device, repeat)
-
-
-def update(case: Case, compute: Compute) -> tuple[Callable[[], None], int, float]:
-    """One update as a function, its target tokens and its floating-point operations."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(4, case.vocab, (2, case.sentences, case.length), generator=generator).tolist()
-    batch: Batch = collate(ids[0], ids[1], reverse=True).to(compute.device)
-    model = build_model(replace(case.model, dropout=0.0), case.vocab, case.vocab).to(compute.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-    scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
-    tokens = case.sentences * (case.length + 1)
-
-    def work() -> None:
-        optimizer.zero_grad()
-        with compute.autocast():
-            loss = cross_entropy(model(batch), model.decoder.output, batch.tgt_out, smoothing=0.1)
-        scaler.scale(loss.smoothed / tokens).backward()
-        scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        scaler.step(optimizer)
-        scaler.update()
-
-    # A weight takes part in one multiplication and addition forward and two backward, for each token.
-    recurrent = (tensor for name, tensor in model.encoder.named_parameters() if not name.startswith("embedding."))
-    matrices = [model.decoder.output.weight, *recurrent]
-    matrices += [*model.decoder.bottom.parameters(), *model.decoder.upper.parameters()]
-    return work, tokens, 6.0 * tokens * sum(matrix.numel() for matrix in matrices if matrix.dim() == 2)
+def benchmark(
+    case: Case, prepared: Prepared, computes: Sequence[Compute], options: argparse.Namespace
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Prints a row for each precision and batch size; gives each with its parts."""
+    for compute in computes:
+        tune_process(compute)
+        machine = gemm_rate(compute, options.repeat)
+        for batch_tokens in options.batch_tokens:
+            torch.manual_seed(1)
+            trainer = case.trainer(prepared, compute, batch_tokens)
+            found = measure(trainer, options.repeat, options.seconds)
+            rate = found.operations / found.seconds
+            cells = (
+                *(case.name, compute.precision, trainer.config.batch_tokens, f"{trainer.order.padding_share():.1%}"),
+                *(f"{found.tokens / found.seconds:.0f}", f"{1e3 * found.seconds:.1f}", f"{rate / 1e9:.0f}"),
+                *(f"{machine / 1e9:.0f}", f"{rate / machine:.0%}", f"{found.keeps_up:.1%}"),
+            )
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+            updates = min(50, max(2, round(options.seconds / found.seconds)))
+            yield f"{case.name}, {compute.precision}, {trainer.config.batch_tokens}", shares(trainer, updates)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--multi30k", type=Path, default=Path("data/multi30k"), metavar="DIR")
+    parser.add_argument("--model", nargs="+", metavar="WORD", help="only models whose names hold one of these")
+    parser.add_argument("--precision", nargs="+", metavar="NAME", help="default: fp32 bf16; fp16 bf16 on a GPU")
+    parser.add_argument("--batch-tokens", nargs="+", type=int, metavar="N", help="default: the recipe's; on a GPU more")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of half a round, if that is two updates or more")
     options = parser.parse_args()
     cuda = Compute.pick(options.device, "fp32").device.type == "cuda"
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, device {options.device}\n")
-    print("| model | precision | target tok/s | ms/update | GFLOP/s | GEMM GFLOP/s | share |")
-    print("|---|---|---|---|---|---|---|")
-    for case in cases():
-        for precision in ("fp32", "bf16", "fp16") if cuda else ("fp32", "bf16"):
-            compute = Compute.pick(options.device, precision)
-            tune_process(compute)
-            work, tokens, operations = update(case, compute)
-            rate = gemm_rate(compute, options.repeat)
-            seconds = median_seconds(work, compute.device, options.repeat)
-            achieved = operations / seconds
-            print(
-                f"| {case.name} | {precision} | {tokens / seconds:.0f} | {seconds * 1e3:.0f} | {achieved / 1e9:.0f} | "
-                f"{rate / 1e9:.0f} | {achieved / rate:.0%} |",
-                flush=True,
-            )
+    options.batch_tokens = options.batch_tokens or (_GPU_BATCHES if cuda else (0,))
+    names = options.precision or (("fp16", "bf16") if cuda else ("fp32", "bf16"))
+    computes = [Compute.pick(options.device, name) for name in names]
+    where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads"
+    print(f"torch {torch.__version__}, {where}\n")
+    chosen = [
+        case
+        for case in cases(options.multi30k)
+        if not options.model or any(word in case.name for word in options.model)
+    ]
+    print(
+        "| model | precision | batch tokens | padding | target tok/s | ms/update | GFLOP/s | GEMM GFLOP/s | share | "
+        f"data keep up |\n|{'---|' * 10}"
+    )
+    rows: dict[str, dict[str, float]] = {}
+    for case in chosen:
+        rows |= benchmark(case, case.corpus(), computes, options)
+    print("\nShare of the time of an update:\n")
+    print_shares(rows, _PARTS)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Seq2SeqError as error:
+        raise SystemExit(f"benchmark_training: {error}") from None

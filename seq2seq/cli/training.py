@@ -1,6 +1,7 @@
-"""Commands that make runs: recipes, prepare, train, lr-find, average."""
+"""Commands that make runs: recipes, prepare, train, status, lr-find, average."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,8 +21,13 @@ def add_commands(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a recipe, or go on where it was interrupted")
     add_recipe(train)
     train.add_argument("--run", metavar="DIR", help="folder for the result (default: runs/RECIPE)")
+    train.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard into the run too")
     add_device(train)
     train.set_defaults(command=_train)
+
+    status = commands.add_parser("status", help="how far a training has come, while it runs or afterwards")
+    status.add_argument("run", type=Path, metavar="RUN")
+    status.set_defaults(command=_status)
 
     lr_find = commands.add_parser("lr-find", help="suggest a learning rate, by a range test on a small model")
     add_recipe(lr_find)
@@ -59,10 +65,25 @@ def _train(options: argparse.Namespace) -> None:
     from seq2seq.training.train import train
 
     try:
-        print(train(options.recipe, run=options.run, overrides=options.overrides, device=options.device))
+        print(
+            train(
+                options.recipe,
+                run=options.run,
+                overrides=options.overrides,
+                device=options.device,
+                tensorboard=options.tensorboard,
+            )
+        )
     except Interrupted as stop:
         print(f"seq2seq: {stop}", file=sys.stderr)
         options.exit_code = stop.exit_code
+
+
+def _status(options: argparse.Namespace) -> None:
+    from seq2seq.training.status import status
+
+    size = shutil.get_terminal_size()
+    print(status(options.run, width=size.columns, height=size.lines))
 
 
 def _lr_find(options: argparse.Namespace) -> None:

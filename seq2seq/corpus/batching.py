@@ -5,6 +5,7 @@ Shapes: ``B`` batch, ``S`` source length, ``T`` target length.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -82,8 +83,12 @@ def collate_pictures(pictures: Tensor, targets: Sequence[Sequence[int]] | None =
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *([PAD] * (width - len(row)))] for row in rows])
+    # By way of numpy: a list of padded lists takes torch seven times as long to read.
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    padded = np.full((len(rows), lengths.max()), PAD)
+    real = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[real] = np.fromiter(chain.from_iterable(rows), np.int64, lengths.sum())
+    return torch.from_numpy(padded)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

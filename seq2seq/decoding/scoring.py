@@ -16,6 +16,7 @@ from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK
 from seq2seq.decoding.ensemble import combine
 from seq2seq.decoding.hypothesis import Ranking, log_softmax
+from seq2seq.decoding.memory import within_memory
 from seq2seq.decoding.outputs import Demands, Translation, coverage_penalty, fill_unknown, unique
 from seq2seq.errors import ConfigError
 
@@ -46,9 +47,8 @@ def token_log_probs(
     combination = (options or system.config.decoding).combination
     # Those of one length together, longest first.
     order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
-    found: dict[int, Tensor] = {}
-    for start in range(0, len(order), _TOGETHER):
-        rows = order[start : start + _TOGETHER]
+
+    def score(rows: Sequence[int]) -> list[Tensor]:
         with system.ready():
             begun = system.start([sources[row] for row in rows], [targets[row] for row in rows])
             decoders = [member.model.decoder for member in system.members]
@@ -57,7 +57,10 @@ def token_log_probs(
                 for decoder, (batch, state) in zip(decoders, begun, strict=True)
             ]
             said = log_softmax(combine(logits, combination)).gather(2, begun[0][0].tgt_out.unsqueeze(2)).squeeze(2)
-        found |= {row: tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, said.cpu(), strict=True)}
+        return [tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, said.cpu(), strict=True)]
+
+    batches = [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
+    found = within_memory(batches, score, lower="score shorter sentences")
     return [found[row] for row in range(len(targets))]
 
 

@@ -17,6 +17,7 @@ from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Vocabularies
 from seq2seq.decoding.ensemble import JointState, joint_step
 from seq2seq.decoding.hypothesis import Hypothesis
+from seq2seq.decoding.memory import within_memory
 from seq2seq.decoding.outputs import NOTHING, Demands, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.rules import Rules, prefix_table
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
@@ -151,10 +152,12 @@ class System(ABC):
         training = [member.model.training for member in self.members]
         for member in self.members:
             member.model.eval()
-        with torch.inference_mode(), self.compute.autocast():
-            yield
-        for member, mode in zip(self.members, training, strict=True):
-            member.model.train(mode)
+        try:
+            with torch.inference_mode(), self.compute.autocast():
+                yield
+        finally:
+            for member, mode in zip(self.members, training, strict=True):
+                member.model.train(mode)
 
     def _outputs(
         self,
@@ -166,22 +169,30 @@ class System(ABC):
         """Outputs for each source, best first, as they were found."""
         options, demands = options or self.config.decoding, demands or Demands()
         check_options(self, options, demands)
-        outputs: list[list[Translation]] = [[NOTHING] for _ in sources]
-        for rows in self.fill(sources, options.batch_tokens // max(options.beam, options.mbr, count)):
-            some, wanted = [sources[row] for row in rows], demands.of(rows)
-            found = self._search(some, options, wanted, max(options.mbr, count))
-            if count == 1 and not (options.mbr or options.coverage_penalty):
-                found = [each[:1] for each in found]
-            texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
-            if options.coverage_penalty:
-                texts = with_coverage(self, some, texts, options.coverage_penalty)
-            if options.mbr:
-                texts = [least_risk(each, options) for each in texts]
-            if options.replace_unknown:
-                texts = with_source_words(self, some, texts)
-            for row, each in zip(rows, texts, strict=True):
-                outputs[row] = each
-        return outputs
+
+        def decode(rows: Sequence[int]) -> list[list[Translation]]:
+            return self._decode([sources[row] for row in rows], count, options, demands.of(rows))
+
+        wide = max(options.beam, options.mbr, count)
+        lower = f"lower what is kept of it (now {wide}: --beam, --mbr, --nbest) or set --max-length"
+        found = within_memory(self.fill(sources, options.batch_tokens // wide), decode, lower=lower)
+        return [found.get(row, [NOTHING]) for row in range(len(sources))]
+
+    def _decode(
+        self, sources: Sequence[str], count: int, options: DecodingConfig, demands: Demands
+    ) -> list[list[Translation]]:
+        """Outputs for the sources of one batch."""
+        found = self._search(sources, options, demands, max(options.mbr, count))
+        if count == 1 and not (options.mbr or options.coverage_penalty):
+            found = [each[:1] for each in found]
+        texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
+        if options.coverage_penalty:
+            texts = with_coverage(self, sources, texts, options.coverage_penalty)
+        if options.mbr:
+            texts = [least_risk(each, options) for each in texts]
+        if options.replace_unknown:
+            texts = with_source_words(self, sources, texts)
+        return texts
 
     def _search(
         self, sources: Sequence[str], options: DecodingConfig, demands: Demands, draws: int

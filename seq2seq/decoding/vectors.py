@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from seq2seq.decoding.memory import within_memory
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError
 
@@ -34,12 +35,16 @@ def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int
     if not 0 <= layer <= len(widths):
         raise ConfigError(f"--layer {layer}: expected 1 to {len(widths)}, or 0 for all")
     vectors = np.zeros((len(sentences), sum(widths) if layer == 0 else widths[layer - 1]), dtype=np.float32)
-    for rows in translator.fill(sentences, _TOKENS):
+
+    def encode(rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
         batch = translator.batches([sentences[row] for row in rows])[0].to(translator.compute.device)
         with translator.ready():
             hidden = member.model.encoder(batch).final.hidden
             chosen = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
-        vectors[list(rows)] = chosen.float().cpu().numpy()
+        return list(chosen.float().cpu().numpy())
+
+    for row, vector in within_memory(translator.fill(sentences, _TOKENS), encode, lower="encode shorter ones").items():
+        vectors[row] = vector
     return vectors
 
 

@@ -30,6 +30,30 @@ def progress(position: Position, config: TrainingConfig) -> float:
     return max((done / limit for done, limit in shares if limit), default=0.0)
 
 
+def minutes_left(since: Position, now: Position, config: TrainingConfig) -> float | None:
+    """Minutes until the limit that comes first, at the pace since another position; None where nothing tells.
+
+    Validations that lie between the two count with what they took. That patience may run out is not foreseen.
+    """
+    left = [config.max_minutes - now.minutes] if config.max_minutes else []
+    passed = now.minutes - since.minutes
+    for before, after, limit in (
+        (since.updates, now.updates, config.max_updates),
+        (since.epochs, now.epochs, config.max_epochs),
+    ):
+        if limit and after > before:
+            left.append((limit - after) * passed / (after - before))
+    return max(0.0, min(left)) if left else None
+
+
+def in_words(minutes: float) -> str:
+    """A length of time in the unit that suits it."""
+    for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.0f} {unit}"
+    return f"{60 * minutes:.0f} seconds"
+
+
 def learning_rate(position: Position, config: TrainingConfig) -> float:
     """The learning rate of the update that comes next."""
     return config.learning_rate * _factor(position, config)

@@ -1,9 +1,8 @@
 """Training from a recipe to an evaluated run folder, resumed where an earlier call stopped."""
 
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
@@ -22,8 +21,9 @@ from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.loop import Trainer
-from seq2seq.training.schedule import progress
+from seq2seq.training.schedule import Position, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, StopSignals
 from seq2seq.training.validation import Validation, validate
 
@@ -31,7 +31,14 @@ from seq2seq.training.validation import Validation, validate
 _EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every"}
 
 
-def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = (), device: str = "auto") -> Path:
+def train(
+    recipe: str,
+    *,
+    run: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    tensorboard: bool = False,
+) -> Path:
     """Trains a recipe into a run folder and evaluates it; goes on where an earlier call stopped.
 
     Args:
@@ -39,6 +46,7 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
         run: the folder; ``runs/<recipe>`` if None.
         overrides: ``table.key=value`` each.
         device: ``auto``, ``cpu``, ``cuda``.
+        tensorboard: write curves for TensorBoard too.
 
     Returns:
         The run folder.
@@ -50,11 +58,13 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
     config = load_recipe(recipe, overrides)
     folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
     _refuse_other_recipe(folder, config)
+    if tensorboard:
+        summary_writer()  # rather now than after an hour of preparation
     compute = Compute.pick(device, config.training.precision)
     tune_process(compute)
     prepared = prepare(config)
     _say(corpus_summary(prepared))
-    session = _Session(folder, config, prepared, compute)
+    session = _Session(folder, config, prepared, compute, Log(folder, tensorboard=tensorboard))
     session.run()
     if prepared.test and not (folder / EVALUATION).is_file():
         evaluate(folder, device=device)
@@ -66,7 +76,8 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
 class _Session:
     """One call of :func:`train`: a trainer, its run folder and what goes to screen and log."""
 
-    def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute) -> None:
+    def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute, log: Log) -> None:
+        self.log = log
         self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
         self.trainer = Trainer.of(config, prepared, compute)
         self.system = self._system()
@@ -110,15 +121,19 @@ class _Session:
         bar = tqdm(
             total=100,
             initial=100 * progress(trainer.position(), settings),
-            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            bar_format="{l_bar}{bar}| {elapsed}{postfix}",
             disable=None,
         )
-        with StopSignals() as signals, bar:
+        self.log.add(
+            "start", trainer.position(), {"device": str(self.compute.device), "precision": self.compute.precision}
+        )
+        began = trainer.position()
+        with StopSignals() as signals, bar, self.log:
             for _ in trainer.steps():
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.progress.updates
                 if updates % settings.log_every == 0:
-                    self._log_training(bar)
+                    self._log_training(bar, began)
                 if updates % settings.validate_every == 0 or trainer.finished():
                     self._validate(bar)
                     self._save()
@@ -127,11 +142,14 @@ class _Session:
                 if signals.received:
                     raise Interrupted(signals.received)
 
-    def _log_training(self, bar: "tqdm[Any]") -> None:
-        numbers = self.trainer.read_window()
-        self._log("training", numbers)
+    def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
+        numbers, position = self.trainer.read_window(), self.trainer.position()
+        self.log.add("training", position, numbers)
+        # Not tqdm's own guess: it knows neither of the limits nor that validations come again.
+        left = minutes_left(began, position, self.config.training)
         bar.set_postfix_str(
-            f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
+            ("" if left is None else f"{in_words(left)} left, ")
+            + f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
         )
 
     def _validate(self, bar: "tqdm[Any]") -> None:
@@ -147,8 +165,8 @@ class _Session:
         else:
             state.stale += 1
         state.seconds += time.perf_counter() - started
-        self._log("validation", {**found.scores(), "best": best})
         position = trainer.position()
+        self.log.add("validation", position, {**found.scores(), "best": best})
         bar.write(
             f"update {state.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
             f"perplexity {found.perplexity:.2f}, BLEU {found.bleu:.1f}, exact match {found.exact_match:.1%} (greedy)"
@@ -172,12 +190,6 @@ class _Session:
         checkpoint = self.trainer.checkpoint()
         checkpoint.progress["corpus"] = self.prepared.report["fingerprint"]
         save_checkpoint(self.folder, checkpoint)
-
-    def _log(self, kind: str, numbers: Mapping[str, Any]) -> None:
-        position = self.trainer.position()
-        line = {"type": kind, **asdict(position), **numbers}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
 
 
 def _refuse_other_recipe(folder: Path, config: Config) -> None:

@@ -1,0 +1,132 @@
+"""``log.jsonl``: a line for every start of a training, every few updates and every validation.
+
+Nothing here needs torch, so that reading a log is quick; TensorBoard, an extra, is imported only where it is asked for.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from seq2seq.errors import ConfigError
+from seq2seq.training.schedule import Position
+
+LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
+# What an entry of a kind has at least.
+_NUMBERS = {
+    "start": (),
+    "training": ("loss", "tokens_per_second", "learning_rate", "skipped"),
+    "validation": ("perplexity", "bleu", "best"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line."""
+
+    kind: str
+    """``start``, ``training`` or ``validation``."""
+    time: float
+    """When it was written, in seconds since 1970."""
+    position: Position
+    numbers: dict[str, Any]
+
+
+class Log:
+    """The log of a run that is training, and TensorBoard's files beside it if they are wanted.
+
+    Args:
+        folder: of the run.
+        tensorboard: write to its folder ``tensorboard`` too.
+    """
+
+    def __init__(self, folder: Path, *, tensorboard: bool) -> None:
+        self._path = folder / LOG
+        self._boards = folder / _TENSORBOARD if tensorboard else None
+        self._board: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._board:
+            self._board.close()
+
+    def add(self, kind: str, position: Position, numbers: Mapping[str, Any]) -> None:
+        """Writes one entry; the first one of a training is its ``start``."""
+        line = {"type": kind, "time": round(time.time(), 1), **asdict(position), **numbers}
+        with self._path.open("a+b") as log:
+            # A line that was cut short by a crash stays alone.
+            torn = log.tell() and (log.seek(-1, os.SEEK_END), log.read(1))[1] != b"\n"
+            log.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
+        if self._boards:
+            self._draw(kind, position.updates, numbers)
+
+    def _draw(self, kind: str, updates: int, numbers: Mapping[str, Any]) -> None:
+        if self._board is None:
+            # What came after the checkpoint from which training goes on will come again.
+            self._board = summary_writer()(str(self._boards), purge_step=updates + 1)
+        for name, value in numbers.items():
+            if type(value) in (int, float):
+                self._board.add_scalar(f"{kind}/{name}", value, updates)
+        self._board.flush()
+
+
+def summary_writer() -> Any:
+    """TensorBoard's class for writing curves.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError(
+            "--tensorboard needs a package that is not here: pip install 'seq2seq[tensorboard]', or leave it out"
+        ) from None
+    return SummaryWriter
+
+
+def read_log(folder: Path) -> list[Entry]:
+    """The entries of a run's log in the order of their updates, each once; none where there is no log.
+
+    Where training went back to a checkpoint, what it had logged after that counts no more. Lines that cannot be
+    read, as one that is being written, are left out.
+    """
+    path = folder / LOG
+    if not path.is_file():
+        return []
+    entries: list[Entry] = []
+    for entry in _entries(path):
+        same: list[Entry] = []
+        while entries and entries[-1].position.updates >= entry.position.updates:
+            earlier = entries.pop()
+            if earlier.position.updates == entry.position.updates and earlier.kind != entry.kind:
+                same.insert(0, earlier)
+        entries += [*same, entry]
+    return entries
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    written = path.stat().st_mtime
+    for line in path.read_bytes().splitlines():
+        try:
+            content = json.loads(line)
+            kind = content.pop("type")
+            when = float(content.pop("time", written))
+            position = Position(
+                updates=int(content.pop("updates")),
+                epochs=float(content.pop("epochs")),
+                minutes=float(content.pop("minutes")),
+            )
+            whole = all(isinstance(content[name], int | float) for name in _NUMBERS[kind])
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            continue
+        if whole:
+            yield Entry(kind, when, position, content)
