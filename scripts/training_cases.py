@@ -11,8 +11,9 @@ from torch import nn
 
 from seq2seq.config import Config
 from seq2seq.corpus.batching import Batch
-from seq2seq.corpus.prepared import Prepared, TokenColumn, prepare
+from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.corpus.subword import PAD, Vocabularies
+from seq2seq.corpus.token_file import TokenColumn
 from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute
 from seq2seq.recipe import load_recipe

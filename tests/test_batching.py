@@ -74,3 +74,14 @@ def test_padding_is_small_where_there_is_enough_to_choose_from() -> None:
     src = generator.integers(3, 30, size=5000)
     pairs = np.stack([src, np.maximum(1, src + generator.integers(-3, 4, size=5000))], axis=1).tolist()
     assert 0 <= order(pairs, batch_tokens=600).padding_share() < 0.1
+
+
+def test_padding_is_told_from_the_first_pool_and_like_that_of_all() -> None:
+    generator = np.random.default_rng(0)
+    pairs = generator.integers(3, 30, size=(4000, 2)).tolist()
+    whole, first = (order(pairs, batch_tokens=600, pool=pool) for pool in (4000, 500))
+    cells = sum(len(batch) * int(first.src_lengths[batch].max() + 1) for batch in first.epoch(0))
+    cells += sum(len(batch) * int(first.tgt_lengths[batch].max() + 1) for batch in first.epoch(0))
+    real = 1 - sum(map(sum, pairs), 2 * len(pairs)) / cells
+    assert abs(first.padding_share() - real) < 0.03
+    assert first.padding_share() != whole.padding_share()

@@ -1,11 +1,15 @@
 """The prepared corpus: what goes in comes out, once, and is made anew when anything changes."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq2seq.corpus import prepared
+from seq2seq.config import SubwordConfig
+from seq2seq.corpus import making, prepared
 from seq2seq.corpus.prepared import corpus_summary, prepare
+from seq2seq.corpus.subword import Subword
 from seq2seq.errors import CorpusError
 from seq2seq.recipe import build_config
 
@@ -48,7 +52,7 @@ def test_ids_decode_to_the_pairs_and_nothing_leaks(corpus: Path) -> None:
 
 def test_the_second_time_nothing_is_done(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare(config(corpus))
-    monkeypatch.setattr(prepared, "_make", lambda *_: pytest.fail("prepared again"))
+    monkeypatch.setattr(prepared, "make", lambda *_: pytest.fail("prepared again"))
     assert prepare(config(corpus)).report == first.report
 
 
@@ -74,9 +78,38 @@ def test_long_sources_are_dropped_or_cut(corpus: Path) -> None:
     assert max(cut.src.lengths()) == 7
 
 
+@pytest.mark.parametrize(("kind", "count"), [("bpe", 200), ("word", 2 * (900 - 7))])
+def test_what_teaches_subwords_is_an_even_sample_and_of_words_all(
+    kind: str, count: int, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample is ours: sentencepiece's own is another one in every process."""
+    (corpus / "c.tsv").write_text("".join(f"w{number}\tz{number}\n" for number in range(900)), encoding="utf-8")
+    seen: list[list[str]] = []
+    train = Subword.train
+
+    def spy(sentences: Iterable[str], *args: object, **settings: object) -> Subword:
+        seen.append(list(sentences))
+        return train(seen[-1], *args, **settings)
+
+    monkeypatch.setattr(making.Subword, "train", spy)
+    subword = SubwordConfig(type=kind, vocab_size=60, byte_fallback=False, train_sentences=200)
+    for directory in ("one", "two"):
+        prepare(replace(config(corpus, directory=str(corpus / directory)), subword=subword))
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == len(set(seen[0])) == count
+
+
+def test_pairs_are_the_same_however_many_go_at_a_time(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = prepare(config(corpus))
+    monkeypatch.setattr(making, "_BLOCK", 7)
+    blocks = prepare(config(corpus, directory=str(corpus / "other")))
+    assert blocks.report == whole.report
+    assert [blocks.src[row] for row in range(66)] == [whole.src[row] for row in range(66)]
+
+
 def test_leaks_are_seen_in_the_file_itself(corpus: Path) -> None:
     found = prepare(config(corpus))
-    assert prepared._leaks(found.src, [found.src[0], [99999]]) == 2  # two targets for that source
+    assert found.src.count([found.src[0], [99999]]) == 2  # two targets for that source
 
 
 def test_given_parts_are_taken_whole_and_their_sources_left_out(corpus: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from seq2seq.config import DataConfig
@@ -47,11 +48,91 @@ def test_jsonl_with_nested_keys(tmp_path: Path) -> None:
     assert list(read_pairs(data, "train")) == PAIRS
 
 
+def hub_shards(folder: Path) -> DataConfig:
+    """Two parquet shards as the hub keeps them."""
+    for shard, pairs in enumerate((PAIRS[:1], PAIRS[1:])):
+        rows = [{"translation": {"en": pair.src, "es": pair.tgt}} for pair in pairs]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"train-0000{shard}-of-00002.parquet")
+    return DataConfig(format="hub", path=str(folder), src="translation.en", tgt="translation.es")
+
+
 def test_hub_format_from_a_local_folder(tmp_path: Path) -> None:
     rows = [json.dumps({"translation": {"en": pair.src, "es": pair.tgt}}) for pair in PAIRS]
     write(tmp_path / "train.jsonl", rows)
     data = DataConfig(format="hub", path=str(tmp_path), src="translation.en", tgt="translation.es")
     assert list(read_pairs(data, "train")) == PAIRS
+
+
+def test_hub_shards_are_streamed_and_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "shards").mkdir()
+    assert list(read_pairs(hub_shards(tmp_path / "shards"), "train")) == PAIRS
+    assert not list(tmp_path.rglob("*.arrow"))
+
+
+def test_a_hub_that_breaks_off_is_one_error(tmp_path: Path) -> None:
+    data = hub_shards(tmp_path)
+    last = tmp_path / "train-00001-of-00002.parquet"
+    last.write_bytes(last.read_bytes()[:-20])
+    pairs = read_pairs(data, "train")
+    assert next(pairs) == PAIRS[0]
+    with pytest.raises(CorpusError, match="split 'train' breaks off at row 2"):
+        next(pairs)
+
+
+SHARDED = {
+    "files": {"format": "files", "src": "en", "tgt": "es"},
+    "tsv": {"format": "tsv", "src": "en", "tgt": "es"},
+    "jsonl": {"format": "jsonl", "src": "t.en", "tgt": "t.es"},
+}
+
+
+def write_shard(folder: Path, kind: str, name: str, pairs: list[Pair], packed: str = "") -> None:
+    if kind == "files":
+        write(folder / f"{name}.en{packed}", [pair.src for pair in pairs])
+        write(folder / f"{name}.es", [pair.tgt for pair in pairs])
+    elif kind == "tsv":
+        write(folder / f"{name}{packed}", ["en\tes", *(f"{pair.src}\t{pair.tgt}" for pair in pairs)])
+    else:
+        write(folder / f"{name}{packed}", [json.dumps({"t": {"en": pair.src, "es": pair.tgt}}) for pair in pairs])
+
+
+@pytest.mark.parametrize("kind", SHARDED)
+def test_shards_are_one_corpus_in_the_order_of_their_names(kind: str, tmp_path: Path) -> None:
+    for place, packed in ((1, ""), (0, ".gz"), (2, "")):
+        write_shard(tmp_path, kind, f"train-{place}", PAIRS[place : place + 1], packed)
+    data = DataConfig(path=str(tmp_path), train="train-*", **SHARDED[kind])
+    assert list(read_pairs(data, "train")) == PAIRS
+    before = fingerprint(data)
+    write_shard(tmp_path, kind, "train-2", [Pair("other", "otro")])
+    assert fingerprint(data) != before
+    write_shard(tmp_path, kind, "train-3", PAIRS)
+    assert len(fingerprint(data)) == len(before) * 4 // 3
+
+
+def test_a_shard_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    for place in range(3):
+        write_shard(tmp_path, "files", f"train-{place}", PAIRS)
+    data = DataConfig(path=str(tmp_path), train="train-*", **SHARDED["files"])
+    write(tmp_path / "train-1.es", ["x"])
+    with pytest.raises(CorpusError, match=r"train-1\.en and train-1\.es do not align"):
+        list(read_pairs(data, "train"))
+    (tmp_path / "train-1.es").write_bytes(b"x\n\xff\n")
+    with pytest.raises(CorpusError, match=r"train-1\.es, line 2: expected UTF-8"):
+        list(read_pairs(data, "train"))
+    (tmp_path / "train-1.es").unlink()
+    with pytest.raises(CorpusError, match=r"train-1\.es is missing"):
+        list(read_pairs(data, "train"))
+
+
+def test_no_shard_at_all_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"train-\*\.en is missing"):
+        list(read_pairs(DataConfig(path=str(tmp_path), train="train-*", **SHARDED["files"]), "train"))
+
+
+def test_a_packed_file_needs_no_other_name(tmp_path: Path) -> None:
+    write_shard(tmp_path, "files", "train", PAIRS, ".gz")
+    assert list(read_pairs(DataConfig(path=str(tmp_path), **SHARDED["files"]), "train")) == PAIRS
 
 
 def test_a_hub_out_of_reach_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

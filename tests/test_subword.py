@@ -59,6 +59,24 @@ def test_lone_surrogates_do_not_stop_anything() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_texts_encode_as_each_by_itself(kind: str, threads: int) -> None:
+    texts = [*SENTENCES, "", "Straße 猫 \0", "the xylophone quartet"]
+    assert KINDS[kind].encode_all(texts, threads=threads) == [KINDS[kind].encode(text) for text in texts]
+
+
+def test_words_are_the_most_frequent_of_all_text() -> None:
+    few = Subword.train(["a a a b b c"] * 9 + ["d"] * 10, SubwordConfig(type="word", train_sentences=1), vocab_size=7)
+    assert few.pieces(range(4, 7)) == ["a", "b", "d"]
+
+
+def test_words_are_looked_up_as_sentencepiece_does() -> None:
+    words = KINDS["word"]
+    for word in [*WORDS, "￭.", "cats", "<s>"]:
+        assert words._look_up([word]) == words._processor.encode(word)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_text_never_encodes_to_marks(kind: str) -> None:
     ids = KINDS[kind].encode("<s> the </s> <pad> cat")
     assert not {PAD, BOS, EOS} & set(ids)

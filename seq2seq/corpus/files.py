@@ -1,5 +1,6 @@
 """Text files, read strictly: a line ends at a line feed and nowhere else."""
 
+import glob
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -38,3 +39,24 @@ def require(path: Path) -> Path:
         )
         raise CorpusError(f"{path} is missing: {found}; set data.path and the names in [data]")
     return path
+
+
+def find_shards(folder: Path, name: str) -> list[Path]:
+    """Files that a name stands for, plain or ``.gz``: itself, or with ``*``, ``?`` or ``[…]`` all that fit, by name.
+
+    Raises:
+        CorpusError: there is none; says what is there instead.
+    """
+    if (folder / name).is_file():
+        return [folder / name]
+    packed = f"{name}.gz"
+    if not glob.has_magic(name):
+        return [folder / packed if (folder / packed).is_file() else require(folder / name)]
+    # Where a shard is there twice, the plain file is read.
+    found = {
+        str(path).removesuffix(".gz"): path
+        for pattern in (packed, name)
+        for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
+        if path.is_file()
+    }
+    return [found[shard] for shard in sorted(found)] or [require(folder / name)]

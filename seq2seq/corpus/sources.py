@@ -1,21 +1,22 @@
 """Where pairs come from: aligned files, TSV, JSON lines, a hub data set, a package, or thin air.
 
-Every source is read as a stream, and a line ends at a line feed and nowhere else.
+Every source is read as a stream, shard by shard where there are several, and a line ends at a line feed and nowhere
+else.
 """
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.digits import digit_pairs
-from seq2seq.corpus.files import read_lines, require
+from seq2seq.corpus.files import find_shards, read_lines, require
+from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.package_index import fetch_member
-from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.pairs import Pair, pair_of
 from seq2seq.errors import CorpusError
 
 Part = Literal["train", "validation", "test"]
@@ -30,13 +31,13 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
     name: str = getattr(data, part)
     match data.format:
         case "files":
-            return read_aligned(Path(data.path) / f"{name}.{data.src}", Path(data.path) / f"{name}.{data.tgt}")
+            return (pair for sides in _aligned_shards(data, name) for pair in read_aligned(*sides))
         case "tsv":
-            return _read_tsv(_part_file(data, name), data.src, data.tgt)
+            return (pair for path in _shards(data, name) for pair in _read_tsv(path, data.src, data.tgt))
         case "jsonl":
-            return _read_jsonl(_part_file(data, name), data.src, data.tgt)
+            return (pair for path in _shards(data, name) for pair in _read_jsonl(path, data.src, data.tgt))
         case "hub":
-            return _read_hub(data, name)
+            return read_hub(data, name)
         case "wheel":
             return _read_tsv(_wheel_member(data), data.src, data.tgt)
         case "digits":
@@ -50,9 +51,9 @@ def fingerprint(data: DataConfig) -> list[str]:
     parts = [part for part in (data.train, data.validation, data.test) if part]
     match data.format:
         case "files":
-            paths = [Path(data.path) / f"{part}.{side}" for part in parts for side in (data.src, data.tgt)]
+            paths = [path for part in parts for sides in _aligned_shards(data, part) for path in sides]
         case "tsv" | "jsonl":
-            paths = [_part_file(data, part) for part in parts]
+            paths = [path for part in parts for path in _shards(data, part)]
         case "pictures":
             paths = [Path(data.path) / CAPTIONS]
         case _:
@@ -62,10 +63,26 @@ def fingerprint(data: DataConfig) -> list[str]:
     return [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in zip(paths, stats, strict=True)]
 
 
-def _part_file(data: DataConfig, name: str) -> Path:
-    """``data.path`` itself if it is a file (which then is the only part), else the part inside it."""
+def _shards(data: DataConfig, name: str) -> list[Path]:
+    """``data.path`` itself if it is a file (which then is the only part), else what the name stands for inside it."""
     path = Path(data.path)
-    return path if path.is_file() and name == data.train else path / name
+    return [path] if path.is_file() and name == data.train else find_shards(path, name)
+
+
+def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
+    """Source and target file of each shard.
+
+    Raises:
+        CorpusError: a shard has one side only.
+    """
+    sides = []
+    for suffix in (f".{data.src}", f".{data.tgt}"):
+        paths = find_shards(Path(data.path), name + suffix)
+        sides.append({str(path).removesuffix(".gz").removesuffix(suffix): path for path in paths})
+    for shard in sorted(sides[0].keys() ^ sides[1].keys()):
+        there, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)
+        raise CorpusError(f"{shard}.{there} is a shard without its other side: {shard}.{missing} is missing")
+    return [(path, sides[1][shard]) for shard, path in sides[0].items()]
 
 
 def _wheel_member(data: DataConfig) -> Path:
@@ -122,46 +139,4 @@ def _read_jsonl(path: Path, src: str, tgt: str) -> Iterator[Pair]:
             raise CorpusError(
                 f"{path}, line {number}: expected one JSON object, found {line[:60]!r} ({error})"
             ) from None
-        yield _pair_of(record, src, tgt, where=f"{path}, line {number}")
-
-
-def _pair_of(record: Any, src: str, tgt: str, *, where: str) -> Pair:
-    sides = []
-    for key in (src, tgt):
-        value = record
-        for step in key.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(value, str):
-            keys = sorted(record) if isinstance(record, dict) else type(record).__name__
-            raise CorpusError(f"{where}: expected text under {key!r}, found {value!r}; the record has {keys}")
-        sides.append(value)
-    return Pair(*sides)
-
-
-def _read_hub(data: DataConfig, split: str) -> Iterator[Pair]:
-    import datasets  # takes a second to import, which only hub recipes should pay
-
-    where = f"hub data set {data.path}"
-    # The library's exceptions differ from version to version and from cause to cause; all mean "not to be had".
-    load: Callable[..., Any] = datasets.load_dataset
-    with _silent_progress(datasets):
-        try:
-            rows = load(data.path, data.subset or None, split=split, revision=data.revision or None)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CorpusError(
-                f"cannot load {where}, split {split!r}: {reason}; check data.path, data.subset and the network, "
-                "or download it and set data.path to the folder"
-            ) from None
-    for number, record in enumerate(rows, start=1):
-        yield _pair_of(record, data.src, data.tgt, where=f"{where}, row {number}")
-
-
-@contextlib.contextmanager
-def _silent_progress(datasets: Any) -> Iterator[None]:
-    """Without the library's own progress bars: ours is enough."""
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.enable_progress_bars()
+        yield pair_of(record, src, tgt, where=f"{path}, line {number}")

@@ -8,10 +8,11 @@ import contextlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import sentencepiece
 
@@ -75,6 +76,7 @@ class Subword:
         self._words = words
         self._processor = sentencepiece.SentencePieceProcessor()
         self._processor.LoadFromSerializedProto(model)
+        self._word_ids = {self._processor.id_to_piece(i): i for i in range(len(self))} if words else {}
 
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
@@ -83,15 +85,26 @@ class Subword:
     def train(cls, sentences: Iterable[str], config: SubwordConfig, *, vocab_size: int) -> "Subword":
         """Learns a vocabulary of ``vocab_size`` pieces (fewer for ``char`` and ``word`` if there are fewer).
 
+        Args:
+            sentences: at most ``config.train_sentences``, or it is left to chance which are looked at; any number for
+                ``word``, which counts all.
+            config: the kind of pieces.
+            vocab_size: how many.
+
         Raises:
             ConfigError: the corpus is too small for the vocabulary, or the vocabulary for the corpus.
         """
         words = config.type == "word"
-        lines = (" ".join(split_words(line)) if words else line for line in map(normalise, sentences))
+        lines: Iterator[str] = map(normalise, sentences)
+        reading: dict[str, Any] = {"input_sentence_size": config.train_sentences, "shuffle_input_sentence": True}
+        if words:
+            counts = Counter(word for line in lines for word in split_words(line))
+            lines = (f"{word}\t{count}" for word, count in counts.items())
+            reading = {"input_format": "tsv"}
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(lines),
+                sentence_iterator=lines,
                 model_writer=model,
                 model_type=config.type,
                 vocab_size=vocab_size,
@@ -100,8 +113,7 @@ class Subword:
                 character_coverage=0.9999,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
-                input_sentence_size=config.train_sentences,
-                shuffle_input_sentence=True,
+                **reading,
                 num_threads=_THREADS,
                 pad_id=PAD,
                 unk_id=UNK,
@@ -118,10 +130,20 @@ class Subword:
         """Ids of a text, without begin and end marks."""
         text = normalise(text)
         if self._words:
-            # One by one, since sentencepiece makes one <unk> of several unknown words in a row.
-            return [self._processor.encode(word)[0] for word in split_words(text)]
+            return self._look_up(split_words(text))
         ids: list[int] = self._processor.encode(text)
         return ids
+
+    def encode_all(self, texts: Sequence[str], *, threads: int) -> list[list[int]]:
+        """The same of many texts that are normalised already, and the same for any number of threads."""
+        if self._words:
+            return [self._look_up(split_words(text)) for text in texts]
+        ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
+        return ids
+
+    def _look_up(self, words: Iterable[str]) -> list[int]:
+        # Not by sentencepiece, which makes one <unk> of several unknown words in a row.
+        return [self._word_ids.get(f"\u2581{word}", UNK) for word in words]
 
     def resample(self, ids: Sequence[int], alpha: float) -> list[int]:
         """Another way to write the same text (subword regularisation, Kudo 2018, §3).
@@ -157,7 +179,7 @@ class Subword:
         usual, text = self.encode(phrase), normalise(phrase)
         if self._words:
             first, *others = split_words(text)
-            joined = [self._processor.encode(word)[0] for word in (_JOINER + first, *others)]
+            joined = self._look_up([_JOINER + first, *others])
             return [ids for ids in (usual, joined) if UNK not in ids]
         found = [usual]
         with contextlib.suppress(RuntimeError):  # only unigram models know several

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from seq2seq.corpus.batching import BatchOrder, IntArray, Lengths
-from seq2seq.corpus.prepared import Prepared, TokenColumn
+from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import Subword, seed_sampling
+from seq2seq.corpus.token_file import TokenColumn
 
 Pairs = tuple[list[list[int]], list[list[int]]]
 """Sources and targets of a batch."""

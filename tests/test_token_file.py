@@ -1,0 +1,41 @@
+"""Token ids on disk: what was written is read, over the seams of blocks too."""
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seq2seq.corpus.token_file import TokenFile, open_columns
+
+rows = st.lists(st.lists(st.integers(0, 5) | st.integers(0, 2**31 - 1), max_size=4), min_size=1, max_size=9)
+blocks = st.lists(rows, min_size=1, max_size=4)
+
+
+def write(path: Path, blocks: list[list[list[int]]]) -> None:
+    with TokenFile(path) as file:
+        for block in blocks:
+            file.write(block, [row[::-1] for row in block])
+
+
+@given(blocks, rows)
+@settings(deadline=None)
+def test_what_was_written_is_read_and_found(blocks: list[list[list[int]]], wanted: list[list[int]]) -> None:
+    with TemporaryDirectory() as folder:
+        write(Path(folder) / "tokens", blocks)
+        src, tgt = open_columns(Path(folder) / "tokens")
+        flat = [row for block in blocks for row in block]
+        assert [src[place] for place in range(len(flat))] == flat
+        assert [tgt[place] for place in range(len(flat))] == [row[::-1] for row in flat]
+        assert src.lengths().tolist() == [len(row) for row in flat]
+        counts = Counter(map(tuple, flat))
+        assert src.count(wanted) == sum(counts[row] for row in set(map(tuple, wanted)))
+        assert src.count(flat) == len(flat)
+        assert src.count([]) == 0
+
+
+def test_the_datasets_library_reads_it_too(tmp_path: Path) -> None:
+    write(tmp_path / "tokens.arrow", [[[4, 5], [6]], [[7]]])
+    assert Dataset.from_file(str(tmp_path / "tokens.arrow"))["src"][:] == [[4, 5], [6], [7]]
