@@ -21,7 +21,8 @@ from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, s
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
 from seq2seq.recipe import load_recipe
-from seq2seq.training.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import Checkpoint, has_checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.distributed import World
 from seq2seq.training.loop import Trainer
 from seq2seq.training.schedule import progress
 from seq2seq.training.signals import Interrupted, StopSignals
@@ -47,17 +48,17 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
         Seq2SeqError: settings, data or a run folder that cannot be used.
         Interrupted: SIGINT or SIGTERM came; the same call goes on from there.
     """
-    config = load_recipe(recipe, overrides)
     folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
-    _refuse_other_recipe(folder, config)
-    compute = Compute.pick(device, config.training.precision)
-    tune_process(compute)
-    prepared = prepare(config)
-    _say(corpus_summary(prepared))
-    session = _Session(folder, config, prepared, compute)
-    session.run()
+    with World.join(device) as world:
+        config = world.told(lambda: _settings(recipe, overrides, folder))
+        compute = Compute.pick(world.device, config.training.precision)
+        tune_process(compute)
+        prepared = world.in_turn(lambda: prepare(config))
+        _Session(folder, config, prepared, compute, world).run()
+    if not world.leads:
+        return folder
     if prepared.test and not (folder / EVALUATION).is_file():
-        evaluate(folder, device=device)
+        evaluate(folder, device=world.device)
     if (folder / EVALUATION).is_file():
         _say(summary(read_evaluation(folder)))
     return folder
@@ -66,10 +67,22 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
 class _Session:
     """One call of :func:`train`: a trainer, its run folder and what goes to screen and log."""
 
-    def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute) -> None:
-        self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
-        self.trainer = Trainer.of(config, prepared, compute)
+    def __init__(self, folder: Path, config: Config, prepared: Prepared, compute: Compute, world: World) -> None:
+        self.folder, self.config, self.prepared, self.compute, self.world = folder, config, prepared, compute, world
+        if len(set(world.interleave([prepared.report["fingerprint"]]))) > 1:
+            raise RunError(
+                f"the processes found {config.data.path} in different states: give all of them the same data"
+            )
+        self._say(corpus_summary(prepared))
+        self.trainer = Trainer.of(config, prepared, compute, world)
         self.system = self._system()
+        checkpoint = world.told(self._begin)
+        if checkpoint:
+            self.trainer.restore(checkpoint)
+
+    def _begin(self) -> Checkpoint | None:
+        """Begins the run folder, or finds the checkpoint from which it goes on."""
+        folder, config, prepared = self.folder, self.config, self.prepared
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(
@@ -77,7 +90,6 @@ class _Session:
                 "bring that state back, choose another folder with --run, or remove this one"
             )
         if checkpoint:
-            self.trainer.restore(checkpoint)
             renew_config(folder, config)
         elif (folder / MODEL).is_file():
             raise RunError(
@@ -86,6 +98,7 @@ class _Session:
             )
         else:
             create_run(folder, config, prepared.vocabularies)
+        return checkpoint
 
     def _system(self) -> System:
         members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
@@ -98,23 +111,24 @@ class _Session:
         """Trains to the end of the recipe, or to a signal."""
         trainer, settings = self.trainer, self.config.training
         if trainer.finished():
-            _say(f"{self.folder} is trained already ({trainer.progress.updates} updates)")
+            self._say(f"{self.folder} is trained already ({trainer.progress.updates} updates)")
             return
         size = sum(parameter.numel() for parameter in trainer.model.parameters())
         verb = f"going on from update {trainer.progress.updates}" if trainer.progress.updates else "training"
         padding = trainer.order.padding_share(trainer.progress.epoch)
-        _say(
-            f"{verb}: {size / 1e6:.1f} M parameters, {self.compute.device} in {self.compute.precision}, "
+        several = f"{self.world.size} processes, " if self.world.size > 1 else ""
+        self._say(
+            f"{verb}: {size / 1e6:.1f} M parameters, {several}{self.compute.device} in {self.compute.precision}, "
             f"padding {padding:.1%}; Ctrl-C saves and stops"
         )
         bar = tqdm(
             total=100,
             initial=100 * progress(trainer.position(), settings),
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
-            disable=None,
+            disable=None if self.world.leads else True,
         )
         with StopSignals() as signals, bar:
-            for _ in trainer.steps():
+            for _ in trainer.steps(lambda: signals.received):
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.progress.updates
                 if updates % settings.log_every == 0:
@@ -122,13 +136,16 @@ class _Session:
                 if updates % settings.validate_every == 0 or trainer.finished():
                     self._validate(bar)
                     self._save()
-                elif signals.received or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
+                elif trainer.stop or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
                     self._save()
-                if signals.received:
-                    raise Interrupted(signals.received)
+                if trainer.stop:
+                    self.world.wait()  # until all is saved: torchrun ends the others when one process ends
+                    raise Interrupted(trainer.stop)
 
     def _log_training(self, bar: "tqdm[Any]") -> None:
         numbers = self.trainer.read_window()
+        if not self.world.leads:
+            return
         self._log("training", numbers)
         bar.set_postfix_str(
             f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
@@ -138,7 +155,7 @@ class _Session:
         """Looks at held-out sentences and keeps the model if it is the best so far."""
         trainer, state = self.trainer, self.trainer.progress
         started = time.perf_counter()
-        found = validate(self.system, self.prepared.validation)
+        found = validate(self.system, self.prepared.validation, self.world)
         result = found.result(self.config.training.validation_metric)
         best = state.best is None or result > state.best
         if best:
@@ -146,7 +163,9 @@ class _Session:
             self._keep_model(found)
         else:
             state.stale += 1
-        state.seconds += time.perf_counter() - started
+        trainer.spend(time.perf_counter() - started)
+        if not self.world.leads:
+            return
         self._log("validation", {**found.scores(), "best": best})
         position = trainer.position()
         bar.write(
@@ -159,6 +178,8 @@ class _Session:
             bar.write(f"  {shorten(pair.src, 200)}\n    → {shorten(output, 200)}", file=sys.stderr)
 
     def _keep_model(self, found: Validation) -> None:
+        if not self.world.leads:
+            return
         # Scores of an older model must not stand beside a new one.
         (self.folder / EVALUATION).unlink(missing_ok=True)
         facts = {
@@ -169,6 +190,8 @@ class _Session:
         save_model(self.folder, untied_weights(self.trainer.model), facts)
 
     def _save(self) -> None:
+        if not self.world.leads:
+            return
         checkpoint = self.trainer.checkpoint()
         checkpoint.progress["corpus"] = self.prepared.report["fingerprint"]
         save_checkpoint(self.folder, checkpoint)
@@ -178,6 +201,16 @@ class _Session:
         line = {"type": kind, **asdict(position), **numbers}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
+
+    def _say(self, text: str) -> None:
+        if self.world.leads:
+            _say(text)
+
+
+def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
+    config = load_recipe(recipe, overrides)
+    _refuse_other_recipe(folder, config)
+    return config
 
 
 def _refuse_other_recipe(folder: Path, config: Config) -> None:
