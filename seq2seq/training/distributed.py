@@ -8,14 +8,18 @@ of the model may begin to learn later, without the others having to know.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from textwrap import shorten
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 from seq2seq.errors import ConfigError, RunError
 
@@ -64,9 +68,14 @@ class World:
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         if cuda:
             device = _own_gpu(local_rank)
-            distributed.init_process_group("cpu:gloo,cuda:nccl", device_id=torch.device(device))
-        else:
-            distributed.init_process_group("gloo")
+        store = _meet(next(rendezvous("env://"))[0], rank, size)
+        distributed.init_process_group(
+            "cpu:gloo,cuda:nccl" if cuda else "gloo",
+            store=store,
+            rank=rank,
+            world_size=size,
+            device_id=torch.device(device) if cuda else None,
+        )
         patient = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         yield cls(rank, size, local_rank, device, patient)
         distributed.destroy_process_group()  # not after an error: NCCL would wait for those that are gone
@@ -165,7 +174,7 @@ class World:
         try:
             yield
         except RuntimeError as error:  # neither gloo nor NCCL has a finer class
-            reason = str(error).partition("\n")[0]
+            reason = shorten(str(error), 150)
             raise RunError(
                 f"process {self.rank} of {self.size} has lost the others ({reason}): one of them ended first, and its "
                 "own message says why"
@@ -173,6 +182,25 @@ class World:
 
 
 ALONE = World()
+
+
+def _meet(store: distributed.Store, rank: int, size: int) -> distributed.Store:
+    """A part of the store that only those who start together know.
+
+    ``torchrun`` keeps its store when it restarts the processes, with the addresses of those that died, and numbers
+    restarts on each machine apart (pytorch#135712). So every process comes under a name it never had, and the first
+    one answers all, those of the dead too, until as many have heard it as there are.
+    """
+    name = uuid4().hex
+    if rank:
+        store.set(f"here/{rank}", name)
+        name = store.get(name).decode()
+        store.add(name, 1)
+    while rank == 0 and store.add(name, 0) < size - 1:
+        for other in range(1, size):
+            store.set(store.get(f"here/{other}").decode(), name)
+        time.sleep(0.05)
+    return distributed.PrefixStore(name, store)
 
 
 def _own_gpu(local_rank: int) -> str:
