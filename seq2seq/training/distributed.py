@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from seq2seq.errors import ConfigError, RunError
@@ -184,7 +185,7 @@ class World:
 ALONE = World()
 
 
-def _meet(store: distributed.Store, rank: int, size: int) -> distributed.Store:
+def _meet(store: Store, rank: int, size: int) -> Store:
     """A part of the store that only those who start together know.
 
     ``torchrun`` keeps its store when it restarts the processes, with the addresses of those that died, and numbers
@@ -200,7 +201,7 @@ def _meet(store: distributed.Store, rank: int, size: int) -> distributed.Store:
         for other in range(1, size):
             store.set(store.get(f"here/{other}").decode(), name)
         time.sleep(0.05)
-    return distributed.PrefixStore(name, store)
+    return PrefixStore(name, store)
 
 
 def _own_gpu(local_rank: int) -> str:

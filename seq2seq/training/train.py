@@ -90,6 +90,12 @@ class _Session:
                 "bring that state back, choose another folder with --run, or remove this one"
             )
         if checkpoint:
+            before, now = checkpoint.progress.pop("processes", 1), self.world.size
+            if before != now:
+                _say(
+                    f"warning: {folder} was begun with {before} processes and goes on with {now}: "
+                    f"an update is now made of {now * config.training.accumulate} batches"
+                )
             renew_config(folder, config)
         elif (folder / MODEL).is_file():
             raise RunError(
@@ -193,7 +199,7 @@ class _Session:
         if not self.world.leads:
             return
         checkpoint = self.trainer.checkpoint()
-        checkpoint.progress["corpus"] = self.prepared.report["fingerprint"]
+        checkpoint.progress.update(corpus=self.prepared.report["fingerprint"], processes=self.world.size)
         save_checkpoint(self.folder, checkpoint)
 
     def _log(self, kind: str, numbers: Mapping[str, Any]) -> None:
