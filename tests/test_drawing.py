@@ -25,7 +25,7 @@ def drawing(corpus: Prepared, sampling: float, seed: int = 1, pool: int = 200, l
 
 
 def shown(drawn: Drawing, epoch: int, start: int = 0) -> list:
-    return [pairs for pairs, _ in drawn.epoch(epoch, start)]
+    return [draw.pairs() for draw, _ in drawn.epoch(epoch, start)]
 
 
 def texts(corpus: Prepared, batches: list) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def digest(run: Path) -> dict[str, bytes]:
-    """All that a run ends with: the best model, and weights, moments and random state of the last update."""
+    """All that a run ends with: the best model, and weights and moments of the last update."""
     last = max((run / "checkpoints").iterdir()) / "tensors.safetensors"
     assert last.parent.name == "00000024"
     tensors = load_tensors(last) | load_tensors(run / "model.safetensors")
@@ -189,7 +189,7 @@ def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Tra
     one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
     two.model.load_state_dict(one.model.state_dict())
     batches = two._batches()
-    pair = [next(batches), next(batches)]
+    pair = [next(batches)(), next(batches)()]
     losses = [
         cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
         for batch in pair

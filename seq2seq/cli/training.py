@@ -1,6 +1,7 @@
 """Commands that make runs: recipes, prepare, train, status, lr-find, average."""
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -65,17 +66,18 @@ def _train(options: argparse.Namespace) -> None:
     from seq2seq.training.train import train
 
     try:
-        print(
-            train(
-                options.recipe,
-                run=options.run,
-                overrides=options.overrides,
-                device=options.device,
-                tensorboard=options.tensorboard,
-            )
+        run = train(
+            options.recipe,
+            run=options.run,
+            overrides=options.overrides,
+            device=options.device,
+            tensorboard=options.tensorboard,
         )
+        if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun one speaks
+            print(run)
     except Interrupted as stop:
-        print(f"seq2seq: {stop}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            print(f"seq2seq: {stop}", file=sys.stderr)
         options.exit_code = stop.exit_code
 
 

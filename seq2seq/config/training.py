@@ -27,7 +27,7 @@ class TrainingConfig:
     batch_sentences: int = 0
     """Sentences in a batch, instead of tokens; 0: by tokens."""
     accumulate: int = 1
-    """Batches whose gradients make one update."""
+    """Batches whose gradients make one update; of each process, if there are several."""
     clip_norm: float = 1.0
     """The gradient's norm is scaled down to this; 0: never."""
     label_smoothing: float = 0.1

@@ -1,6 +1,7 @@
 """Which token ids an epoch shows of the corpus: those that are kept, or other ways to write the same text."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Drawing:
         self.sampling = sampling
         self.longest = longest
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Pairs, int]]:
+    def epoch(self, number: int, start: int = 0) -> "Iterator[tuple[Draw, int]]":
         """Batches of an epoch from the ``start``-th on, each with how many there are, as far as is known."""
         pools = self.order.pools(number)
         batches = rows_seen = 0
@@ -43,7 +44,7 @@ class Drawing:
             expected = round(batches * len(self.order.src_lengths) / rows_seen)
             skipped = max(0, start - (batches - len(filled)))
             for batch in filled[skipped:]:
-                yield ([src[int(i)] for i in batch], [tgt[int(i)] for i in batch]), expected
+                yield Draw(src, tgt, batch), expected
 
     def _columns(self, number: int, place: int, rows: IntArray) -> "tuple[_Column, _Column]":
         prepared, order = self.prepared, self.order
@@ -55,6 +56,19 @@ class Drawing:
                 src.draw(prepared.vocabularies.src, self.sampling, self.longest)
             tgt.draw(prepared.vocabularies.tgt, self.sampling, self.longest)
         return src, tgt
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A batch of an epoch. Its ids are read only when they are asked for: most are another process's."""
+
+    src: "_Column"
+    tgt: "_Column"
+    rows: IntArray
+
+    def pairs(self) -> Pairs:
+        """The ids."""
+        return [self.src[int(row)] for row in self.rows], [self.tgt[int(row)] for row in self.rows]
 
 
 class _Column:

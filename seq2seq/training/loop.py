@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,66 +17,22 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.build import build_model
-from seq2seq.model.compute import Compute
+from seq2seq.model.compute import Compute, is_out_of_memory
 from seq2seq.model.features import Pictures
 from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.run_folder import untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.bookkeeping import Progress, Window
 from seq2seq.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
-from seq2seq.training.drawing import Drawing
+from seq2seq.training.distributed import ALONE, World
+from seq2seq.training.drawing import Draw, Drawing
+from seq2seq.training.memory import give_way, pieces
 from seq2seq.training.objective import cross_entropy
+from seq2seq.training.optimizer import build_optimizer
 from seq2seq.training.schedule import Position, finetune_rate, learning_rate, progress
 
 # Updates in a row without a finite gradient after which training gives up.
 _MOST_BAD_STEPS = 20
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where training stands: all plain numbers, kept in checkpoints."""
-
-    updates: int = 0
-    epoch: int = 0
-    batch: int = 0
-    """Batches of this epoch that were used."""
-    batches: int = 1
-    """Batches this epoch has, as far as is known."""
-    seconds: float = 0.0
-    skipped: int = 0
-    """Updates left out because loss or gradient was not finite."""
-    best: list[float] | None = None
-    """Best validation result so far, as :meth:`Validation.result` gives it."""
-    best_update: int = 0
-    stale: int = 0
-    """Validations since the best one."""
-
-
-@dataclass(slots=True)
-class Window:
-    """Sums since the last line of the log; tensors, so that no step waits for the device."""
-
-    nll: Tensor | float = 0.0
-    tokens: Tensor | int = 0
-    norm: Tensor | float = 0.0
-    bad: Tensor | float = 0.0
-    """Updates that were left out because the gradient was not finite."""
-    streak: Tensor | float = 0.0
-    """How many of the newest updates in a row were."""
-    longest: Tensor | float = 0.0
-    """The longest such row."""
-    updates: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    def add(self, nll: Tensor, tokens: Tensor, norm: Tensor, bad: Tensor) -> None:
-        """One more update; of a bad one (``bad`` = 1) nothing but its number."""
-        good = bad == 0
-        self.nll = self.nll + torch.where(good, nll, 0.0)
-        self.norm = self.norm + torch.where(good, norm, 0.0)
-        self.tokens = self.tokens + torch.where(good, tokens, 0)
-        self.bad = self.bad + bad
-        self.streak = (self.streak + 1) * bad
-        self.longest = torch.maximum(torch.as_tensor(self.longest, device=bad.device), self.streak)
-        self.updates += 1
 
 
 class Trainer:
@@ -91,6 +47,10 @@ class Trainer:
         sampling: subword regularisation, as :class:`seq2seq.training.drawing.Drawing` takes it.
         longest: most tokens of a sampled side.
         pictures: those of the corpus, if its sources are pictures.
+        world: the processes that train this model together.
+
+    Attributes:
+        stop: a signal that any of them was sent and all know of; 0: none.
     """
 
     def __init__(
@@ -104,6 +64,7 @@ class Trainer:
         sampling: float = 0.0,
         longest: int = 100,
         pictures: Pictures | None = None,
+        world: World = ALONE,
     ) -> None:
         self.model = model.to(compute.device)
         self.prepared = prepared
@@ -119,22 +80,29 @@ class Trainer:
             seed=config.seed,
         )
         self.drawing = Drawing(prepared, self.order, sampling=sampling, longest=longest)
-        self.optimizer = _optimizer(model, config)
+        self.optimizer = build_optimizer(model, config)
         self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         self.progress = Progress()
         self.window = Window()
+        self.world = world
+        self.stop = 0
+        self._asked: Callable[[], int] = lambda: 0
+        self._spent = 0.0  # seconds that the others have not heard of
+        world.copy_first(untied_weights(self.model).values())
 
     @classmethod
-    def of(cls, config: Config, prepared: Prepared, compute: Compute) -> "Trainer":
+    def of(cls, config: Config, prepared: Prepared, compute: Compute, world: World = ALONE) -> "Trainer":
         """A freshly initialised model of a recipe and what trains it."""
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
         if isinstance(model.encoder, ImageEncoder):
-            model.encoder.backbone.load_pretrained(Path(config.data.directory) / "downloads")
+            load, downloads = model.encoder.backbone.load_pretrained, Path(config.data.directory) / "downloads"
+            world.in_turn(lambda: load(downloads))
         pictures = Pictures(prepared, config, compute) if prepared.pictures else None
         if pictures and config.training.finetune_from != 1:
-            pictures.features(prepared.pictures[:1])  # now, so that the clock of training does not count it
+            look = partial(pictures.features, prepared.pictures[:1])
+            world.in_turn(look)  # now, so that the clock of training does not count it
         return cls(
             model,
             prepared,
@@ -144,6 +112,7 @@ class Trainer:
             sampling=config.subword.sampling,
             longest=config.data.max_tokens,
             pictures=pictures,
+            world=world,
         )
 
     def position(self) -> Position:
@@ -163,56 +132,112 @@ class Trainer:
         """Whether the backbone of an image encoder learns in this epoch."""
         return 0 < self.config.finetune_from <= self.progress.epoch + 1
 
-    def steps(self) -> Iterator[None]:
-        """Trains, handing control back after every update, until :meth:`finished`."""
+    def steps(self, asked: Callable[[], int] = lambda: 0) -> Iterator[None]:
+        """Trains, handing control back after every update, until :meth:`finished`.
+
+        Args:
+            asked: says which signal this process was sent, 0: none; what comes of it is :attr:`stop`.
+        """
         self.model.train()
-        batches = self._batches()
+        self._asked = asked
+        batches, together = self._batches(), self.config.accumulate * self.world.size
         while not self.finished():
             started = time.perf_counter()
-            self._update([next(batches) for _ in range(self.config.accumulate)])
-            self.progress.seconds += time.perf_counter() - started
+            self._update([batch() for batch in self.world.share([next(batches) for _ in range(together)])])
+            self._spent += time.perf_counter() - started
+            if self.world.size == 1:
+                self._agree()  # several do when they meet for the next update
             yield
 
-    def _batches(self) -> Iterator[Batch]:
-        """Batches without end, from where the progress says, which moves on with them."""
+    def spend(self, seconds: float) -> None:
+        """Counts what all processes have been doing besides updates as training time."""
+        self._spent += seconds
+        self._agree()
+
+    def _agree(self, tokens: int = 0) -> int:
+        """Tells the others all that has to be the same everywhere, in one message; the tokens of all."""
+        said = self.world.gather([tokens, self._asked(), self.progress.too_large, self._spent])
+        counts, signals, sizes, seconds = zip(*said, strict=True)
+        self.stop = int(max(signals))
+        self.progress.too_large = int(min(filter(None, sizes), default=0))
+        self.progress.seconds += seconds[0]
+        self._spent = 0.0
+        return int(sum(counts))
+
+    def _batches(self) -> Iterator[Callable[[], Batch]]:
+        """Batches without end, from where the progress says, which moves on with them; each is made when called."""
         while True:
             if isinstance(self.model.encoder, ImageEncoder):
                 self.model.encoder.backbone.requires_grad_(self.finetunes())
-            for (sources, targets), count in self.drawing.epoch(self.progress.epoch, self.progress.batch):
+            for draw, count in self.drawing.epoch(self.progress.epoch, self.progress.batch):
                 self.progress.batch, self.progress.batches = self.progress.batch + 1, count
-                yield self._collate(sources, targets).to(self.compute.device)
+                chance = np.random.default_rng((self.config.seed, self.progress.epoch, self.progress.batch))
+                yield partial(self._collate, draw, self.finetunes(), chance)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
-    def _collate(self, sources: list[list[int]], targets: list[list[int]]) -> Batch:
+    def _collate(self, draw: Draw, pixels: bool, chance: np.random.Generator) -> Batch:
+        sources, targets = draw.pairs()
         if self.pictures is None:
             return collate(sources, targets, reverse=self.reverse)
-        chance = np.random.default_rng((self.config.seed, self.progress.epoch, self.progress.batch))
         names = [self.prepared.pictures[number] for (number,) in sources]
-        return collate_pictures(self.pictures.look(names, pixels=self.finetunes(), chance=chance), targets)
+        return collate_pictures(self.pictures.look(names, pixels=pixels, chance=chance), targets)
 
     def _update(self, batches: list[Batch]) -> None:
-        """One optimiser step on the mean loss per token of some batches."""
+        """One optimiser step on the mean loss per token of some batches, those of all processes."""
+        tokens = self._agree(sum(int((batch.tgt_out != PAD).sum()) for batch in batches))
         position = self.position()
         rates = learning_rate(position, self.config), finetune_rate(position, self.config)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):  # few models have a backbone
             group["lr"] = rate
-        tokens = sum(((batch.tgt_out != PAD).sum() for batch in batches), torch.tensor(0, device=self.compute.device))
-        self.optimizer.zero_grad()
-        nll = torch.zeros((), device=self.compute.device)
-        for batch in batches:
-            with self.compute.autocast():
-                features = self.model(batch)
-                loss = cross_entropy(
-                    features, self.model.decoder.output, batch.tgt_out, smoothing=self.config.label_smoothing
-                )
-            self.scaler.scale(loss.smoothed / tokens).backward()
-            nll = nll + loss.nll
+        nll = self._gradient([batch.to(self.compute.device) for batch in batches], tokens)
+        self.world.sum_gradients(self.model.parameters())
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
         bad = (~norm.isfinite()).float()
         self._step(bad)
         self.progress.updates += 1
         self.window.add(nll, tokens, norm, bad)
+
+    def _gradient(self, batches: list[Batch], tokens: int) -> Tensor:
+        """Leaves the gradient of these batches' part in the mean; returns their summed negative log-likelihood.
+
+        Where memory runs out, all of it is done again in smaller pieces, for half a gradient may have been added.
+
+        Raises:
+            Seq2SeqError: even a single pair is too much.
+        """
+        while True:
+            self.optimizer.zero_grad()
+            nll = torch.zeros((), device=self.compute.device)
+            try:
+                for place, batch in enumerate(batches):
+                    self._seed(place)
+                    for piece in pieces(batch, self.progress.too_large):
+                        nll = nll + self._learn(piece, tokens)
+                return nll
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only here, where the error is gone, the tensors of the attempt are gone too.
+            self.progress.too_large = give_way(piece, self.progress.too_large)
+
+    def _learn(self, batch: Batch, tokens: int) -> Tensor:
+        """Adds a batch's part to the gradient."""
+        with self.compute.autocast():
+            features = self.model(batch)
+            loss = cross_entropy(
+                features, self.model.decoder.output, batch.tgt_out, smoothing=self.config.label_smoothing
+            )
+        self.scaler.scale(loss.smoothed / tokens).backward()
+        return loss.nll
+
+    def _seed(self, place: int) -> None:
+        """Draws of the batch at this place of the update, whichever process it falls to and whatever came before."""
+        number = place * self.world.size + self.world.rank
+        (seed,) = np.random.SeedSequence((self.config.seed, self.progress.updates, number)).generate_state(1)
+        torch.default_generator.manual_seed(int(seed))
+        if self.compute.device.type == "cuda":
+            torch.cuda.manual_seed(int(seed))
 
     def _step(self, bad: Tensor) -> None:
         """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
@@ -227,6 +252,8 @@ class Trainer:
     def read_window(self) -> dict[str, float]:
         """Means since the last call, for the log; the only place where the host waits for the device.
 
+        All processes call it at once.
+
         Raises:
             Seq2SeqError: gradients have not been finite for a while.
         """
@@ -238,7 +265,7 @@ class Trainer:
                 f"training diverged: no finite gradient in {int(window.longest)} updates in a row before "
                 f"update {self.progress.updates}; lower training.learning_rate or training.clip_norm"
             )
-        loss = float(window.nll) / max(tokens, 1)
+        loss = float(self.world.sum(torch.as_tensor(window.nll))) / max(tokens, 1)
         return {
             "loss": loss,
             "perplexity": math.exp(min(loss, 700)),
@@ -252,11 +279,9 @@ class Trainer:
         """Everything :meth:`restore` needs."""
         tensors = {f"model.{name}": tensor for name, tensor in untied_weights(self.model).items()}
         tensors |= optimizer_tensors(self.optimizer)
-        tensors["random.cpu"] = torch.get_rng_state()
-        if self.compute.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.compute.device)
-        skipped = self.progress.skipped + int(self.window.bad)
-        return Checkpoint(tensors, {**asdict(self.progress), "skipped": skipped, "scaler": self.scaler.state_dict()})
+        skipped, seconds = self.progress.skipped + int(self.window.bad), self.progress.seconds + self._spent
+        numbers = {**asdict(self.progress), "skipped": skipped, "seconds": seconds}
+        return Checkpoint(tensors, {**numbers, "scaler": self.scaler.state_dict()})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to where a trainer of the same settings made the checkpoint."""
@@ -269,24 +294,3 @@ class Trainer:
             for name, tensor in untied_weights(self.model).items():
                 tensor.copy_(weights[name])
         restore_optimizer(self.optimizer, tensors)
-        torch.set_rng_state(tensors["random.cpu"])
-        if "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.compute.device)
-
-
-def _optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = _parameter_groups(model)
-    match config.optimizer:
-        case "sgd":
-            return torch.optim.SGD(groups, lr=1.0, weight_decay=config.weight_decay, fused=True)
-        case "adam":
-            # Decoupled decay (Loshchilov & Hutter 2019); without decay it is Adam (Kingma & Ba 2015).
-            return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True)
-
-
-def _parameter_groups(model: Seq2Seq) -> list[dict[str, Any]]:
-    """The parameters; those of a backbone, which has a learning rate of its own, in a second group."""
-    backbone = list(model.encoder.backbone.parameters()) if isinstance(model.encoder, ImageEncoder) else []
-    known = set(map(id, backbone))
-    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    return [{"params": group} for group in (others, backbone) if group]

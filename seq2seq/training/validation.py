@@ -3,12 +3,11 @@
 import math
 from dataclasses import dataclass
 
-import torch
-
 from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.system import System
 from seq2seq.evaluation.metrics import bleu, exact_match
+from seq2seq.training.distributed import World
 
 # More sentences would make the choice of the best model no better and training longer.
 _SENTENCES = 1000
@@ -36,15 +35,18 @@ class Validation:
         return [self.bleu, -self.perplexity] if metric == "bleu" else [-self.perplexity]
 
 
-def validate(system: System, pairs: list[Pair]) -> Validation:
-    """Scores a model on the first validation pairs and leaves it in training mode."""
+def validate(system: System, pairs: list[Pair], world: World) -> Validation:
+    """Scores a model on the first validation pairs and leaves it in training mode.
+
+    Each process takes its share of the pairs, and all come to the same result.
+    """
     pairs = [pair for pair in pairs[:_SENTENCES] if pair.src.strip()]
     system.model.eval()
     # Greedy search sees every validation; the full beam is for the test set.
     options = system.config.decoding.greedy()
     sources, references = with_references(pairs, grouped=system.config.data.of_pictures)
-    outputs = [output.text for output in system.best(sources, options)]
-    perplexity = _perplexity(system, pairs)
+    outputs = world.interleave([output.text for output in system.best(world.share(sources), options)])
+    perplexity = _perplexity(system, pairs, world)
     system.model.train()
     stride = max(1, len(sources) // _SAMPLES)
     samples = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
@@ -56,8 +58,9 @@ def validate(system: System, pairs: list[Pair]) -> Validation:
     )
 
 
-def _perplexity(system: System, pairs: list[Pair]) -> float:
-    longest = system.config.data.max_tokens
-    targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in pairs]
-    tokens = torch.cat(token_log_probs(system, [pair.src for pair in pairs], targets))
-    return math.exp(min(-float(tokens.double().mean()), 700))
+def _perplexity(system: System, pairs: list[Pair], world: World) -> float:
+    longest, own = system.config.data.max_tokens, world.share(pairs)
+    targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in own]
+    found = token_log_probs(system, [pair.src for pair in own], targets)
+    tokens = [log_prob for each in world.interleave([each.tolist() for each in found]) for log_prob in each]
+    return math.exp(min(-math.fsum(tokens) / len(tokens), 700))
