@@ -15,7 +15,8 @@ from seq2seq.config import TrainingConfig
 from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.model.compute import Compute
-from seq2seq.model.run_folder import load_run, load_tensors
+from seq2seq.model.durable import load_tensors
+from seq2seq.model.run_folder import load_run
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.loop import Trainer
@@ -218,7 +219,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     steps = training.steps()
     for _ in range(3):
         next(steps)
-        save_checkpoint(tmp_path, training.checkpoint())
+        save_checkpoint(tmp_path, training.checkpoint(), keep=2)
     folders = sorted((tmp_path / "checkpoints").iterdir())
     assert [folder.name for folder in folders] == ["00000002", "00000003"]
     content = bytearray((folders[1] / "tensors.safetensors").read_bytes())

@@ -1,6 +1,5 @@
 """Training from a recipe to an evaluated run folder, resumed where an earlier call stopped."""
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,18 +16,21 @@ from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.system import Member, System
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
+from seq2seq.evaluation.evaluate import EVALUATION, evaluate, is_evaluated, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import CONFIG, MODEL, create_run, renew_config, save_model, untied_weights
+from seq2seq.model.run_folder import CONFIG, MODEL, create_run, save_model
 from seq2seq.recipe import load_recipe
-from seq2seq.training.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import Checkpoint, has_checkpoints, load_checkpoint, save_checkpoint
+from seq2seq.training.lock import locked
 from seq2seq.training.loop import Trainer
+from seq2seq.training.run_log import append_log, cut_log
 from seq2seq.training.schedule import progress
 from seq2seq.training.signals import Interrupted, StopSignals
 from seq2seq.training.validation import Validation, validate
+from seq2seq.training.writer import BackgroundWriter
 
-# Settings that may change when training goes on: they only say when to stop and what to print.
-_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every"}
+# Settings that may change when training goes on: they only say when to stop, what to print and what to keep.
+_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints"}
 
 
 def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = (), device: str = "auto") -> Path:
@@ -45,7 +47,7 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
 
     Raises:
         Seq2SeqError: settings, data or a run folder that cannot be used.
-        Interrupted: SIGINT or SIGTERM came; the same call goes on from there.
+        Interrupted: SIGINT, SIGTERM or SIGUSR1 came; the same call goes on from there.
     """
     config = load_recipe(recipe, overrides)
     folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
@@ -54,10 +56,10 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
     tune_process(compute)
     prepared = prepare(config)
     _say(corpus_summary(prepared))
-    session = _Session(folder, config, prepared, compute)
-    session.run()
-    if prepared.test and not (folder / EVALUATION).is_file():
-        evaluate(folder, device=device)
+    with locked(folder):
+        _Session(folder, config, prepared, compute).run()
+        if prepared.test and not is_evaluated(folder):
+            evaluate(folder, device=device)
     if (folder / EVALUATION).is_file():
         _say(summary(read_evaluation(folder)))
     return folder
@@ -70,22 +72,25 @@ class _Session:
         self.folder, self.config, self.prepared, self.compute = folder, config, prepared, compute
         self.trainer = Trainer.of(config, prepared, compute)
         self.system = self._system()
+        self.writer = BackgroundWriter()
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(
                 f"{folder} was begun on another state of its corpus {config.data.path}: "
                 "bring that state back, choose another folder with --run, or remove this one"
             )
-        if checkpoint:
-            self.trainer.restore(checkpoint)
-            renew_config(folder, config)
-        elif (folder / MODEL).is_file():
+        if not checkpoint and (folder / MODEL).is_file():
             raise RunError(
                 f"{folder} holds a model but no checkpoint to go on from, and training anew would overwrite it: "
                 "choose another folder with --run, or remove this one"
             )
+        create_run(folder, config, prepared.vocabularies)
+        if checkpoint:
+            self.trainer.restore(checkpoint)
+            cut_log(folder, self.trainer.progress.updates)
         else:
-            create_run(folder, config, prepared.vocabularies)
+            # Before there is any model, so that from now on there is always something to go on from.
+            self._write(self._checkpoint(), None)
 
     def _system(self) -> System:
         members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
@@ -113,18 +118,19 @@ class _Session:
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
             disable=None,
         )
-        with StopSignals() as signals, bar:
+        with StopSignals() as signals, bar, self.writer:
             for _ in trainer.steps():
+                self.writer.check()
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.progress.updates
                 if updates % settings.log_every == 0:
                     self._log_training(bar)
                 if updates % settings.validate_every == 0 or trainer.finished():
-                    self._validate(bar)
-                    self._save()
+                    self._save(self._validate(bar))
                 elif signals.received or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
                     self._save()
                 if signals.received:
+                    self.writer.wait()
                     raise Interrupted(signals.received)
 
     def _log_training(self, bar: "tqdm[Any]") -> None:
@@ -134,8 +140,8 @@ class _Session:
             f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
         )
 
-    def _validate(self, bar: "tqdm[Any]") -> None:
-        """Looks at held-out sentences and keeps the model if it is the best so far."""
+    def _validate(self, bar: "tqdm[Any]") -> Validation | None:
+        """Looks at held-out sentences; returns what it found if the model is the best so far."""
         trainer, state = self.trainer, self.trainer.progress
         started = time.perf_counter()
         found = validate(self.system, self.prepared.validation)
@@ -143,7 +149,6 @@ class _Session:
         best = state.best is None or result > state.best
         if best:
             state.best, state.best_update, state.stale = result, state.updates, 0
-            self._keep_model(found)
         else:
             state.stale += 1
         state.seconds += time.perf_counter() - started
@@ -157,27 +162,30 @@ class _Session:
         )
         for pair, output in found.samples:
             bar.write(f"  {shorten(pair.src, 200)}\n    → {shorten(output, 200)}", file=sys.stderr)
+        return found if best else None
 
-    def _keep_model(self, found: Validation) -> None:
-        # Scores of an older model must not stand beside a new one.
-        (self.folder / EVALUATION).unlink(missing_ok=True)
-        facts = {
-            "updates": self.trainer.progress.updates,
-            "validation": found.scores(),
-            "corpus": self.prepared.report,
-        }
-        save_model(self.folder, untied_weights(self.trainer.model), facts)
+    def _save(self, best: Validation | None = None) -> None:
+        """Writes a checkpoint, and the model if it is the best so far, while training goes on."""
+        checkpoint = self._checkpoint()
+        self.writer.start(lambda: self._write(checkpoint, best))
 
-    def _save(self) -> None:
-        checkpoint = self.trainer.checkpoint()
+    def _checkpoint(self) -> Checkpoint:
+        checkpoint = self.trainer.checkpoint().copied()
         checkpoint.progress["corpus"] = self.prepared.report["fingerprint"]
-        save_checkpoint(self.folder, checkpoint)
+        return checkpoint
+
+    def _write(self, checkpoint: Checkpoint, best: Validation | None) -> None:
+        # The model first: what a checkpoint calls the best is then in the folder, whenever a crash comes.
+        if best:
+            # Scores of an older model must not stand beside a new one.
+            (self.folder / EVALUATION).unlink(missing_ok=True)
+            updates = checkpoint.progress["updates"]
+            facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
+            save_model(self.folder, checkpoint.weights(), facts)
+        save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
 
     def _log(self, kind: str, numbers: Mapping[str, Any]) -> None:
-        position = self.trainer.position()
-        line = {"type": kind, **asdict(position), **numbers}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        append_log(self.folder, {"type": kind, **asdict(self.trainer.position()), **numbers})
 
 
 def _refuse_other_recipe(folder: Path, config: Config) -> None:
