@@ -130,8 +130,10 @@ class _Session:
                 elif signals.received or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
                     self._save()
                 if signals.received:
-                    self.writer.wait()
-                    raise Interrupted(signals.received)
+                    break
+            self.writer.wait()
+            if signals.received:
+                raise Interrupted(signals.received)
 
     def _log_training(self, bar: "tqdm[Any]") -> None:
         numbers = self.trainer.read_window()

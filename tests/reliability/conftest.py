@@ -15,7 +15,6 @@ from work import command_killed_at
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     folder = tmp_path_factory.mktemp("reference")
-    folder.chmod(0o755)  # a child that is nobody reads the corpus
     settings = [f"data.directory={folder / 'data'}", *RECIPE]
 
     def arguments(run: Path) -> list[str]:

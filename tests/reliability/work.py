@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from itertools import count
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import torch
 from runs import ending
 
 from seq2seq.cli import main
+from seq2seq.corpus.batching import Batch
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.manifest import check_manifest
 from seq2seq.model.run_folder import load_run, save_model
 from seq2seq.training.checkpoint import Checkpoint, checkpoint_folders, save_checkpoint
+from seq2seq.training.lock import locked
+from seq2seq.training.loop import Trainer
 
 # Bytes on the small disk: enough for the first checkpoints of the training in ``runs``, not for three at once.
 _ROOM = 120_000
@@ -101,11 +105,35 @@ def on_small_disk(folder: Path, run: str, *arguments: str) -> int:
     return 0
 
 
-def without_permission(folder: Path, *arguments: str) -> int:
-    """The command as somebody who may not write into ``folder``; root may always, so that one becomes nobody."""
-    folder.chmod(0o555)
+def save_without_permission(run: Path) -> int:
+    """Saves where only reading is allowed; root may write anywhere, so that one becomes nobody."""
+    run.chmod(0o555)
     if os.getuid() == 0:
         os.setuid(65534)
+    try:
+        save_checkpoint(run, Checkpoint({}, {"updates": 1}), keep=2)
+    except Seq2SeqError as error:
+        print(error)
+    return 2
+
+
+def hold_lock(run: Path) -> int:
+    """Takes a run's lock, says so and waits to be killed."""
+    with locked(run):
+        print("held")
+        time.sleep(600)
+    return 0
+
+
+def train_at_leisure(*arguments: str) -> int:
+    """The command with a pause after every update, so that a signal finds it in the middle."""
+    update = Trainer._update
+
+    def slowly(trainer: Trainer, batches: list[Batch]) -> None:
+        update(trainer, batches)
+        time.sleep(0.1)
+
+    Trainer._update = slowly  # type: ignore[method-assign]
     return main(arguments)
 
 
