@@ -29,9 +29,11 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return Reference(arguments, ending(run), int(words.split()[-1]), time.monotonic() - started)
 
 
-@pytest.fixture(scope="session")
-def chance() -> random.Random:
-    """Other moments every time; RELIABILITY_SEED brings those of a failure back."""
-    seed = int(os.environ.get("RELIABILITY_SEED") or secrets.randbits(32))
-    print(f"RELIABILITY_SEED={seed}")
-    return random.Random(seed)
+_SEED = os.environ.get("RELIABILITY_SEED") or str(secrets.randbits(32))
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Other moments every time; where a test fails it says how to have the same again."""
+    print(f"RELIABILITY_SEED={_SEED}")
+    return random.Random(f"{_SEED} {request.node.name}")

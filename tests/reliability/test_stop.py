@@ -1,4 +1,4 @@
-"""Signals save and stop with the status that others rely on; two trainings never share a folder; equal runs are equal."""
+"""Signals save and stop with a status that others rely on; a folder is one training's; equal commands, equal bits."""
 
 import os
 import signal
@@ -16,11 +16,7 @@ from seq2seq.training.lock import locked
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)],
-    ids=lambda value: str(value),
-)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)])
 def test_a_signal_saves_at_the_next_update(number: int, status: int, reference: Reference, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = reference.arguments(run)
@@ -46,10 +42,8 @@ def test_a_second_training_is_told_of_the_first(tmp_path: Path) -> None:
     while "held" not in child.words():
         assert child.process.is_alive(), child.words()
         time.sleep(0.01)
-    with (
-        pytest.raises(RunError, match=rf"by process {child.process.pid} on {os.uname().nodename}: wait"),
-        locked(tmp_path),
-    ):
+    holder = f"by process {child.process.pid} on {os.uname().nodename}: wait for it"
+    with pytest.raises(RunError, match=holder), locked(tmp_path):
         pass
     child.kill()
     with locked(tmp_path), pytest.raises(RunError, match=f"by process {os.getpid()} "), locked(tmp_path):
