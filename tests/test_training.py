@@ -235,7 +235,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
 def test_as_many_checkpoints_stay_as_are_asked_for(trainer: Callable[..., Trainer], tmp_path: Path) -> None:
     training = trainer()
     (tmp_path / "checkpoints" / "00000001.part").mkdir(parents=True)  # a crash left it
-    for _ in zip(range(4), training.steps()):
+    for _ in zip(range(4), training.steps(), strict=False):
         save_checkpoint(tmp_path, training.checkpoint(), keep=3)
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ["00000002", "00000003", "00000004"]
