@@ -26,7 +26,8 @@ from seq2seq.model import features
 from seq2seq.model.backbone import EfficientNetLite0
 from seq2seq.model.compute import Compute
 from seq2seq.model.features import Pictures
-from seq2seq.model.run_folder import load_run, load_tensors
+from seq2seq.model.run_folder import load_run
+from seq2seq.model.tensor_files import load_tensors
 from seq2seq.recipe import load_recipe
 from seq2seq.training.loop import Trainer
 from seq2seq.training.signals import Interrupted

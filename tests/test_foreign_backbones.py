@@ -13,7 +13,8 @@ from seq2seq.errors import ConfigError
 from seq2seq.model.build import build_backbone, build_model
 from seq2seq.model.foreign_backbones import ForeignBackbone
 from seq2seq.model.image_encoder import ImageEncoder
-from seq2seq.model.run_folder import load_tensors, restore_weights, save_tensors, untied_weights
+from seq2seq.model.run_folder import restore_weights, untied_weights
+from seq2seq.model.tensor_files import load_tensors, save_tensors
 
 IMAGES = torch.rand(2, 3, 224, 224) * 2 - 1
 CHANNELS = 6

@@ -8,7 +8,10 @@ import pytest
 
 import seq2seq
 from seq2seq.errors import RunError
-from seq2seq.model.run_folder import check_manifest, load_run, save_tensors, write_durably
+from seq2seq.model.durable import write_durably
+from seq2seq.model.manifest import check_manifest
+from seq2seq.model.run_folder import load_run
+from seq2seq.model.tensor_files import save_tensors
 
 
 @pytest.fixture
@@ -88,9 +91,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(RunError, match="the disk is full"):
         write_durably(path, b"new")
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(RunError, match="the disk is full"):
         save_tensors(path, {})
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

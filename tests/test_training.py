@@ -15,11 +15,14 @@ from seq2seq.config import TrainingConfig
 from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.model.compute import Compute
-from seq2seq.model.run_folder import load_run, load_tensors
+from seq2seq.model.run_folder import load_run
+from seq2seq.model.tensor_files import load_tensors
 from seq2seq.recipe import load_recipe
-from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.training.log import Log, cut_log
 from seq2seq.training.loop import Trainer
 from seq2seq.training.objective import cross_entropy
+from seq2seq.training.schedule import Position
 from seq2seq.training.signals import Interrupted, StopSignals
 from seq2seq.training.train import train
 
@@ -218,7 +221,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     steps = training.steps()
     for _ in range(3):
         next(steps)
-        save_checkpoint(tmp_path, training.checkpoint())
+        save_checkpoint(tmp_path, training.checkpoint(), keep=2)
     folders = sorted((tmp_path / "checkpoints").iterdir())
     assert [folder.name for folder in folders] == ["00000002", "00000003"]
     content = bytearray((folders[1] / "tensors.safetensors").read_bytes())
@@ -228,6 +231,72 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert checkpoint is not None
     assert checkpoint.progress["updates"] == 2
     assert "00000003/tensors.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_as_many_checkpoints_stay_as_are_asked_for(trainer: Callable[..., Trainer], tmp_path: Path) -> None:
+    training = trainer()
+    (tmp_path / "checkpoints" / "00000001.part").mkdir(parents=True)  # a crash left it
+    for _ in zip(range(4), training.steps(), strict=False):
+        save_checkpoint(tmp_path, training.checkpoint(), keep=3)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["00000002", "00000003", "00000004"]
+
+
+def test_what_cannot_be_saved_stops_training(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(run: Path, checkpoint: Checkpoint, keep: int) -> None:
+        save_checkpoint(run, checkpoint, keep)
+        if checkpoint.progress["updates"]:
+            raise RunError("no room")
+
+    monkeypatch.setattr("seq2seq.training.session.save_checkpoint", refuse)
+    with pytest.raises(RunError, match="no room"):
+        train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    assert load_checkpoint(tmp_path / "run").progress["updates"] in (10, 20)
+
+
+def test_a_copied_checkpoint_stays_as_it_is_while_training_goes_on(trainer: Callable[..., Trainer]) -> None:
+    training = trainer()
+    steps = training.steps()
+    next(steps)
+    live, copied = training.checkpoint(), training.checkpoint().copied()
+    before = {name: tensor.clone() for name, tensor in copied.tensors.items()}
+    next(steps)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in copied.tensors.items())
+    assert not all(torch.equal(tensor, before[name]) for name, tensor in live.tensors.items())
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
+    log = Log(tmp_path, tensorboard=False)
+    for updates in (2, 4, 6):
+        log.add("training", Position(updates=updates), {})
+    whole = (tmp_path / "log.jsonl").read_bytes()
+    cut_log(tmp_path, 6)
+    assert (tmp_path / "log.jsonl").read_bytes() == whole
+    (tmp_path / "log.jsonl").write_bytes(whole + b'{"type": "training", "upd')
+    cut_log(tmp_path, 4)
+    assert (tmp_path / "log.jsonl").read_bytes().splitlines() == whole.splitlines()[:2]
+
+
+def test_what_was_damaged_beside_the_model_is_made_anew(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    whole = {name: (run / name).read_bytes() for name in ("subword.joint.model", "evaluation.json")}
+    for name in whole:
+        (run / name).write_bytes(b"\x00" + whole[name][1:])
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert load_run(run).vocabularies.src.model == whole["subword.joint.model"]
+    assert (
+        json.loads((run / "evaluation.json").read_bytes())["weights"] == json.loads(whole["evaluation.json"])["weights"]
+    )
+
+
+def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    found = json.loads((run / "evaluation.json").read_bytes())
+    (run / "evaluation.json").write_text(json.dumps(found | {"weights": "0" * 64, "beam": 99}), encoding="utf-8")
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert json.loads((run / "evaluation.json").read_bytes())["beam"] == found["beam"]
 
 
 def test_a_second_signal_is_not_held_back() -> None:

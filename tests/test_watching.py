@@ -15,7 +15,7 @@ import pytest
 from seq2seq.cli import main
 from seq2seq.config import TrainingConfig
 from seq2seq.recipe import load_recipe, to_toml
-from seq2seq.training.log import LOG, Log, read_log
+from seq2seq.training.log import LOG, Log, cut_log, read_log
 from seq2seq.training.loop import Trainer
 from seq2seq.training.plot import plot
 from seq2seq.training.schedule import Position, in_words, minutes_left
@@ -47,6 +47,7 @@ def test_what_a_checkpoint_takes_back_is_read_once(run: Path, log: Log) -> None:
         log.add("training", at(updates), TRAINING)
     log.add("validation", at(30), VALIDATION)
     log.add("training", at(40), TRAINING)
+    cut_log(run, 30)
     log.add("start", at(30), {})
     log.add("training", at(40), TRAINING | {"loss": 1.0})
     entries = read_log(run)
@@ -72,6 +73,7 @@ def test_lines_that_cannot_be_read_are_left_out_and_harm_no_other(run: Path, log
     with (run / LOG).open("ab") as stream:
         stream.write(junk)
     assert [entry.position for entry in read_log(run)] == [at(10)]
+    cut_log(run, 10)
     log.add("training", at(20), TRAINING)
     assert [entry.position for entry in read_log(run)] == [at(10), at(20)]
     assert "20 updates" in status(run)

@@ -41,6 +41,8 @@ class TrainingConfig:
     """Stop after this many validations without a better one; 0: never."""
     checkpoint_every: int = 0
     """Updates between two checkpoints besides those of validations; 0: no others."""
+    keep_checkpoints: int = 2
+    """The newest so many stay; the best weights are the run's model, whatever becomes of their checkpoint."""
     log_every: int = 50
     finetune_from: int = 0
     """First epoch, counted from 1, in which the backbone of an image encoder learns too, from pictures that are
@@ -68,6 +70,7 @@ _RANGES: Ranges = {
     "validate_every": (1, float("inf")),
     "patience": (0, float("inf")),
     "checkpoint_every": (0, float("inf")),
+    "keep_checkpoints": (1, float("inf")),
     "log_every": (1, float("inf")),
     "finetune_from": (0, float("inf")),
     "finetune_learning_rate": (0, 100),

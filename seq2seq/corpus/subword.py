@@ -239,15 +239,16 @@ class Vocabularies:
         """Whether both sides share one vocabulary."""
         return self.src is self.tgt
 
-    def save(self, folder: Path) -> list[Path]:
-        """Writes ``subword.joint.model``, or ``subword.src.model`` and ``subword.tgt.model``."""
+    def files(self) -> dict[str, bytes]:
+        """Contents of ``subword.joint.model``, or of ``subword.src.model`` and ``subword.tgt.model``."""
         sides = {"joint": self.src} if self.joint else {"src": self.src, "tgt": self.tgt}
-        paths = []
-        for side, subword in sides.items():
-            path = folder / f"subword.{side}.model"
-            path.write_bytes(subword.model)
-            paths.append(path)
-        return paths
+        return {f"subword.{side}.model": subword.model for side, subword in sides.items()}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Writes its files."""
+        for name, content in self.files().items():
+            (folder / name).write_bytes(content)
+        return [folder / name for name in self.files()]
 
     @classmethod
     def load(cls, folder: Path, config: SubwordConfig) -> "Vocabularies":

@@ -18,14 +18,16 @@ from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.system import System
 from seq2seq.decoding.translator import Translator
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, RunError
 from seq2seq.evaluation.caption_metrics import caption_scores
 from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
 from seq2seq.evaluation.model_card import model_card
 from seq2seq.evaluation.picture_page import PAGE, picture_page
 from seq2seq.evaluation.retrieval import prefers_own_targets
+from seq2seq.model.durable import write_durably
 from seq2seq.model.features import Pictures
-from seq2seq.model.run_folder import check_manifest, read_config, write_durably
+from seq2seq.model.manifest import check_manifest
+from seq2seq.model.run_folder import MODEL, read_config
 
 EVALUATION = "evaluation.json"
 # Sentences translated between two steps of the progress bar.
@@ -46,6 +48,8 @@ class Evaluation:
     bleu: Score
     chrf: Score
     ter: Score
+    weights: str
+    """SHA-256 of the model's file."""
     captions: dict[str, Any] | None = None
     """What captioning papers report: ``bleu1`` to ``bleu4`` (0 to 100), ``cider_d`` (0 to 10) and their signature;
     ``prefers_own`` as :func:`seq2seq.evaluation.retrieval.prefers_own_targets` gives it."""
@@ -80,9 +84,10 @@ def evaluate(
     config = read_config(folder)
     if config.data.of_pictures and files:
         raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
+    manifest = check_manifest(folder)
     options = options or config.decoding
     name = str(files[0]) if files else split
-    pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, split)
+    pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
     kind: type[Translator] | type[Captioner] = Captioner if config.data.of_pictures else Translator
@@ -103,13 +108,17 @@ def evaluate(
         seconds=seconds,
         exact_match=exact_match(texts, references),
         **corpus_scores(texts, references),
+        weights=manifest["files"][MODEL]["sha256"],
         captions=_caption_scores(system, sources, references, texts) if pictures else None,
     )
     found = list(zip(sources, references, outputs, strict=True))
-    content = _write_scores(folder, evaluation, config, found)
+    content = asdict(evaluation)
+    _write_card(folder, config, content, found)
     if pictures and isinstance(system, Captioner):
         title = folder.resolve().name
         _write(folder / PAGE, picture_page(title, content, system, pictures.pixels, found))
+    # Last: where it is, the others are.
+    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
     return evaluation
 
 
@@ -129,9 +138,25 @@ def _caption_scores(
 
 
 def read_evaluation(run: Path) -> dict[str, Any]:
-    """What :func:`evaluate` wrote."""
-    content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
+    """What :func:`evaluate` wrote.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run / EVALUATION} cannot be read ({error}): make it anew with seq2seq evaluate") from None
     return content
+
+
+def is_evaluated(run: Path) -> bool:
+    """Whether scores of the model that is in the run now are there."""
+    try:
+        content = read_evaluation(run)
+    except RunError:
+        return False
+    return bool(content.get("weights") == check_manifest(run)["files"][MODEL]["sha256"])
 
 
 def summary(evaluation: dict[str, Any]) -> str:
@@ -149,9 +174,9 @@ def summary(evaluation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _split_pairs(run: Path, config: Config, split: str) -> list[Pair]:
+def _split_pairs(run: Path, config: Config, manifest: dict[str, Any], split: str) -> list[Pair]:
     prepared = prepare(config)
-    if prepared.report["fingerprint"] != check_manifest(run)["corpus"]["fingerprint"]:
+    if prepared.report["fingerprint"] != manifest["corpus"]["fingerprint"]:
         raise CorpusError(
             f"{config.data.path} is not as it was when {run} was trained, so sentences it learned from could be "
             "among those to test on: bring the corpus back, or name files with --src and --ref"
@@ -159,15 +184,12 @@ def _split_pairs(run: Path, config: Config, split: str) -> list[Pair]:
     return prepared.validation if split == "validation" else prepared.test
 
 
-def _write_scores(
-    folder: Path, evaluation: Evaluation, config: Config, found: Sequence[tuple[str, Sequence[str], Translation]]
-) -> dict[str, Any]:
-    content = asdict(evaluation)
-    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
+def _write_card(
+    folder: Path, config: Config, content: dict[str, Any], found: Sequence[tuple[str, Sequence[str], Translation]]
+) -> None:
     pairs = [Pair(source, references[0]) for source, references, _ in found]
     outputs = [output.text for _, _, output in found]
     _write(folder / "README.md", model_card(folder.name, config, content, pairs, outputs))
-    return content
 
 
 def _write(path: Path, content: str) -> None:

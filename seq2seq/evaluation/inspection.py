@@ -20,9 +20,9 @@ from seq2seq.errors import Seq2SeqError
 from seq2seq.evaluation.heatmap import Panel, draw, draw_scale, round_limit
 from seq2seq.evaluation.page import render
 from seq2seq.model.cells import FusedCell
+from seq2seq.model.durable import write_durably
 from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.recurrent import BidirectionalLayer, Cell
-from seq2seq.model.run_folder import write_durably
 from seq2seq.model.step_cells import StepCell
 
 PAGE = "inspect.html"

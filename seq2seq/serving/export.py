@@ -13,7 +13,8 @@ from typing import Any
 from seq2seq.corpus.package_index import file_sha256
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.errors import Seq2SeqError
-from seq2seq.model.run_folder import CONFIG, MANIFEST, LoadedRun, load_run
+from seq2seq.model.manifest import MANIFEST
+from seq2seq.model.run_folder import CONFIG, LoadedRun, load_run
 from seq2seq.serving.graphs import NEXT
 from seq2seq.serving.onnx_files import write_graphs
 from seq2seq.serving.parity import largest_difference

@@ -7,7 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from seq2seq.errors import RunError
-from seq2seq.model.run_folder import MODEL, LoadedRun, check_manifest, create_run, load_run, load_tensors, save_model
+from seq2seq.model.manifest import check_manifest, given_facts
+from seq2seq.model.run_folder import MODEL, LoadedRun, create_run, load_run, save_model
+from seq2seq.model.tensor_files import load_tensors
 from seq2seq.training.checkpoint import TENSORS, checkpoint_folders
 
 
@@ -50,9 +52,8 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
         name: (sum(member.tensors[name].double() for member in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
         for name, tensor in members[0].tensors.items()
     }
-    facts = {key: value for key, value in first.manifest.items() if key not in ("files", "versions")}
     create_run(out, first.config, first.vocabularies)
-    save_model(out, mean, {**facts, "average_of": [str(member.path) for member in members]})
+    save_model(out, mean, {**given_facts(first.manifest), "average_of": [str(member.path) for member in members]})
     return out
 
 

@@ -5,7 +5,6 @@ under another name and renamed when it is whole, so a crash leaves the one befor
 """
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -17,17 +16,11 @@ import torch
 from torch import Tensor
 
 from seq2seq.errors import RunError
-from seq2seq.model.run_folder import (
-    check_manifest,
-    load_tensors,
-    save_tensors,
-    sync_folder,
-    write_durably,
-    write_manifest,
-)
+from seq2seq.model.durable import explained, publish, write_durably
+from seq2seq.model.manifest import check_manifest, write_manifest
+from seq2seq.model.tensor_files import load_tensors, save_tensors
 
 TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
-_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +30,46 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     progress: dict[str, Any]
 
+    def copied(self) -> "Checkpoint":
+        """The same in host memory, where training no longer changes it."""
+        return Checkpoint({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.progress)
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint and removes all but the newest two.
+    def weights(self) -> dict[str, Tensor]:
+        """The model's part, as :func:`seq2seq.model.run_folder.untied_weights` names it."""
+        return {name[6:]: tensor for name, tensor in self.tensors.items() if name.startswith("model.")}
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
+    """Writes a checkpoint and removes all but the newest ``keep``.
 
     Raises:
         RunError: it cannot be written; those before it are whole.
     """
     folder = _folder(run) / f"{checkpoint.progress['updates']:08d}"
     scratch = folder.with_name(f"{folder.name}.part")
-    try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        save_tensors(scratch / TENSORS, checkpoint.tensors)
-        write_durably(scratch / _PROGRESS, json.dumps(checkpoint.progress, indent=2).encode())
-        write_manifest(scratch, [TENSORS, _PROGRESS], {})
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(scratch, folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error}; the checkpoint before it is whole") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    # One with a higher number is damaged, or this would not be the newest.
+    with explained(folder):
+        try:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            save_tensors(scratch / TENSORS, checkpoint.tensors)
+            write_durably(scratch / _PROGRESS, json.dumps(checkpoint.progress, indent=2).encode())
+            write_manifest(scratch, [TENSORS, _PROGRESS], {})
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been gone on from
+            publish(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        _remove_others(run, folder, keep)
+
+
+def _remove_others(run: Path, newest: Path, keep: int) -> None:
+    """Leaves the newest checkpoints; what a crash left half written goes too."""
     folders = checkpoint_folders(run)
-    place = folders.index(folder)
-    for other in (*folders[:place], *folders[place + _KEPT :]):
-        shutil.rmtree(other)
+    # One with a higher number is damaged, or this would not be the newest.
+    place = folders.index(newest)
+    kept = folders[place : place + keep]
+    for other in _folder(run).iterdir():
+        if other not in kept and (other in folders or other.suffix == ".part"):
+            shutil.rmtree(other)
 
 
 def has_checkpoints(run: Path) -> bool:

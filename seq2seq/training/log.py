@@ -4,7 +4,6 @@ Nothing here needs torch, so that reading a log is quick; TensorBoard, an extra,
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from seq2seq.errors import ConfigError
+from seq2seq.model.durable import explained, write_durably
 from seq2seq.training.schedule import Position
 
 LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
@@ -61,10 +61,8 @@ class Log:
     def add(self, kind: str, position: Position, numbers: Mapping[str, Any]) -> None:
         """Writes one entry; the first one of a training is its ``start``."""
         line = {"type": kind, "time": round(time.time(), 1), **asdict(position), **numbers}
-        with self._path.open("a+b") as log:
-            # A line that was cut short by a crash stays alone.
-            torn = log.tell() and (log.seek(-1, os.SEEK_END), log.read(1))[1] != b"\n"
-            log.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
+        with explained(self._path), self._path.open("ab") as log:
+            log.write(json.dumps(line).encode() + b"\n")
         if self._boards:
             self._draw(kind, position.updates, numbers)
 
@@ -76,6 +74,25 @@ class Log:
             if type(value) in (int, float):
                 self._board.add_scalar(f"{kind}/{name}", value, updates)
         self._board.flush()
+
+
+def cut_log(folder: Path, updates: int) -> None:
+    """Takes away what came after a checkpoint that training goes back to, since it will come again.
+
+    A line that a crash left half written goes too.
+    """
+    path = folder / LOG
+    whole = path.read_bytes() if path.is_file() else b""
+    kept = b"".join(line for line in whole.splitlines(keepends=True) if _belongs(line, updates))
+    if kept != whole:
+        write_durably(path, kept)
+
+
+def _belongs(line: bytes, updates: int) -> bool:
+    try:
+        return line.endswith(b"\n") and json.loads(line)["updates"] <= updates
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def summary_writer() -> Any:
@@ -94,23 +111,13 @@ def summary_writer() -> Any:
 
 
 def read_log(folder: Path) -> list[Entry]:
-    """The entries of a run's log in the order of their updates, each once; none where there is no log.
+    """The entries of a run's log; none where there is no log.
 
-    Where training went back to a checkpoint, what it had logged after that counts no more. Lines that cannot be
-    read, as one that is being written, are left out.
+    Where a training was killed and has not gone on yet, they may reach beyond its newest checkpoint. What cannot be
+    read, as a line that is being written, is left out.
     """
     path = folder / LOG
-    if not path.is_file():
-        return []
-    entries: list[Entry] = []
-    for entry in _entries(path):
-        same: list[Entry] = []
-        while entries and entries[-1].position.updates >= entry.position.updates:
-            earlier = entries.pop()
-            if earlier.position.updates == entry.position.updates and earlier.kind != entry.kind:
-                same.insert(0, earlier)
-        entries += [*same, entry]
-    return entries
+    return list(_entries(path)) if path.is_file() else []
 
 
 def _entries(path: Path) -> Iterator[Entry]:

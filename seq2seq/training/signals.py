@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, noted when they come and acted upon between two updates."""
+"""SIGINT, SIGTERM and SIGUSR1, noted when they come and acted upon between two updates."""
 
 import signal
 import threading
@@ -11,11 +11,12 @@ class Interrupted(Exception):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; the same command goes on from here")
-        self.exit_code = 128 + number
+        # A cluster that is about to take the machine away sends SIGUSR1; a job that then ends well is queued again.
+        self.exit_code = 0 if number == signal.SIGUSR1 else 128 + number
 
 
 class StopSignals:
-    """Context in which the first SIGINT or SIGTERM is only noted; a second one acts as always."""
+    """Context in which the first SIGINT, SIGTERM or SIGUSR1 is only noted; a second one acts as always."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -24,7 +25,7 @@ class StopSignals:
     def __enter__(self) -> Self:
         # Python lets only the main thread set handlers; in others signals stay the program's own affair.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -1,23 +1,25 @@
 """Training from a recipe to an evaluated run folder, resumed where an earlier call stopped."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.evaluation.evaluate import EVALUATION, evaluate, read_evaluation, summary
+from seq2seq.evaluation.evaluate import EVALUATION, evaluate, is_evaluated, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG
 from seq2seq.recipe import load_recipe
 from seq2seq.training.checkpoint import has_checkpoints
 from seq2seq.training.distributed import World
+from seq2seq.training.lock import locked
 from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.session import Session, say
 
-# Settings that may change when training goes on: they only say when to stop and what to print.
-_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every"}
+# Settings that may change when training goes on: they only say when to stop, what to print and what to keep.
+_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints"}
 
 
 def train(
@@ -42,22 +44,22 @@ def train(
 
     Raises:
         Seq2SeqError: settings, data or a run folder that cannot be used.
-        Interrupted: SIGINT or SIGTERM came; the same call goes on from there.
+        Interrupted: SIGINT, SIGTERM or SIGUSR1 came; the same call goes on from there.
     """
     folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
     if tensorboard:
         summary_writer()  # rather now than after an hour of preparation
-    with World.join(device) as world:
-        config = world.told(lambda: _settings(recipe, overrides, folder))
-        compute = Compute.pick(world.device, config.training.precision)
-        tune_process(compute)
-        prepared = world.in_turn(lambda: prepare(config))
-        Session(folder, config, prepared, compute, world, Log(folder, tensorboard=tensorboard)).run()
-    if not world.leads:
-        return folder
-    if prepared.test and not (folder / EVALUATION).is_file():
-        evaluate(folder, device=world.device)
-    if (folder / EVALUATION).is_file():
+    with ExitStack() as held:
+        with World.join(device) as world:
+            config = world.told(lambda: _settings(recipe, overrides, folder))
+            compute = Compute.pick(world.device, config.training.precision)
+            tune_process(compute)
+            prepared = world.in_turn(lambda: prepare(config))
+            world.told(lambda: held.enter_context(locked(folder)))
+            Session(folder, config, prepared, compute, world, Log(folder, tensorboard=tensorboard)).run()
+        if world.leads and prepared.test and not is_evaluated(folder):
+            evaluate(folder, device=world.device)
+    if world.leads and (folder / EVALUATION).is_file():
         say(summary(read_evaluation(folder)))
     return folder
 

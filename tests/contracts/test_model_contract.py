@@ -12,8 +12,9 @@ from seq2seq.decoding.hypothesis import Ranking
 from seq2seq.decoding.rules import Rules
 from seq2seq.model.build import build_model
 from seq2seq.model.image_encoder import ImageEncoder
-from seq2seq.model.run_folder import load_tensors, restore_weights, save_tensors, untied_weights
+from seq2seq.model.run_folder import restore_weights, untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.model.tensor_files import load_tensors, save_tensors
 from seq2seq.training.objective import cross_entropy
 
 # With their end marks 6, 2 and 5 tokens: the last is no multiple of the pool, so padding lies inside a window.
