@@ -106,15 +106,15 @@ class Session:
         if trainer.finished():
             self._say(f"{self.folder} is trained already ({trainer.progress.updates} updates)")
             return
-        self._announce()
         bar = tqdm(
             total=100,
             initial=100 * progress(trainer.position(), settings),
             bar_format="{l_bar}{bar}| {elapsed}{postfix}",
             disable=None if self.world.leads else True,
         )
-        began = trainer.position()
         with StopSignals() as signals, bar, self.log, self.writer:
+            began = trainer.position()
+            self._announce(bar)
             for _ in trainer.steps(lambda: signals.received):
                 self.writer.check()
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
@@ -132,7 +132,7 @@ class Session:
             if trainer.stop:
                 raise Interrupted(trainer.stop)
 
-    def _announce(self) -> None:
+    def _announce(self, bar: "tqdm[Any]") -> None:
         if not self.world.leads:
             return
         trainer = self.trainer
@@ -140,9 +140,10 @@ class Session:
         verb = f"going on from update {trainer.progress.updates}" if trainer.progress.updates else "training"
         several = f"{self.world.size} processes, " if self.world.size > 1 else ""
         padding = trainer.order.padding_share(trainer.progress.epoch)
-        say(
+        bar.write(
             f"{verb}: {size / 1e6:.1f} M parameters, {several}{self.compute.device} in {self.compute.precision}, "
-            f"padding {padding:.1%}; Ctrl-C saves and stops"
+            f"padding {padding:.1%}; Ctrl-C saves and stops",
+            file=sys.stderr,
         )
         facts = {"device": str(self.compute.device), "precision": self.compute.precision, "processes": self.world.size}
         self.log.add("start", trainer.position(), facts)
