@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["seq2seq.cli", "seq2seq.training.train", "datasets"])
+# The last is what torch imports when a model is first built or trained, and takes as long as all the others.
+_SERVER.set_forkserver_preload(["seq2seq.cli", "seq2seq.training.train", "datasets", "torch._dynamo"])
 _PATIENCE = 120  # seconds after which a child hangs
 
 
