@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +30,22 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def start(overrides: list[str]) -> Callable[..., subprocess.Popen[str]]:
+def start(overrides: list[str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
     def launch(run: Path, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
         # Without "--" torchrun takes --run for its own --run-path.
         command += ["-m", "--", "seq2seq", "train", "reverse-digits", "--device", "cpu", "--run", str(run)]
         command += [word for setting in overrides for word in ("--set", setting)]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
+        return started[-1]
 
-    return launch
+    yield launch
+    for process in started:  # one that a failed test has left; torchrun takes its processes with it
+        with process:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def whole(start: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=300)[1]
+    said = process.communicate(timeout=600)[1]
     assert process.returncode == 0, said
     return said
 
@@ -94,7 +101,7 @@ def test_a_signal_to_all_saves_and_stops(
     launcher = start(tmp_path / "run")
     until_saved(tmp_path / "run", launcher, 20)
     launcher.send_signal(signal.SIGTERM)
-    said = launcher.communicate(timeout=60)[1]
+    said = launcher.communicate(timeout=120)[1]
     assert said.count("seq2seq: stopped by SIGTERM") == 1
     newest = max((tmp_path / "run" / "checkpoints").iterdir())
     assert int(newest.name) < LAST
