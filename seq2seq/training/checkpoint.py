@@ -58,18 +58,17 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
             publish(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        _remove_others(run, folder, keep)
+        for later in checkpoint_folders(run):
+            if later.name > folder.name:  # it is damaged, or it would have been gone on from
+                shutil.rmtree(later)
+        tidy_checkpoints(run, checkpoint.progress["updates"], keep)
 
 
-def _remove_others(run: Path, newest: Path, keep: int) -> None:
-    """Leaves the newest checkpoints; what a crash left half written goes too."""
-    folders = checkpoint_folders(run)
-    # One with a higher number is damaged, or this would not be the newest.
-    place = folders.index(newest)
-    kept = folders[place : place + keep]
-    for other in _folder(run).iterdir():
-        if other not in kept and (other in folders or other.suffix == ".part"):
-            shutil.rmtree(other)
+def tidy_checkpoints(run: Path, updates: int, keep: int) -> None:
+    """Removes all but ``keep`` checkpoints up to so many updates, and what a crash left half written or removed."""
+    earlier = [folder for folder in checkpoint_folders(run) if int(folder.name) <= updates]
+    for other in (*earlier[keep:], *_folder(run).glob("*.part")):
+        shutil.rmtree(other)
 
 
 def has_checkpoints(run: Path) -> bool:

@@ -17,7 +17,7 @@ from seq2seq.errors import RunError
 from seq2seq.evaluation.evaluate import EVALUATION
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import MODEL, create_run, save_model
-from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.loop import Trainer
@@ -88,6 +88,7 @@ class Session:
             self._write(self._checkpoint(), None)
             return None
         cut_log(folder, checkpoint.progress["updates"])
+        tidy_checkpoints(folder, checkpoint.progress["updates"], config.training.keep_checkpoints)
         before, now = checkpoint.progress.pop("processes"), self.world.size
         if before != now:
             say(

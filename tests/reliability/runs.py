@@ -40,6 +40,7 @@ def ending(run: Path) -> dict[str, Any]:
         "manifest": check_manifest(run),
         "state": check_manifest(newest)["files"]["tensors.safetensors"],
         "evaluation": {key: value for key, value in evaluation.items() if key not in clock},
-        # Means of the window that a stop cuts in two differ; what is told of, and what was found, do not.
-        "log": [(line["type"], line["updates"], line.get("bleu")) for line in log],
+        # Means of the window that a stop cuts in two differ, and so does how often training was started; what is told
+        # of, and what was found, do not.
+        "log": [(line["type"], line["updates"], line.get("bleu")) for line in log if line["type"] != "start"],
     }

@@ -13,6 +13,7 @@ from work import hold_lock, seq2seq, train_at_leisure
 from seq2seq.errors import RunError
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint
 from seq2seq.training.lock import locked
+from seq2seq.training.log import read_log
 
 
 @pytest.mark.slow
@@ -21,7 +22,7 @@ def test_a_signal_saves_at_the_next_update(number: int, status: int, reference: 
     run = tmp_path / "run"
     command = reference.arguments(run)
     child = Child(train_at_leisure, *command)
-    while not (run / "log.jsonl").is_file():  # an update or two are done
+    while not any(entry.kind == "training" for entry in read_log(run)):  # an update or two are done
         assert child.process.is_alive(), child.words()
         time.sleep(0.01)
     assert child.process.pid
