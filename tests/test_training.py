@@ -158,6 +158,19 @@ def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
     return make
 
 
+def test_a_mean_over_sentences_has_a_larger_gradient(trainer: Callable[..., Trainer]) -> None:
+    moved, tokens = {}, {}
+    for mean in ("tokens", "sentences"):
+        torch.manual_seed(1)
+        training = trainer(loss_mean=mean, optimizer="sgd", learning_rate=0.01, clip_norm=0, batch_sentences=20)
+        before = torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()])
+        next(training.steps())
+        after = torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()])
+        moved[mean], tokens[mean] = after - before, int(training.window.tokens)
+    assert tokens["tokens"] == tokens["sentences"] > 20
+    torch.testing.assert_close(moved["sentences"], moved["tokens"] * tokens["tokens"] / 20, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_changes_no_weight(

@@ -28,6 +28,9 @@ class TrainingConfig:
     """Sentences in a batch, instead of tokens; 0: by tokens."""
     accumulate: int = 1
     """Batches whose gradients make one update; of each process, if there are several."""
+    loss_mean: Literal["tokens", "sentences"] = "tokens"
+    """What the loss of an update is the mean over: target tokens, or sentences as in Sutskever et al. 2014, §3.4. The
+    latter's gradient is as many times larger as a sentence has tokens, which learning_rate and clip_norm must know."""
     clip_norm: float = 1.0
     """The gradient's norm is scaled down to this; 0: never."""
     label_smoothing: float = 0.1

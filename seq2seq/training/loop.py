@@ -154,15 +154,15 @@ class Trainer:
         self._spent += seconds
         self._agree()
 
-    def _agree(self, tokens: int = 0) -> int:
-        """Tells the others all that has to be the same everywhere, in one message; the tokens of all."""
-        said = self.world.gather([tokens, self._asked(), self.progress.too_large, self._spent])
-        counts, signals, sizes, seconds = zip(*said, strict=True)
+    def _agree(self, tokens: int = 0, sentences: int = 0) -> tuple[int, int]:
+        """Tells the others all that has to be the same everywhere, in one message; the tokens and sentences of all."""
+        said = self.world.gather([tokens, sentences, self._asked(), self.progress.too_large, self._spent])
+        tokens_of, sentences_of, signals, sizes, seconds = zip(*said, strict=True)
         self.stop = int(max(signals))
         self.progress.too_large = int(min(filter(None, sizes), default=0))
         self.progress.seconds += seconds[0]
         self._spent = 0.0
-        return int(sum(counts))
+        return int(sum(tokens_of)), int(sum(sentences_of))
 
     def _batches(self) -> Iterator[Callable[[], Batch]]:
         """Batches without end, from where the progress says, which moves on with them; each is made when called."""
@@ -183,13 +183,16 @@ class Trainer:
         return collate_pictures(self.pictures.look(names, pixels=pixels, chance=chance), targets)
 
     def _update(self, batches: list[Batch]) -> None:
-        """One optimiser step on the mean loss per token of some batches, those of all processes."""
-        tokens = self._agree(sum(int((batch.tgt_out != PAD).sum()) for batch in batches))
+        """One optimiser step on the mean loss of some batches, those of all processes."""
+        tokens, sentences = self._agree(
+            sum(int((batch.tgt_out != PAD).sum()) for batch in batches), sum(len(batch.tgt_out) for batch in batches)
+        )
+        count = sentences if self.config.loss_mean == "sentences" else tokens
         position = self.position()
         rates = learning_rate(position, self.config), finetune_rate(position, self.config)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):  # few models have a backbone
             group["lr"] = rate
-        nll = self._gradient([batch.to(self.compute.device) for batch in batches], tokens)
+        nll = self._gradient([batch.to(self.compute.device) for batch in batches], count)
         self.world.sum_gradients(self.model.parameters())
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
@@ -198,7 +201,7 @@ class Trainer:
         self.progress.updates += 1
         self.window.add(nll, tokens, norm, bad)
 
-    def _gradient(self, batches: list[Batch], tokens: int) -> Tensor:
+    def _gradient(self, batches: list[Batch], count: int) -> Tensor:
         """Leaves the gradient of these batches' part in the mean; returns their summed negative log-likelihood.
 
         Where memory runs out, all of it is done again in smaller pieces, for half a gradient may have been added.
@@ -213,7 +216,7 @@ class Trainer:
                 for place, batch in enumerate(batches):
                     self._seed(place)
                     for piece in pieces(batch, self.progress.too_large):
-                        nll = nll + self._learn(piece, tokens)
+                        nll = nll + self._learn(piece, count)
                 return nll
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -221,14 +224,14 @@ class Trainer:
             # Only here, where the error is gone, the tensors of the attempt are gone too.
             self.progress.too_large = give_way(piece, self.progress.too_large)
 
-    def _learn(self, batch: Batch, tokens: int) -> Tensor:
+    def _learn(self, batch: Batch, count: int) -> Tensor:
         """Adds a batch's part to the gradient."""
         with self.compute.autocast():
             features = self.model(batch)
             loss = cross_entropy(
                 features, self.model.decoder.output, batch.tgt_out, smoothing=self.config.label_smoothing
             )
-        self.scaler.scale(loss.smoothed / tokens).backward()
+        self.scaler.scale(loss.smoothed / count).backward()
         return loss.nll
 
     def _seed(self, place: int) -> None:
