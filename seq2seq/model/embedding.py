@@ -27,6 +27,11 @@ class Embedding(nn.Embedding):
         self.scale = scale
         self.word_dropout = nn.Dropout1d(word_dropout)
 
+    def reset_parameters(self) -> None:
+        """Draws the table, unless it has no storage: for that torch would import its compiler, which takes seconds."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (B, T) to vectors (B, T, E)."""
         embedded: Tensor = self.word_dropout(functional.embedding(tokens, self.weight) * self.scale)

@@ -21,7 +21,7 @@ def initialise(model: nn.Module, config: ModelConfig) -> None:
                 nn.init.zeros_(module.bias)
     # Last, because a tied output layer shares an embedding's table.
     for module in model.modules():
-        if isinstance(module, Embedding):
+        if isinstance(module, Embedding) and not module.weight.is_meta:
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
     if config.initialisation == "uniform":
         _initialise_uniform(model)
