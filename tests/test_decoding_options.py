@@ -11,8 +11,9 @@ import torch
 import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig
 from seq2seq.corpus.subword import UNK
+from seq2seq.decoding.demands import Demands, holds
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
-from seq2seq.decoding.outputs import Demands, coverage_penalty, fill_unknown, holds
+from seq2seq.decoding.outputs import coverage_penalty, fill_unknown
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
 from seq2seq.decoding.system import Member
 from seq2seq.decoding.translator import Translator
