@@ -27,11 +27,11 @@ SHORTAGES = [
 
 @pytest.fixture
 def translator(digits_run: Path) -> Iterator[Translator]:
-    memory._say_once.cache_clear()
+    memory.say_once.cache_clear()
     translator = seq2seq.load(digits_run, device="cpu")
     translator.model.double()
     yield translator
-    memory._say_once.cache_clear()
+    memory.say_once.cache_clear()
 
 
 @pytest.fixture

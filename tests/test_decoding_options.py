@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig
 from seq2seq.corpus.subword import UNK
-from seq2seq.decoding.mbr import expected_utilities, weights_of_list
-from seq2seq.decoding.outputs import Demands, coverage_penalty, fill_unknown, holds
+from seq2seq.decoding.demands import Demands, holds
+from seq2seq.decoding.ensemble import combine
+from seq2seq.decoding.mbr import Utility, expected_utilities, weights_of_list
+from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, least_risk, seed_of
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
 from seq2seq.decoding.system import Member
 from seq2seq.decoding.translator import Translator
@@ -123,6 +129,17 @@ def test_an_ensemble_is_the_mean_of_its_members(make: Callable[..., Translator])
     assert torch.allclose(token_log_probs(both, ["123"], target)[0], mean)
 
 
+def test_log_linear_is_the_normalised_geometric_mean() -> None:
+    one, other = torch.tensor([0.5, 0.5]).log(), torch.tensor([0.9, 0.1]).log()
+    # √(0.5 · 0.9) and √(0.5 · 0.1) are in the proportion 3 : 1.
+    assert torch.allclose(combine([one, other], "log-linear").exp(), torch.tensor([0.75, 0.25]))
+    assert torch.allclose(combine([one, other], "average").exp(), torch.tensor([0.7, 0.3]))
+
+
+def test_the_sentence_and_the_seed_decide_what_is_drawn() -> None:
+    assert len({seed_of(seed, source) for seed in (1, 2) for source in ("a", "b")}) == 4
+
+
 def test_different_encoders_decode_together(make: Callable[..., Translator]) -> None:
     one = make(1)
     other = make(2, encoder="bidirectional", attention="general", reverse_source=False, layers=1)
@@ -193,6 +210,25 @@ def test_least_risk_takes_the_one_in_the_middle() -> None:
     assert min(zip(utilities, texts, strict=True))[1] == "a dog ran"
     assert weights_of_list([0.0, 0.0]) == [0.5, 0.5]
     assert sum(weights_of_list([-700.0, -3.0, -4.0])) == pytest.approx(1.0)
+
+
+@given(texts=st.lists(st.text("ab .,", max_size=12), min_size=1, max_size=5, unique=True))
+@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize(("utility", "metric"), [("chrf", CHRF()), ("bleu", BLEU(effective_order=True))])
+def test_utilities_are_those_of_sacrebleu(utility: Utility, metric: CHRF | BLEU, texts: list[str]) -> None:
+    weights = [(place + 1) / sum(range(1, len(texts) + 1)) for place in range(len(texts))]
+    expected = [
+        sum(weight * metric.sentence_score(text, [other]).score for other, weight in zip(texts, weights, strict=True))
+        for text in texts
+    ]
+    assert expected_utilities(texts, weights, utility) == pytest.approx(expected)
+
+
+def test_what_is_drawn_often_weighs_more() -> None:
+    outputs = [Translation(text, 0.0, (), ()) for text in ["a b c", *["x y z"] * 3]]
+    best, other = least_risk(outputs, DecodingConfig(sample=True, mbr=4))
+    assert (best.text, best.score) == ("x y z", pytest.approx(75.0))
+    assert other.score == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize(

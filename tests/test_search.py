@@ -12,6 +12,7 @@ from seq2seq.config import DecodingConfig
 from seq2seq.decoding.beam import beam_search
 from seq2seq.decoding.greedy import greedy_search
 from seq2seq.decoding.hypothesis import Hypothesis, Ranking
+from seq2seq.decoding.required import Progress, RequiredBeam, _Candidate
 from seq2seq.decoding.rules import Rules, prefix_table
 from seq2seq.decoding.search import Task, search
 
@@ -260,3 +261,83 @@ def test_groups_differ_more_the_higher_the_price() -> None:
 
     assert openings(0.01) < openings(50.0)
     assert openings(50.0) == 4 * 3
+
+
+def test_a_token_costs_once_for_each_hypothesis_that_took_it() -> None:
+    """Two of the first group take 2, by way of different hypotheses, so it costs the second group twice."""
+
+    class Likes(FakeModel):
+        def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
+            logits = torch.tensor([0.0, -9.0, 2.0, 1.0, 0.0], dtype=torch.float64).repeat(len(token), 1)
+            first = state.code == 0
+            logits[first] = torch.tensor([0.0, -99.0, -99.0, 1.0, 1.0], dtype=torch.float64)
+            return logits, History(state.code + 1)
+
+    model, longest = Likes(), torch.tensor([2])
+    outputs = search(
+        model.step,
+        model.start(1),
+        rules(longest),
+        DecodingConfig(beam=4, diverse_groups=2, diversity=0.7),
+        task(1),
+    )[0]
+    # 2 is better than 3 by 1: more than one price, less than two.
+    assert {one.tokens for one in outputs} >= {(3, 2), (4, 2), (3, 3), (4, 3)}
+
+
+def test_a_phrase_is_found_behind_its_own_beginning() -> None:
+    def said(*tokens: int) -> Progress:
+        progress = Progress(((2, 2, 3),))
+        for token in tokens:
+            progress = progress.after(token)
+        return progress
+
+    assert said(2, 2, 2, 3).left == 0
+    assert said(2, 3, 2).left == 2
+    both = Progress(((2, 3), (2, 4))).after(2)
+    assert both.following() == {3, 4}
+    assert both.after(4).missing == ((2, 3),)
+
+
+def test_a_word_that_goes_on_has_not_been_said() -> None:
+    progress = Progress(((2,),)).after(2)
+    assert progress.left == 0
+    assert progress.after(4, inside=True).left == 1
+    assert progress.after(4).after(4, inside=True).left == 0
+
+
+def beam_of_candidates(places: int, stages: list[int]) -> list[int]:
+    """Which stages are kept of candidates, best first, when four tokens are required."""
+    model = FakeModel()
+    beam = RequiredBeam(
+        model.step,
+        model.start(1),
+        BOS,
+        rules(torch.tensor([9])),
+        Ranking(),
+        places,
+        [[(2, 2, 2)]],
+        torch.ones(5, dtype=torch.bool),
+    )
+    candidates = [
+        _Candidate(-float(place), 0, 3, Progress(((2, 2, 2),), begun=(2,) * stage))
+        for place, stage in enumerate(stages)
+    ]
+    return [len(one.progress.begun) for one in beam._share_out(0, candidates)]
+
+
+def test_each_stage_has_its_share_and_the_furthest_come_first() -> None:
+    assert sorted(beam_of_candidates(4, [0, 0, 0, 0, 1, 1, 2])) == [0, 0, 1, 2]
+    assert sorted(beam_of_candidates(8, [0] * 9 + [1] * 3 + [2])) == [0, 0, 0, 0, 0, 1, 1, 2]
+    assert beam_of_candidates(1, [0, 1, 2]) == [2]
+
+
+@pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3}, {"sample": True}], ids=str)
+def test_nothing_forbids_what_is_forced(options: dict[str, object]) -> None:
+    own = {"prefix": prefix_table([[2, 2, 3]] * 4), "no_repeat_ngram": 1, "blocked": ((2,),), "banned": (BOS, 3)}
+    model, longest = FakeModel(), torch.tensor([6] * 4)
+    own["boundary"] = torch.ones(5, dtype=torch.bool)
+    for sentence, outputs in enumerate(found(model, longest, own, **options)):
+        for one in outputs:
+            assert one.tokens[:3] == (2, 2, 3)
+            assert one.log_prob == pytest.approx(model.log_prob(sentence, one.tokens))

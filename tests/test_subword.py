@@ -48,6 +48,10 @@ def test_words_join_to_the_text_they_came_from(text: str) -> None:
     assert join_words(split_words(normalise(text))) == normalise(text)
 
 
+def test_a_joiner_with_nothing_before_it_vanishes() -> None:
+    assert join_words(["\uffed,", "cat", "\uffed."]) == ", cat."
+
+
 def test_known_words_survive_and_each_unknown_one_is_one_unk() -> None:
     words = KINDS["word"]
     assert words.decode(words.encode("the cat sat on my hat.")) == "the cat sat on my hat."

@@ -60,8 +60,8 @@ def split_words(text: str) -> list[str]:
 
 
 def join_words(words: Iterable[str]) -> str:
-    """The inverse of :func:`split_words` on normalised text."""
-    return " ".join(words).replace(f" {_JOINER}", "")
+    """The inverse of :func:`split_words` on normalised text; a joiner with nothing before it vanishes."""
+    return " ".join(words).replace(f" {_JOINER}", "").removeprefix(_JOINER)
 
 
 class Subword:
@@ -203,6 +203,13 @@ class Subword:
             not self._processor.is_byte(i) and (piece.startswith("\u2581") or not piece[:1].isalnum())
             for i, piece in enumerate(pieces)
         ]
+
+    def closes_word(self) -> list[bool]:
+        """For each id whether a word begins after it, whatever comes next: marks and pieces that end in punctuation."""
+        if self._words:
+            return [True] * len(self)
+        pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
+        return [not self._processor.is_byte(i) and not piece[-1:].isalnum() for i, piece in enumerate(pieces)]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece behind each id, as a reader would write it."""

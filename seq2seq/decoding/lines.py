@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
-from seq2seq.decoding.outputs import Demands, Translation
+from seq2seq.decoding.demands import Demands
+from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.scoring import check_options
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 
@@ -53,11 +55,14 @@ class Format:
             found = [[one] for one in translator.best(block.sentences, self.options, block.demands)]
         lines = []
         for offset, outputs in enumerate(found):
-            for output in outputs:
+            for place, output in enumerate(outputs, 1):
                 lines.append(nbest_line(block.first + offset, output) if self.nbest else output.text)
-            faults = block.demands.unmet(offset, outputs[0].text) if block.sentences[offset].strip() else []
-            for fault in faults:
-                _warn(f"output {block.first + offset + 1}: {fault}")
+                faults = block.demands.unmet(offset, output.text)
+                if faults and not translator.is_empty(block.sentences[offset]):
+                    which = f"output {block.first + offset + 1}" + (
+                        f", number {place} of its list" if self.nbest else ""
+                    )
+                    _warn(f"{which}: {'; '.join(faults)}")
         return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -101,7 +106,10 @@ def translate_stream(
         wishes: what outputs must hold.
         line_by_line: answer each line before the next one is looked at.
     """
-    for answer in _in_order(translators, form, read_blocks(source, wishes or Wishes(), line_by_line=line_by_line)):
+    wishes = wishes or Wishes()
+    # Before any output, not at the first line of which something is required.
+    check_options(translators[0], form.options, requiring=wishes.required is not None)
+    for answer in _in_order(translators, form, read_blocks(source, wishes, line_by_line=line_by_line)):
         target.write(answer)
         target.flush()
 
@@ -113,6 +121,7 @@ def translate_shards(translator: Translator, path: Path, target: BinaryIO, form:
     """
     from torch import distributed
 
+    check_options(translator, form.options, requiring=wishes.required is not None)
     distributed.init_process_group("gloo")
     try:
         rank, world = distributed.get_rank(), distributed.get_world_size()

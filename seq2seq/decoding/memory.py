@@ -1,11 +1,10 @@
 """Batches that turn out to need more memory than there is are decoded in smaller ones."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import TypeVar
 
+from seq2seq.decoding.notice import say_once
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.compute import is_out_of_memory
 
@@ -40,7 +39,7 @@ def within_memory(
         # Only here, where the error is gone, the tensors of the attempt are gone too.
         if len(rows) == 1:
             raise Seq2SeqError(f"out of memory with a single sentence: {lower}, or free memory for it")
-        _say_once("warning: out of memory in decoding: it goes on with smaller batches (decoding.batch_tokens)")
+        say_once("warning: out of memory in decoding: it goes on with smaller batches (decoding.batch_tokens)")
         waiting = deque(half for batch in (rows, *waiting) for half in _halves(batch))
     return found
 
@@ -48,8 +47,3 @@ def within_memory(
 def _halves(rows: Sequence[int]) -> list[Sequence[int]]:
     middle = (len(rows) + 1) // 2
     return [half for half in (rows[:middle], rows[middle:]) if half]
-
-
-@cache
-def _say_once(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

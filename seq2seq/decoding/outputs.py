@@ -1,6 +1,5 @@
-"""From token ids to what a user reads: text, demands on it, unknown words, lists without repetitions."""
+"""From token ids to what a user reads: text, unknown words, lists without repetitions."""
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -38,40 +37,6 @@ class Translation:
 
 NOTHING = Translation("", 0.0, (), ())
 """For an empty source."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Demands:
-    """What outputs must and must not hold."""
-
-    prefixes: Sequence[str] = ()
-    """How each output begins, one for each source; empty: as it likes."""
-    required: Sequence[Sequence[str]] = ()
-    """Words or phrases that each output holds, a list for each source; empty: nothing is required."""
-    blocked: Sequence[str] = ()
-    """Words or phrases that no output holds."""
-
-    def of(self, rows: Sequence[int]) -> "Demands":
-        """Those on some of the sources."""
-        return Demands(
-            prefixes=[self.prefixes[row] for row in rows] if self.prefixes else (),
-            required=[self.required[row] for row in rows] if self.required else (),
-            blocked=self.blocked,
-        )
-
-    def unmet(self, row: int, text: str) -> list[str]:
-        """What an output does not fulfil, in words; of an empty source nothing is demanded."""
-        faults = [f"{phrase!r} is in it" for phrase in self.blocked if holds(text, phrase)]
-        if self.required:
-            faults += [f"{phrase!r} is missing" for phrase in self.required[row] if not holds(text, phrase)]
-        if self.prefixes and not text.startswith(normalise(self.prefixes[row])):
-            faults.append(f"it does not begin with {self.prefixes[row]!r}")
-        return faults
-
-
-def holds(text: str, phrase: str) -> bool:
-    """Whether whole words of a text are the phrase."""
-    return re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", text) is not None
 
 
 def seed_of(seed: int, source: str) -> tuple[int, int]:

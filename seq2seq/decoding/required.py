@@ -25,32 +25,36 @@ class Progress:
     missing: tuple[Phrase, ...]
     """Phrases that have still to be said in full."""
     begun: Phrase = ()
-    """The one that is being said; () between phrases."""
-    said: int = 0
-    """Tokens of it."""
-    at_end: bool = False
-    """A phrase has just been completed, and its last word must end here."""
+    """The last tokens, as far as one of these begins with them; () between phrases."""
+    ended: Phrase = ()
+    """The phrase that the last token has completed, unless its last word goes on and becomes another."""
 
     @property
     def left(self) -> int:
         """Tokens that have still to be said."""
-        return sum(map(len, self.missing)) - self.said
+        return sum(map(len, self.missing)) - len(self.begun)
 
     def following(self) -> set[int]:
         """Tokens that lead on towards the end."""
-        return {self.begun[self.said]} if self.begun else {phrase[0] for phrase in self.missing}
+        said = len(self.begun)
+        return {phrase[said] for phrase in self.missing if phrase[:said] == self.begun}
 
-    def after(self, token: int) -> "Progress":
-        """Progress when ``token`` comes next: a phrase that is broken off has to be begun anew."""
-        if self.begun and self.begun[self.said] == token:
-            begun, said = self.begun, self.said + 1
-        else:
-            begun, said = next(((phrase, 1) for phrase in self.missing if phrase[0] == token), ((), 0))
-        if begun and said == len(begun):
-            rest = list(self.missing)
-            rest.remove(begun)
-            return Progress(tuple(rest), at_end=True)
-        return Progress(self.missing, begun, said)
+    def after(self, token: int, *, inside: bool = False) -> "Progress":
+        """Progress when ``token`` comes next, which may stand inside a word.
+
+        A phrase that is broken off goes on from the longest of its beginnings that was said last (Knuth, Morris &
+        Pratt 1977): ``a a b`` is in ``a a a b``.
+        """
+        missing = (*self.missing, self.ended) if self.ended and inside else self.missing
+        heard = (*self.begun, token)
+        for start in range(len(heard)):
+            last = heard[start:]
+            if last in missing:
+                place = missing.index(last)
+                return Progress(missing[:place] + missing[place + 1 :], ended=last)
+            if any(phrase[: len(last)] == last for phrase in missing):
+                return Progress(missing, begun=last)
+        return Progress(missing)
 
 
 class RequiredBeam(Beam[S]):
@@ -76,12 +80,14 @@ class RequiredBeam(Beam[S]):
         self.required = [sum(map(len, phrases)) for phrases in required]
         self.progress = [Progress(tuple(phrases)) for phrases in required]
         self.inside = ~boundary
+        self._is_inside: list[bool] = self.inside.tolist()
 
     def choose(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """As in any beam, but among candidates of each stage of progress apart; see :class:`Beam`."""
-        value = value.clone()
-        at_end = [row for row, progress in enumerate(self.progress) if progress.at_end]
-        value[at_end] = value[at_end].masked_fill(self.inside, -torch.inf)
+        at_end = torch.tensor([bool(progress.ended) for progress in self.progress], device=value.device).unsqueeze(1)
+        struck = value.masked_fill(at_end & self.inside, -torch.inf)
+        # Where a forced beginning makes another word of it, there is no other way to go on.
+        value = torch.where(struck.amax(1, keepdim=True) > -torch.inf, struck, value)
         best, choice = value.topk(min(self.width, value.shape[1]), dim=1)
         candidates: dict[int, list[_Candidate]] = {}
         for row, sentence in enumerate(self.sentence.tolist()):
@@ -92,8 +98,8 @@ class RequiredBeam(Beam[S]):
         self._chosen = chosen
         device = value.device
         return (
-            torch.tensor([candidate.row for candidate in chosen], device=device),
-            torch.tensor([candidate.token for candidate in chosen], device=device),
+            torch.tensor([candidate.row for candidate in chosen], dtype=torch.long, device=device),
+            torch.tensor([candidate.token for candidate in chosen], dtype=torch.long, device=device),
         )
 
     def _keep(self, parent: Tensor, token: Tensor, total: Tensor) -> None:
@@ -108,7 +114,10 @@ class RequiredBeam(Beam[S]):
         # An output may end once nothing is missing, or where there is no other way to go on.
         if progress.missing and len(allowed) > 1:
             allowed.pop(self.rules.eos, None)
-        extensions = [_Candidate(before + value, row, token, progress.after(token)) for token, value in allowed.items()]
+        extensions = [
+            _Candidate(before + value, row, token, progress.after(token, inside=self._is_inside[token]))
+            for token, value in allowed.items()
+        ]
         in_time = [candidate for candidate in extensions if candidate.progress.left < room]
         yield from in_time or extensions
 
@@ -151,17 +160,9 @@ def required_search(
 ) -> list[list[Hypothesis]]:
     """Up to ``width`` outputs for each sentence, best first, each holding what is required of it.
 
-    An output that had to end without (what is required is too long for it, or forbidden) comes last.
+    An output that had to end without (what is required is too long for it, or forbidden) is among them.
     """
     beam = RequiredBeam(step, state, bos, rules, ranking, width, required, boundary)
     while beam.live:
         beam.advance()
-    return [
-        sorted(found, key=lambda output: not _holds(output.tokens, phrases))
-        for found, phrases in zip(beam.found(), required, strict=True)
-    ]
-
-
-def _holds(tokens: Sequence[int], phrases: Sequence[Phrase]) -> bool:
-    places = range(len(tokens))
-    return all(any(tuple(tokens[place : place + len(phrase)]) == phrase for place in places) for phrase in phrases)
+    return beam.found()

@@ -36,11 +36,13 @@ class Rules:
     """Ways to write words that no output may hold."""
     boundary: Tensor | None = None
     """Tokens before which a word is complete, (V,); needed to block words without blocking longer ones."""
+    closing: Tensor | None = None
+    """Tokens after which a word begins, whatever comes next, (V,); likewise."""
 
     def apply(self, log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> Tensor:
         """Log-probabilities of the next token, changed in place: -inf where it is not allowed.
 
-        A hypothesis that could not go on at all may end.
+        A forced beginning goes before all other rules. A hypothesis that could not go on at all may end.
 
         Args:
             log_probs: (R, V).
@@ -49,6 +51,7 @@ class Rules:
         """
         said = tokens.shape[1]
         end = log_probs[:, self.eos].clone()
+        forced, begin = self._beginnings(log_probs, sentence, said)
         log_probs[:, self.banned] = -torch.inf
         if self.no_repeat_ngram:
             _strike_repetitions(log_probs, tokens, self.no_repeat_ngram)
@@ -56,8 +59,10 @@ class Rules:
             self._strike_ends_of(phrase, log_probs, tokens, sentence)
         if self.shortest is not None:
             log_probs[self.shortest[sentence] > said, self.eos] = -torch.inf
-        if self.prefix is not None and said < self.prefix.shape[1]:
-            _force(log_probs, self.prefix[sentence, said])
+        # Nothing else forbids what is forced.
+        rows = (forced != NO_PREFIX).nonzero().flatten()
+        log_probs[rows] = -torch.inf
+        log_probs[rows, forced[rows]] = begin[rows]
         over = self.longest[sentence] <= said
         if over.any():
             log_probs[over] = -torch.inf
@@ -80,14 +85,31 @@ class Rules:
     def _may_get_stuck(self) -> bool:
         return bool(self.no_repeat_ngram or self.blocked)
 
+    def _beginnings(self, log_probs: Tensor, sentence: Tensor, said: int) -> tuple[Tensor, Tensor]:
+        """The forced next token of each row or ``NO_PREFIX``, and its log-probability before anything is struck out."""
+        if self.prefix is None or said >= self.prefix.shape[1]:
+            return torch.full_like(sentence, NO_PREFIX), log_probs[:, self.eos]
+        forced = self.prefix[sentence, said]
+        return forced, log_probs.gather(1, forced.clamp(min=0).unsqueeze(1)).squeeze(1)
+
     def _strike_ends_of(self, phrase: Sequence[int], log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> None:
         """Where a row ends with a blocked phrase, its last word may only go on to become another word."""
         if self.boundary is not None:
-            complete = _ends_with(tokens, phrase)
+            complete = self._ends_with(tokens, phrase, phrase)
             log_probs.masked_fill_(complete.unsqueeze(1) & self.boundary, -torch.inf)
         # With the last token it would be too late to go on.
-        last = (self.longest[sentence] <= tokens.shape[1] + 1) & _ends_with(tokens, phrase[:-1])
+        last = (self.longest[sentence] <= tokens.shape[1] + 1) & self._ends_with(tokens, phrase[:-1], phrase)
         log_probs[last, phrase[-1]] = -torch.inf
+
+    def _ends_with(self, tokens: Tensor, beginning: Sequence[int], phrase: Sequence[int]) -> Tensor:
+        """Which rows (R, T) end with the beginning of a phrase, and that with the beginning of a word, (R,)."""
+        start = tokens.shape[1] - len(beginning)
+        if start < 0:
+            return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+        same = (tokens[:, start:] == torch.tensor(beginning, dtype=torch.long, device=tokens.device)).all(1)
+        if start == 0 or self.boundary is None or self.closing is None or self.boundary[phrase[0]]:
+            return same
+        return same & self.closing[tokens[:, start - 1]]
 
 
 def prefix_table(prefixes: Sequence[Sequence[int]]) -> Tensor | None:
@@ -96,22 +118,6 @@ def prefix_table(prefixes: Sequence[Sequence[int]]) -> Tensor | None:
     if not width:
         return None
     return torch.tensor([[*prefix, *([NO_PREFIX] * (width - len(prefix)))] for prefix in prefixes])
-
-
-def _force(log_probs: Tensor, forced: Tensor) -> None:
-    """Leaves rows with a forced token (not ``NO_PREFIX``) nothing but that token."""
-    rows = (forced != NO_PREFIX).nonzero().flatten()
-    kept = log_probs[rows, forced[rows]]
-    log_probs[rows] = -torch.inf
-    log_probs[rows, forced[rows]] = kept
-
-
-def _ends_with(tokens: Tensor, phrase: Sequence[int]) -> Tensor:
-    """Which rows (R, T) end with a phrase, (R,)."""
-    said = tokens.shape[1]
-    if said < len(phrase):
-        return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
-    return (tokens[:, said - len(phrase) :] == torch.tensor(phrase, dtype=torch.long, device=tokens.device)).all(1)
 
 
 def _strike_repetitions(log_probs: Tensor, tokens: Tensor, order: int) -> None:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
-from seq2seq.corpus.subword import UNK
+from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.decoding.ensemble import combine
 from seq2seq.decoding.hypothesis import Ranking, log_softmax
 from seq2seq.decoding.memory import within_memory
-from seq2seq.decoding.outputs import Demands, Translation, coverage_penalty, fill_unknown, unique
+from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,8 +95,13 @@ def alignments(system: System, sources: Sequence[str], targets: Sequence[Sequenc
     return looks
 
 
-def check_options(system: System, options: DecodingConfig, demands: Demands) -> None:
+def check_options(system: System, options: DecodingConfig, *, requiring: bool) -> None:
     """Refuses what these models cannot do.
+
+    Args:
+        system: the models.
+        options: how they are to decode.
+        requiring: whether outputs have to hold required words.
 
     Raises:
         ConfigError: naming the setting, and what it needs.
@@ -111,7 +116,7 @@ def check_options(system: System, options: DecodingConfig, demands: Demands) -> 
         faults.append(f'decoding.replace_unknown is for vocabularies of words, found subword.type = "{kind}"')
     if system.of_pictures and (options.min_ratio or options.max_ratio or options.replace_unknown):
         faults.append("decoding.min_ratio, max_ratio and replace_unknown are about source words: a picture has none")
-    if any(demands.required) and (options.sample or options.diverse_groups > 1):
+    if requiring and (options.sample or options.diverse_groups > 1):
         faults.append("required words need a plain beam: leave out decoding.sample and decoding.diverse_groups")
     if faults:
         raise ConfigError("; ".join(faults))
@@ -163,7 +168,7 @@ def canonical(
     ranking = Ranking(normalisation=options.normalisation, length_penalty=options.length_penalty)
     settled = []
     for source, outputs in zip(sources, found, strict=True):
-        usual = {output.text: tuple(tgt.encode(output.text)) for output in outputs}
+        usual = {output.text: _usual(tgt, output) for output in outputs}
         each = [output for output in outputs if output.ids == usual[output.text]]
         odd = sorted(usual.keys() - {output.text for output in each})
         totals = log_probs(system, [source] * len(odd), [usual[text] for text in odd])
@@ -177,3 +182,9 @@ def canonical(
             (again,) = with_coverage(system, [source], [again], options.coverage_penalty)
         settled.append(unique(each + again))
     return settled
+
+
+def _usual(tgt: Subword, output: Translation) -> tuple[int, ...]:
+    """Ids of an output as the tokeniser writes it; its own where it cannot (two words that were joined to one)."""
+    ids = tuple(tgt.encode(output.text))
+    return output.ids if UNK in ids else ids

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from torch import Tensor
 
 from seq2seq.config import Config, DecodingConfig
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Vocabularies
+from seq2seq.decoding.demands import Demands, Spelled
 from seq2seq.decoding.ensemble import JointState, joint_step
 from seq2seq.decoding.hypothesis import Hypothesis
+from seq2seq.decoding.lengths import limits, room_for_demands
 from seq2seq.decoding.memory import within_memory
-from seq2seq.decoding.outputs import NOTHING, Demands, Translation, least_risk, seed_of, to_translation
+from seq2seq.decoding.outputs import NOTHING, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.rules import Rules, prefix_table
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.decoding.search import Task, search
@@ -28,9 +29,6 @@ from seq2seq.model.quantised import quantise
 from seq2seq.model.run_folder import load_run
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
-
-# A caption has no source length to go by.
-LONGEST_CAPTION = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +116,16 @@ class System(ABC):
     def sizes(self, sources: Sequence[str]) -> list[int] | None:
         """Tokens of each source; None where that says nothing of how long an output may be."""
 
+    def is_empty(self, source: str) -> bool:
+        """Whether there is nothing to read in a source, so that its one output is empty; see :meth:`fill`."""
+        return self.sizes([source]) == [0]
+
     def best(
         self, sources: Sequence[str], options: DecodingConfig | None = None, demands: Demands | None = None
     ) -> list[Translation]:
         """The best output for each source, in the order given."""
-        return [found[0] for found in self._outputs(sources, 1, options, demands)]
+        demands = demands or Demands()
+        return [found[0] for found in demands.fulfilled_first(self._outputs(sources, 1, options, demands))]
 
     def nbest(
         self,
@@ -133,11 +136,14 @@ class System(ABC):
     ) -> list[list[Translation]]:
         """Up to ``count`` outputs for each source, best first, in the order given.
 
-        Texts are unique, and their scores those of the text as the tokeniser writes it, even where search found it
-        spelled another way. Sampling draws ``count`` outputs, of which some may be the same.
+        Outputs that leave a demand unfulfilled come after those that do not. Texts are unique, and their scores those
+        of the text as the tokeniser writes it, even where search found it spelled another way. Sampling draws
+        ``count`` outputs, of which some may be the same.
         """
+        demands = demands or Demands()
         found = self._outputs(sources, count, options, demands)
-        return [outputs[:count] for outputs in canonical(self, sources, found, options or self.config.decoding)]
+        settled = canonical(self, sources, found, options or self.config.decoding)
+        return [outputs[:count] for outputs in demands.fulfilled_first(settled)]
 
     def start(
         self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
@@ -164,11 +170,11 @@ class System(ABC):
         sources: Sequence[str],
         count: int,
         options: DecodingConfig | None,
-        demands: Demands | None,
+        demands: Demands,
     ) -> list[list[Translation]]:
         """Outputs for each source, best first, as they were found."""
-        options, demands = options or self.config.decoding, demands or Demands()
-        check_options(self, options, demands)
+        options = options or self.config.decoding
+        check_options(self, options, requiring=any(demands.required))
 
         def decode(rows: Sequence[int]) -> list[list[Translation]]:
             return self._decode([sources[row] for row in rows], count, options, demands.of(rows))
@@ -183,7 +189,7 @@ class System(ABC):
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
         found = self._search(sources, options, demands, max(options.mbr, count))
-        if count == 1 and not (options.mbr or options.coverage_penalty):
+        if count == 1 and not (options.mbr or options.coverage_penalty or demands):
             found = [each[:1] for each in found]
         texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
         if options.coverage_penalty:
@@ -202,18 +208,16 @@ class System(ABC):
         Raises:
             RunError: the model's outputs are not numbers.
         """
-        tgt, device = self.vocabularies.tgt, self.compute.device
-        required = [[tuple(tgt.encode(phrase)) for phrase in phrases] for phrases in demands.required]
-        boundary = torch.tensor(tgt.begins_word(), device=device) if any(required) or demands.blocked else None
+        spelled = Spelled.of(demands, self.vocabularies.tgt, self.compute.device) if demands else None
         task = Task(
             bos=BOS,
-            vocabulary=len(tgt),
+            vocabulary=len(self.vocabularies.tgt),
             seeds=[seed_of(options.seed, source) for source in sources],
             draws=draws,
-            required=required,
-            boundary=boundary,
+            required=spelled.required if spelled else (),
+            boundary=spelled.boundary if spelled else None,
         )
-        rules = self._rules(sources, options, demands, boundary)
+        rules = self._rules(sources, options, spelled)
         with self.ready():
             state = JointState(tuple(state for _, state in self.start(sources)))
             step = joint_step([member.model.decoder for member in self.members], options.combination)
@@ -222,38 +226,22 @@ class System(ABC):
             raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
         return found
 
-    def _rules(
-        self, sources: Sequence[str], options: DecodingConfig, demands: Demands, boundary: Tensor | None
-    ) -> Rules:
-        tgt, device = self.vocabularies.tgt, self.compute.device
-        shortest, longest = self._lengths(sources, options)
-        prefixes = [tgt.encode(prefix) for prefix in demands.prefixes]
-        needed = [sum(len(tgt.encode(phrase)) for phrase in phrases) for phrases in demands.required]
-        # What is demanded has to fit.
-        longest = [
-            max(length, len(prefixes[row]) if prefixes else 0, needed[row] if needed else 0)
-            for row, length in enumerate(longest)
-        ]
-        table = prefix_table(prefixes)
+    def _rules(self, sources: Sequence[str], options: DecodingConfig, spelled: Spelled | None) -> Rules:
+        device = self.compute.device
+        sizes: Sequence[int | None] = self.sizes(sources) or [None] * len(sources)
+        least, most = zip(*(limits(size, options) for size in sizes), strict=True)
+        longest = (
+            room_for_demands(most, [spelled.needed(row) for row in range(len(sources))], options) if spelled else most
+        )
+        table = prefix_table(spelled.prefixes) if spelled else None
         return Rules(
             eos=EOS,
             banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
             longest=torch.tensor(longest, device=device),
-            shortest=torch.tensor(shortest, device=device) if any(shortest) else None,
+            shortest=torch.tensor(least, device=device) if any(least) else None,
             prefix=None if table is None else table.to(device),
             no_repeat_ngram=options.no_repeat_ngram,
-            blocked=tuple(way for phrase in demands.blocked for way in map(tuple, tgt.spellings(phrase))),
-            boundary=boundary,
+            blocked=spelled.blocked if spelled else (),
+            boundary=spelled.boundary if spelled else None,
+            closing=spelled.closing if spelled else None,
         )
-
-    def _lengths(self, sources: Sequence[str], options: DecodingConfig) -> tuple[list[int], list[int]]:
-        """Least and most tokens of each output."""
-        sizes = self.sizes(sources)
-        if sizes is None:
-            longest = options.max_length or LONGEST_CAPTION
-            return [options.min_length] * len(sources), [longest] * len(sources)
-        most = [options.max_length or 2 * size + 10 for size in sizes]
-        if options.max_ratio:
-            most = [min(length, math.ceil(options.max_ratio * size)) for length, size in zip(most, sizes, strict=True)]
-        least = [max(options.min_length, math.ceil(options.min_ratio * size)) for size in sizes]
-        return least, [max(pair) for pair in zip(most, least, strict=True)]

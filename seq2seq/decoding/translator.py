@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.batching import Batch, collate
-from seq2seq.decoding.outputs import Demands, Translation
+from seq2seq.decoding.demands import Demands
+from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.system import Member, System
 
 Item = TypeVar("Item")
