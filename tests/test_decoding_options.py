@@ -11,6 +11,7 @@ import torch
 import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig
 from seq2seq.corpus.subword import UNK
+from seq2seq.decoding import scoring
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
 from seq2seq.decoding.outputs import Demands, coverage_penalty, fill_unknown, holds
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
@@ -121,6 +122,33 @@ def test_an_ensemble_is_the_mean_of_its_members(make: Callable[..., Translator])
     each = [token_log_probs(Translator([member], both.compute), ["123"], target)[0] for member in both.members]
     mean = torch.stack(each).exp().mean(0).log()
     assert torch.allclose(token_log_probs(both, ["123"], target)[0], mean)
+
+
+@pytest.mark.parametrize("combination", ["average", "log-linear"])
+def test_a_list_is_scored_the_way_its_ensemble_is_combined(combination: str, make: Callable[..., Translator]) -> None:
+    both, options = make(1, 2), DecodingConfig(beam=5, combination=combination)
+    for source, found in zip(["123", "8675309"], both.nbest(["123", "8675309"], 5, options), strict=True):
+        ids = [both.vocabularies.tgt.encode(output.text) for output in found]
+        scores = log_probs(both, [source] * len(found), ids, options)
+        assert [output.log_prob for output in found] == pytest.approx(scores)
+        other = DecodingConfig(combination="average" if combination == "log-linear" else "log-linear")
+        assert log_probs(both, [source] * len(found), ids, other) != pytest.approx(scores)
+
+
+def test_long_targets_are_scored_without_all_their_logits_at_once(make: Callable[..., Translator]) -> None:
+    translator = make(1, attention="dot")
+    decoder, most = translator.model.decoder, 0
+
+    def note(_: object, __: object, logits: torch.Tensor) -> None:
+        nonlocal most
+        most = max(most, logits.numel())
+
+    targets = [[5 + number % 9] * (20 * number) for number in range(1, 41)]
+    apart = [log_probs(translator, ["123"], [target])[0] for target in targets]
+    with decoder.output.register_forward_hook(note):
+        together = log_probs(translator, ["123"] * len(targets), targets)
+    assert together == pytest.approx(apart)
+    assert 0 < most <= scoring._CELLS
 
 
 def test_different_encoders_decode_together(make: Callable[..., Translator]) -> None:

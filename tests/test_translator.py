@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import seq2seq
 from seq2seq.decoding.lines import Format, translate_stream
+from seq2seq.decoding.memory import within_budget
 from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.translator import Translator, _fill
+from seq2seq.decoding.translator import Translator
 from seq2seq.errors import RunError
 
 SOURCES = ["123", "", "9", "55555", "  ", "8675309", "42", "123"]
@@ -129,7 +130,7 @@ def test_it_answers_before_the_input_ends(translator: Translator) -> None:
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30), st.integers(1, 60))
 def test_filling_keeps_all_items_within_the_budget(sizes: list[int], budget: int) -> None:
     sizes.sort(reverse=True)
-    batches = list(_fill(range(len(sizes)), sizes, budget))
+    batches = list(within_budget(range(len(sizes)), sizes, budget))
     assert [item for batch in batches for item in batch] == list(range(len(sizes)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(sizes[item] for item in batch) <= budget

@@ -4,7 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from seq2seq.cli.options import Commands, add_compute, add_decoding, add_model, decoding, positive, set_threads
+from seq2seq.cli.options import (
+    Commands,
+    add_combination,
+    add_compute,
+    add_decoding,
+    add_model,
+    decoding,
+    positive,
+    set_threads,
+)
 from seq2seq.errors import Seq2SeqError
 
 
@@ -25,7 +34,7 @@ def add_commands(commands: Commands) -> None:
     score.add_argument("--src", type=Path, metavar="FILE", help="sources, instead of stdin")
     score.add_argument("--tgt", type=Path, metavar="FILE", help="their translations")
     score.add_argument("--tokens", action="store_true", help="print each token's log-probability too")
-    score.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+    add_combination(score)
     add_compute(score)
     score.set_defaults(command=_score)
 
@@ -35,6 +44,7 @@ def add_commands(commands: Commands) -> None:
     weight = rescore.add_mutually_exclusive_group()
     weight.add_argument("--weight", type=float, default=0.5, metavar="W", help="share of our score (default: 0.5)")
     weight.add_argument("--tune", type=Path, metavar="REF", help="find the weight with the best BLEU against REF")
+    add_combination(rescore)
     add_compute(rescore)
     rescore.set_defaults(command=_rescore)
 
@@ -131,7 +141,8 @@ def _rescore(options: argparse.Namespace) -> None:
 
     set_threads(options)
     translator = Translator.load(*options.model, device=options.device, precision=options.precision)
-    lists = rescored(translator, read_lines(options.src), read_lists(sys.stdin, "stdin"))
+    settings = decoding(options, translator.config)
+    lists = rescored(translator, read_lines(options.src), read_lists(sys.stdin, "stdin"), settings)
     weight = options.weight
     if options.tune:
         kept = list(lists)

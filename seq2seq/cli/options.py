@@ -70,6 +70,11 @@ def set_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
 
 
+def add_combination(parser: argparse._ActionsContainer) -> None:
+    """The one setting of decoding that also matters to what is there already."""
+    parser.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+
+
 def add_decoding(parser: argparse.ArgumentParser) -> None:
     """All of ``[decoding]``; what is not given is as the run says."""
     group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has an example of each")
@@ -78,7 +83,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid each other")
     group.add_argument("--diversity", type=float, metavar="X", help="how much they do")
     group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
-    group.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+    add_combination(group)
     group.add_argument(
         "--replace-unknown", action="store_true", default=None, help="copy the most attended word instead of <unk>"
     )

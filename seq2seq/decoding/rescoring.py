@@ -11,6 +11,7 @@ from typing import TextIO
 
 from sacrebleu.metrics.bleu import BLEU
 
+from seq2seq.config import DecodingConfig
 from seq2seq.decoding.scoring import log_probs
 from seq2seq.decoding.system import System
 from seq2seq.errors import CorpusError
@@ -54,8 +55,21 @@ def read_lists(lines: Iterable[str], name: str) -> Iterator[list[Candidate]]:
         yield list(group)
 
 
-def rescored(system: System, sources: Iterable[str], lists: Iterable[list[Candidate]]) -> Iterator[list[Candidate]]:
+def rescored(
+    system: System,
+    sources: Iterable[str],
+    lists: Iterable[list[Candidate]],
+    options: DecodingConfig | None = None,
+) -> Iterator[list[Candidate]]:
     """The lists with our log-probabilities, in their order; one list is held at a time.
+
+    Of an empty source nothing is said: its list stays as it is.
+
+    Args:
+        system: one model or an ensemble.
+        sources: what the lists are translations of.
+        lists: as :func:`read_lists` gives them.
+        options: how an ensemble is combined; the system's own if None.
 
     Raises:
         CorpusError: there are more lists than sources, or fewer.
@@ -68,7 +82,8 @@ def rescored(system: System, sources: Iterable[str], lists: Iterable[list[Candid
         if not source.strip():
             yield found
             continue
-        totals = log_probs(system, [source] * len(found), [tgt.encode(candidate.text) for candidate in found])
+        ids = [tgt.encode(candidate.text) for candidate in found]
+        totals = log_probs(system, [source] * len(found), ids, options)
         yield [
             Candidate(one.number, one.text, one.features, one.theirs, total)
             for one, total in zip(found, totals, strict=True)
