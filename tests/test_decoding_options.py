@@ -12,6 +12,7 @@ import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig
 from seq2seq.corpus.subword import UNK
 from seq2seq.decoding import scoring
+from seq2seq.decoding.hypothesis import Ranking
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
 from seq2seq.decoding.outputs import Demands, coverage_penalty, fill_unknown, holds
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
@@ -135,7 +136,10 @@ def test_a_list_is_scored_the_way_its_ensemble_is_combined(combination: str, mak
         assert log_probs(both, [source] * len(found), ids, other) != pytest.approx(scores)
 
 
-def test_long_targets_are_scored_without_all_their_logits_at_once(make: Callable[..., Translator]) -> None:
+def test_long_targets_are_scored_without_all_their_logits_at_once(
+    make: Callable[..., Translator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_CELLS", 1 << 16)
     translator = make(1, attention="dot")
     decoder, most = translator.model.decoder, 0
 
@@ -143,7 +147,7 @@ def test_long_targets_are_scored_without_all_their_logits_at_once(make: Callable
         nonlocal most
         most = max(most, logits.numel())
 
-    targets = [[5 + number % 9] * (20 * number) for number in range(1, 41)]
+    targets = [[5 + number % 9] * (20 * number) for number in range(1, 21)]
     apart = [log_probs(translator, ["123"], [target])[0] for target in targets]
     with decoder.output.register_forward_hook(note):
         together = log_probs(translator, ["123"] * len(targets), targets)
@@ -206,6 +210,19 @@ def test_coverage_prefers_outputs_that_look_everywhere(make: Callable[..., Trans
     for output in translator.nbest(["8675309"], 5, options)[0]:
         (look,) = alignments(translator, ["8675309"], [output.ids])
         assert output.score == pytest.approx(plain[output.text].score + coverage_penalty(look, 0.7))
+
+
+def test_texts_spelled_another_way_have_the_coverage_penalty_too(make: Callable[..., Translator]) -> None:
+    translator = make(1, attention="dot")
+    options, ranking, respelled = DecodingConfig(beam=5, coverage_penalty=0.7), Ranking(), 0
+    for source in filter(None, SOURCES):
+        searched = {output.ids for output in translator._outputs([source], 5, options, None)[0]}
+        for output in translator.nbest([source], 5, options)[0]:
+            (look,) = alignments(translator, [source], [output.ids])
+            plain = ranking.score(output.log_prob, len(output.ids))
+            assert output.score == pytest.approx(plain + coverage_penalty(look, 0.7))
+            respelled += output.ids not in searched
+    assert respelled
 
 
 def test_unknown_words_are_copied_from_where_the_model_looked() -> None:
