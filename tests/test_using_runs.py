@@ -244,8 +244,8 @@ def test_another_source_vocabulary_is_not_averaged(digits_run: Path, tmp_path: P
     for piece, (text, score) in zip(model.pieces[-2:], reversed(pieces), strict=True):
         piece.piece, piece.score = text, score
     runs = [tmp_path / "one", tmp_path / "two"]
-    for run, src in zip(runs, (tgt, Subword(model.SerializeToString(), words=False)), strict=True):
-        create_run(run, config, Vocabularies(src, tgt))
+    for run, src in zip(runs, (tgt.model, model.SerializeToString()), strict=True):
+        create_run(run, config, Vocabularies(Subword(src, words=False), tgt))
         save_model(run, weights, {"corpus": first.manifest["corpus"]})
     with pytest.raises(RunError, match="another vocabulary"):
         average(runs[0], [runs[1]], tmp_path / "mean")
