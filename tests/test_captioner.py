@@ -162,6 +162,23 @@ def test_a_bad_file_is_refused_in_one_line(run: Path, tmp_path: Path, capsys: py
         assert captured.err.count("\n") == 1
 
 
+def test_a_damaged_picture_is_named_and_the_others_are_captioned(
+    run: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(files[0].read_bytes()[:100])
+    assert main(["caption", "--model", str(run), *map(str, files[:2])]) == 0
+    whole = capsys.readouterr().out
+    pictures = [str(path) for path in (files[0], broken, files[1])]
+    assert main(["caption", "--model", str(run), *pictures]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == whole
+    assert "broken.png" in captured.err
+    assert captured.err.count("\n") == 1
+    assert main(["caption", "--model", str(run), *pictures, "--nbest", "1"]) == 2
+    assert [line[0] for line in capsys.readouterr().out.splitlines()] == ["0", "2"]
+
+
 def test_text_and_pictures_do_not_mix(
     run: Path, digits_run: Path, files: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

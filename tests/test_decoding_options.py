@@ -15,8 +15,10 @@ from sacrebleu.metrics.chrf import CHRF
 import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig
 from seq2seq.corpus.subword import UNK
+from seq2seq.decoding import scoring
 from seq2seq.decoding.demands import Demands, holds
 from seq2seq.decoding.ensemble import combine
+from seq2seq.decoding.hypothesis import Ranking
 from seq2seq.decoding.mbr import Utility, expected_utilities, weights_of_list
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, least_risk, seed_of
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
@@ -140,6 +142,36 @@ def test_the_sentence_and_the_seed_decide_what_is_drawn() -> None:
     assert len({seed_of(seed, source) for seed in (1, 2) for source in ("a", "b")}) == 4
 
 
+@pytest.mark.parametrize("combination", ["average", "log-linear"])
+def test_a_list_is_scored_the_way_its_ensemble_is_combined(combination: str, make: Callable[..., Translator]) -> None:
+    both, options = make(1, 2), DecodingConfig(beam=5, combination=combination)
+    for source, found in zip(["123", "8675309"], both.nbest(["123", "8675309"], 5, options), strict=True):
+        ids = [both.vocabularies.tgt.encode(output.text) for output in found]
+        scores = log_probs(both, [source] * len(found), ids, options)
+        assert [output.log_prob for output in found] == pytest.approx(scores)
+        other = DecodingConfig(combination="average" if combination == "log-linear" else "log-linear")
+        assert log_probs(both, [source] * len(found), ids, other) != pytest.approx(scores)
+
+
+def test_long_targets_are_scored_without_all_their_logits_at_once(
+    make: Callable[..., Translator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_CELLS", 1 << 16)
+    translator = make(1, attention="dot")
+    decoder, most = translator.model.decoder, 0
+
+    def note(_: object, __: object, logits: torch.Tensor) -> None:
+        nonlocal most
+        most = max(most, logits.numel())
+
+    targets = [[5 + number % 9] * (20 * number) for number in range(1, 21)]
+    apart = [log_probs(translator, ["123"], [target])[0] for target in targets]
+    with decoder.output.register_forward_hook(note):
+        together = log_probs(translator, ["123"] * len(targets), targets)
+    assert together == pytest.approx(apart)
+    assert 0 < most <= scoring._CELLS
+
+
 def test_different_encoders_decode_together(make: Callable[..., Translator]) -> None:
     one = make(1)
     other = make(2, encoder="bidirectional", attention="general", reverse_source=False, layers=1)
@@ -195,6 +227,19 @@ def test_coverage_prefers_outputs_that_look_everywhere(make: Callable[..., Trans
     for output in translator.nbest(["8675309"], 5, options)[0]:
         (look,) = alignments(translator, ["8675309"], [output.ids])
         assert output.score == pytest.approx(plain[output.text].score + coverage_penalty(look, 0.7))
+
+
+def test_texts_spelled_another_way_have_the_coverage_penalty_too(make: Callable[..., Translator]) -> None:
+    translator = make(1, attention="dot")
+    options, ranking, respelled = DecodingConfig(beam=5, coverage_penalty=0.7), Ranking(), 0
+    for source in filter(None, SOURCES):
+        searched = {output.ids for output in translator._outputs([source], 5, options, None)[0]}
+        for output in translator.nbest([source], 5, options)[0]:
+            (look,) = alignments(translator, [source], [output.ids])
+            plain = ranking.score(output.log_prob, len(output.ids))
+            assert output.score == pytest.approx(plain + coverage_penalty(look, 0.7))
+            respelled += output.ids not in searched
+    assert respelled
 
 
 def test_unknown_words_are_copied_from_where_the_model_looked() -> None:

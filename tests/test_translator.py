@@ -2,8 +2,10 @@
 
 import io
 import os
+import select
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 
 import seq2seq
 from seq2seq.decoding.lines import Format, translate_stream
+from seq2seq.decoding.memory import within_budget
 from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.translator import Translator, _fill
+from seq2seq.decoding.translator import Translator
 from seq2seq.errors import RunError
 
 SOURCES = ["123", "", "9", "55555", "  ", "8675309", "42", "123"]
@@ -109,27 +112,35 @@ def test_nbest_lines_carry_number_text_and_score(translator: Translator) -> None
     assert all(float(row[3]) <= 0 for row in rows)
 
 
-def test_it_answers_before_the_input_ends(translator: Translator) -> None:
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("line_by_line", [False, True])
+def test_it_answers_before_the_input_ends(devices: int, line_by_line: bool, translator: Translator) -> None:
     inward, outward = os.pipe(), os.pipe()
     source, target = os.fdopen(inward[0], "rb"), os.fdopen(outward[1], "wb")
     form = Format(options=translator.config.decoding)
-    thread = threading.Thread(target=translate_stream, args=([translator], source, target, form))
+    filter_of = partial(translate_stream, [translator] * devices, source, target, form, line_by_line=line_by_line)
+    thread = threading.Thread(target=filter_of)
     thread.start()
+    answered = []
     try:
-        with os.fdopen(outward[0], "rb") as answers, os.fdopen(inward[1], "wb", buffering=0) as questions:
-            for question in (b"12\n", b"34\n"):
+        with os.fdopen(outward[0], "rb", buffering=0) as answers, os.fdopen(inward[1], "wb", buffering=0) as questions:
+            for question in (b"12\n", b"34\n56\n", b"78\n"):
                 questions.write(question)
-                assert answers.readline().endswith(b"\n")
+                for _ in range(question.count(b"\n")):
+                    answered.append(bool(select.select([answers], [], [], 20)[0]) and answers.readline()[-1:] == b"\n")
+                if not all(answered):
+                    break
     finally:
         thread.join()
         source.close()
         target.close()
+    assert answered == [True] * 4
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30), st.integers(1, 60))
 def test_filling_keeps_all_items_within_the_budget(sizes: list[int], budget: int) -> None:
     sizes.sort(reverse=True)
-    batches = list(_fill(range(len(sizes)), sizes, budget))
+    batches = list(within_budget(range(len(sizes)), sizes, budget))
     assert [item for batch in batches for item in batch] == list(range(len(sizes)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(sizes[item] for item in batch) <= budget

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,18 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 import seq2seq
 from seq2seq.cli import main
 from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.subword import Subword, Vocabularies
+from seq2seq.decoding.demand_files import Wishes
 from seq2seq.decoding.demands import holds
-from seq2seq.decoding.lines import Format, Wishes, translate_stream
+from seq2seq.decoding.lines import Format, translate_stream
 from seq2seq.decoding.rescoring import Candidate, ranked, read_lists, rescored, tune_weight
 from seq2seq.decoding.score_lines import score_stream
 from seq2seq.decoding.translator import Translator
 from seq2seq.decoding.vectors import encode_stream, sentence_vectors
 from seq2seq.errors import ConfigError, CorpusError, RunError
-from seq2seq.model.run_folder import load_run, untied_weights
+from seq2seq.model.build import build_model
+from seq2seq.model.run_folder import create_run, load_run, save_model, untied_weights
 from seq2seq.training.average import average
 from seq2seq.training.checkpoint import checkpoint_folders
 
@@ -37,9 +42,9 @@ def translator(digits_run: Path) -> Translator:
 def test_scores_are_those_of_the_list(translator: Translator) -> None:
     found = translator.nbest(["123", "42"], 3)
     pairs = [Pair(source, one.text) for source, outputs in zip(["123", "42"], found, strict=True) for one in outputs]
-    target = io.StringIO()
+    target = io.BytesIO()
     total = score_stream(translator, pairs, target, translator.config.decoding, with_tokens=True)
-    rows = [line.split("\t") for line in target.getvalue().splitlines()]
+    rows = [line.split("\t") for line in target.getvalue().decode().splitlines()]
     outputs = [one for outputs in found for one in outputs]
     assert [float(row[0]) for row in rows] == pytest.approx([one.log_prob for one in outputs], abs=2e-4)
     assert [float(row[1]) for row in rows] == pytest.approx([one.per_token for one in outputs], abs=2e-4)
@@ -52,9 +57,9 @@ def test_scores_are_those_of_the_list(translator: Translator) -> None:
 
 
 def test_an_empty_source_can_only_be_nothing(translator: Translator) -> None:
-    target = io.StringIO()
+    target = io.BytesIO()
     score_stream(translator, [Pair("", ""), Pair(" ", "1")], target, translator.config.decoding)
-    assert target.getvalue() == "0.0000\t0.0000\t1\n-inf\t-inf\t1\n"
+    assert target.getvalue() == b"0.0000\t0.0000\t1\n-inf\t-inf\t1\n"
 
 
 def test_score_reads_two_files_or_lines_with_tabs(
@@ -93,6 +98,9 @@ def test_a_tuned_weight_is_the_best_of_all() -> None:
     lists = [[Candidate(0, good, "", -3.0, -1.0), Candidate(0, bad, "", -2.0, -9.0)]]
     assert 0 < tune_weight(lists, [good]) <= 0.15
     assert tune_weight(lists, [bad]) == 0.0
+    for some, references in ((lists, [good, bad]), ([], []), (lists, [])):
+        with pytest.raises(CorpusError, match="a reference for each list"):
+            tune_weight(some, references)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,8 @@ def test_a_tuned_weight_is_the_best_of_all() -> None:
         (["0 | 321"], "list, line 1: expected 'number"),
         (["0 ||| 321 ||| x"], "list, line 1"),
         (["0 ||| 321 ||| nan"], "list, line 1"),
+        (["0 ||| 321 ||| a= 1 ||| b= 2 ||| -1"], "list, line 1"),
+        (["0 ||| 321"], "list, line 1"),
         (["0 ||| 321 ||| -1", "2 ||| 321 ||| -1"], "expected the list of sentence 1 next, found that of 2"),
     ],
 )
@@ -113,6 +123,30 @@ def test_lists_and_sources_must_be_as_many(translator: Translator) -> None:
     for sources in (["1"], ["1", "2", "3"]):
         with pytest.raises(CorpusError, match="as many lists as lines"):
             list(rescored(translator, sources, read_lists(["0 ||| 1 ||| -1", "1 ||| 2 ||| -1"], "list")))
+
+
+def test_the_list_of_an_empty_source_stays_as_it_is(translator: Translator) -> None:
+    lines = ["0 ||| 321 ||| a= 1 ||| -2", "0 ||| ||| a= 2 ||| -1", "1 ||| 54 ||| -2"]
+    lists = list(read_lists(lines, "list"))
+    found = list(rescored(translator, [" ", "45"], lists))
+    assert found[0] == lists[0]
+    assert found[1][0].ours < 0
+
+
+def test_lists_are_rescored_the_way_they_are_asked_to_be(
+    translator: Translator, digits_run: Path, tmp_path: Path, capsysbinary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").write_text("123\n")
+    other = average(digits_run, checkpoint_folders(digits_run), tmp_path / "other")
+    said = []
+    for combination in ("average", "log-linear"):
+        lists = io.TextIOWrapper(io.BytesIO(b"0 ||| 99321 ||| -1\n0 ||| 321 ||| -2\n"))
+        monkeypatch.setattr("sys.stdin", lists)
+        models = ["--model", str(digits_run), str(other), "--src", str(tmp_path / "s")]
+        assert main(["rescore", *models, "--combination", combination]) == 0
+        said.append(capsysbinary.readouterr().out)
+    assert said[0].count(b"\n") == 2
+    assert said[0] != said[1]
 
 
 def test_rescore_command(digits_run: Path, tmp_path: Path) -> None:
@@ -144,6 +178,16 @@ def test_vectors_are_the_encoders_final_states(translator: Translator, tmp_path:
     assert np.load(tmp_path / "none.npy").shape == (0, whole.shape[1])
 
 
+def test_vectors_that_cannot_be_written_leave_nothing(translator: Translator, tmp_path: Path) -> None:
+    for out, message in ((tmp_path, f"cannot write {tmp_path}: it is a folder"), (tmp_path / "a" / "v", "no folder")):
+        with pytest.raises(RunError, match=message) as caught:
+            encode_stream(translator, [b"123\n"], out)
+        assert str(out) in str(caught.value)
+        assert ".part" not in str(caught.value)
+        assert not list(tmp_path.iterdir())
+        assert [path for path in tmp_path.parent.iterdir() if path.name.startswith(tmp_path.name)] == [tmp_path]
+
+
 def test_averaging_with_itself_changes_nothing(digits_run: Path, tmp_path: Path) -> None:
     out = average(digits_run, [digits_run, digits_run], tmp_path / "mean")
     before, after = untied_weights(load_run(digits_run).model), untied_weights(load_run(out).model)
@@ -160,16 +204,52 @@ def test_the_mean_of_checkpoints_is_their_mean(digits_run: Path, tmp_path: Path)
         assert torch.allclose(named[name] * 3, whole[name] * 2 + own[name], atol=1e-5)
     facts = json.loads((tmp_path / "all" / "manifest.json").read_text())
     assert facts["average_of"] == [str(folder) for folder in folders]
+    assert facts["corpus"] == load_run(digits_run).manifest["corpus"]
+    assert not facts.keys() & {"updates", "validation"}
     assert len(seq2seq.load(tmp_path / "all").translate(["12"])) == 1
 
 
 def test_what_cannot_be_averaged_is_refused(digits_run: Path, other_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="another target vocabulary"):
+    with pytest.raises(RunError, match="another vocabulary"):
         average(digits_run, [other_run], tmp_path / "mean")
+    with pytest.raises(RunError, match="another vocabulary"):
+        average(digits_run, checkpoint_folders(other_run), tmp_path / "mean")
     with pytest.raises(RunError, match="is there already"):
         average(digits_run, [digits_run], tmp_path)
     with pytest.raises(RunError, match="not a folder"):
         average(digits_run, [tmp_path / "nothing"], tmp_path / "mean")
+
+
+@pytest.mark.parametrize("settings", [{"reverse_source": False}, {"dropout": 0.05}])
+def test_other_settings_are_not_averaged(settings: dict[str, object], digits_run: Path, tmp_path: Path) -> None:
+    first = load_run(digits_run)
+    config = replace(first.config, model=replace(first.config.model, **settings))
+    other = tmp_path / "other"
+    create_run(other, config, first.vocabularies)
+    save_model(other, untied_weights(first.model), {"corpus": first.manifest["corpus"]})
+    shutil.copytree(checkpoint_folders(digits_run)[0], other / "checkpoints" / "00000001")
+    for path in (other, *checkpoint_folders(other)):
+        with pytest.raises(RunError, match=f"model.{next(iter(settings))} = "):
+            average(digits_run, [path], tmp_path / "mean")
+
+
+def test_another_source_vocabulary_is_not_averaged(digits_run: Path, tmp_path: Path) -> None:
+    first = load_run(digits_run)
+    tgt, network = first.vocabularies.tgt, replace(first.config.model, tie_embeddings="target")
+    config = replace(first.config, model=network, subword=replace(first.config.subword, joint=False))
+    weights = untied_weights(build_model(network, len(tgt), len(tgt)))
+    # The same pieces in another order: of the same size, and wrong.
+    model = ModelProto()
+    model.ParseFromString(tgt.model)
+    pieces = [(piece.piece, piece.score) for piece in model.pieces[-2:]]
+    for piece, (text, score) in zip(model.pieces[-2:], reversed(pieces), strict=True):
+        piece.piece, piece.score = text, score
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for run, src in zip(runs, (tgt.model, model.SerializeToString()), strict=True):
+        create_run(run, config, Vocabularies(Subword(src, words=False), tgt))
+        save_model(run, weights, {"corpus": first.manifest["corpus"]})
+    with pytest.raises(RunError, match="another vocabulary"):
+        average(runs[0], [runs[1]], tmp_path / "mean")
 
 
 def answers(translators: list[Translator], wishes: Wishes | None = None, **options: object) -> bytes:
@@ -199,6 +279,19 @@ def test_demands_come_line_by_line(translator: Translator, tmp_path: Path) -> No
     (tmp_path / "p").write_text("9\n")
     with pytest.raises(CorpusError, match="ends after line 1"):
         answers([translator], wishes)
+
+
+def test_demands_beyond_the_last_line_are_refused_when_all_is_answered(
+    digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option, others in (("--prefix", "9\n\n\n"), ("--require", "\n\n5\n")):
+        (tmp_path / "demands").write_text(others)
+        (tmp_path / "src").write_text("12\n34\n")
+        files = ["--src", str(tmp_path / "src"), option, str(tmp_path / "demands")]
+        assert main(["translate", "--model", str(digits_run), *files]) == 2
+        captured = capsys.readouterr()
+        assert captured.out.count("\n") == 2
+        assert "demands goes on after line 2" in captured.err
 
 
 def test_processes_share_a_file_and_keep_its_order(translator: Translator, digits_run: Path, tmp_path: Path) -> None:

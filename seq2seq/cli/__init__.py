@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-        sys.stdout.flush()
+        print(end="", flush=True)  # stdout may be closed
     except Seq2SeqError as error:
         print(f"seq2seq: {error}", file=sys.stderr)
         return 2

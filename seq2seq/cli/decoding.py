@@ -1,11 +1,24 @@
 """Commands that use runs: translate, caption, score, rescore, encode."""
 
 import argparse
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from seq2seq.cli.options import Commands, add_compute, add_decoding, add_model, decoding, positive, set_threads
-from seq2seq.errors import Seq2SeqError
+from seq2seq.cli.options import (
+    Commands,
+    add_combination,
+    add_compute,
+    add_decoding,
+    add_model,
+    decoding,
+    positive,
+    set_threads,
+    share,
+)
+from seq2seq.cli.streams import input_stream, output_stream
+from seq2seq.errors import CorpusError, Seq2SeqError
 
 
 def add_commands(commands: Commands) -> None:
@@ -25,7 +38,7 @@ def add_commands(commands: Commands) -> None:
     score.add_argument("--src", type=Path, metavar="FILE", help="sources, instead of stdin")
     score.add_argument("--tgt", type=Path, metavar="FILE", help="their translations")
     score.add_argument("--tokens", action="store_true", help="print each token's log-probability too")
-    score.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+    add_combination(score)
     add_compute(score)
     score.set_defaults(command=_score)
 
@@ -33,8 +46,9 @@ def add_commands(commands: Commands) -> None:
     add_model(rescore, several=True)
     rescore.add_argument("--src", required=True, type=Path, metavar="FILE", help="what the lists are translations of")
     weight = rescore.add_mutually_exclusive_group()
-    weight.add_argument("--weight", type=float, default=0.5, metavar="W", help="share of our score (default: 0.5)")
+    weight.add_argument("--weight", type=share, default=0.5, metavar="W", help="share of our score (default: 0.5)")
     weight.add_argument("--tune", type=Path, metavar="REF", help="find the weight with the best BLEU against REF")
+    add_combination(rescore)
     add_compute(rescore)
     rescore.set_defaults(command=_rescore)
 
@@ -74,23 +88,30 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
 
 
 def _translate(options: argparse.Namespace) -> None:
-    from seq2seq.decoding.lines import Format, Wishes, is_sharded, translate_shards, translate_stream
+    from seq2seq.decoding.demand_files import Wishes
+    from seq2seq.decoding.lines import Format, is_sharded, translate_shards, translate_stream
     from seq2seq.decoding.translator import Translator
+    from seq2seq.model.compute import own_device
 
     set_threads(options)
-    if is_sharded() and not options.src:
-        raise Seq2SeqError("several processes cannot share stdin: name the file to translate with --src")
-    translators = [
-        Translator.load(*options.model, device=device, precision=options.precision)
-        for device in options.devices or [options.device]
-    ]
-    form = Format(options=decoding(options, translators[0].config), nbest=options.nbest)
-    wishes = Wishes(prefixes=options.prefix, required=options.require, blocked=options.block)
+    devices = options.devices or [options.device]
     if is_sharded():
-        translate_shards(translators[0], options.src, sys.stdout.buffer, form, wishes)
-        return
-    source = options.src.open("rb") if options.src else sys.stdin.buffer
-    translate_stream(translators, source, sys.stdout.buffer, form, wishes, line_by_line=options.stream)
+        if not options.src:
+            raise Seq2SeqError("several processes cannot share stdin: name the file to translate with --src")
+        if options.devices:
+            raise Seq2SeqError("--devices is for one process: each that torchrun starts has a device, see --device")
+        devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
+    with input_stream(options.src) as source:
+        target = output_stream()
+        translators = [
+            Translator.load(*options.model, device=device, precision=options.precision) for device in devices
+        ]
+        form = Format(options=decoding(options, translators[0].config), nbest=options.nbest)
+        wishes = Wishes(prefixes=options.prefix, required=options.require, blocked=options.block)
+        if is_sharded():
+            translate_shards(translators[0], source, target, form, wishes)
+        else:
+            translate_stream(translators, source, target, form, wishes, line_by_line=options.stream)
 
 
 def _caption(options: argparse.Namespace) -> None:
@@ -102,11 +123,17 @@ def _caption(options: argparse.Namespace) -> None:
     captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
     settings = decoding(options, captioner.config)
     for number, path in enumerate(paths):
-        if options.nbest:
-            for entry in captioner.nbest([str(path)], options.nbest, settings)[0]:
-                print(nbest_line(number, entry), flush=True)
-        else:
-            print(captioner.caption([str(path)], settings)[0].text, flush=True)
+        try:
+            if options.nbest:
+                found = captioner.nbest([str(path)], options.nbest, settings)[0]
+                lines = [nbest_line(number, entry) for entry in found]
+            else:
+                lines = [captioner.caption([str(path)], settings)[0].text]
+        except CorpusError as error:  # a damaged picture: the others have their captions all the same
+            print(f"seq2seq: {error}", file=sys.stderr)
+            options.exit_code = 2
+            continue
+        print(*lines, sep="\n", flush=True)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -116,30 +143,34 @@ def _score(options: argparse.Namespace) -> None:
     if bool(options.src) != bool(options.tgt):
         raise Seq2SeqError("--src and --tgt go together: expected both or neither")
     set_threads(options)
-    translator = Translator.load(*options.model, device=options.device, precision=options.precision)
-    pairs = read_pairs(sys.stdin.buffer, options.src, options.tgt)
-    total = score_stream(
-        translator, pairs, sys.stdout, decoding(options, translator.config), with_tokens=options.tokens
-    )
+    with nullcontext() if options.src else input_stream() as source:
+        target = output_stream()
+        translator = Translator.load(*options.model, device=options.device, precision=options.precision)
+        pairs = read_pairs(source or (), options.src, options.tgt)
+        settings = decoding(options, translator.config)
+        total = score_stream(translator, pairs, target, settings, with_tokens=options.tokens)
     print(total.summary(), file=sys.stderr)
 
 
 def _rescore(options: argparse.Namespace) -> None:
     from seq2seq.corpus.files import read_lines
+    from seq2seq.decoding.filters import to_texts
     from seq2seq.decoding.rescoring import read_lists, rescored, tune_weight, write_lists
     from seq2seq.decoding.translator import Translator
 
     set_threads(options)
-    translator = Translator.load(*options.model, device=options.device, precision=options.precision)
-    lists = rescored(translator, read_lines(options.src), read_lists(sys.stdin, "stdin"))
-    weight = options.weight
-    if options.tune:
+    with input_stream() as source:
+        target = output_stream()
+        translator = Translator.load(*options.model, device=options.device, precision=options.precision)
+        settings = decoding(options, translator.config)
+        lists = rescored(translator, read_lines(options.src), read_lists(to_texts(source), "stdin"), settings)
+        if not options.tune:
+            write_lists(lists, options.weight, target)
+            return
         kept = list(lists)
         weight = tune_weight(kept, list(read_lines(options.tune)))
         print(f"best BLEU on {options.tune} with --weight {weight:g}", file=sys.stderr)
-        write_lists(kept, weight, sys.stdout)
-    else:
-        write_lists(lists, weight, sys.stdout)
+        write_lists(kept, weight, target)
 
 
 def _encode(options: argparse.Namespace) -> None:
@@ -147,6 +178,7 @@ def _encode(options: argparse.Namespace) -> None:
     from seq2seq.decoding.vectors import encode_stream
 
     set_threads(options)
-    translator = Translator.load(options.model, device=options.device, precision=options.precision)
-    count = encode_stream(translator, sys.stdin.buffer, options.out, layer=options.layer)
+    with input_stream() as source:
+        translator = Translator.load(options.model, device=options.device, precision=options.precision)
+        count = encode_stream(translator, source, options.out, layer=options.layer)
     print(f"wrote {count} vectors to {options.out}", file=sys.stderr)

@@ -5,17 +5,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.decoding import meaningless
 from seq2seq.errors import Seq2SeqError
 
 Commands = Any
 """What ``add_subparsers`` returns, whose type argparse keeps to itself."""
-
-
-_DISPLACED = {
-    "normalisation": ("length_penalty",),
-    "sample": ("diverse_groups", "diversity", "coverage_penalty"),
-    "diverse_groups": ("diversity",),
-}
 
 
 def positive(text: str) -> int:
@@ -23,6 +17,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, found {text}")
+    return number
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, found {text}")
     return number
 
 
@@ -70,6 +72,11 @@ def set_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
 
 
+def add_combination(parser: argparse._ActionsContainer) -> None:
+    """The one setting of decoding that also matters to what is there already."""
+    parser.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+
+
 def add_decoding(parser: argparse.ArgumentParser) -> None:
     """All of ``[decoding]``; what is not given is as the run says."""
     group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has an example of each")
@@ -78,9 +85,11 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid each other")
     group.add_argument("--diversity", type=float, metavar="X", help="how much they do")
     group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
-    group.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
+    add_combination(group)
     group.add_argument(
-        "--replace-unknown", action="store_true", default=None, help="copy the most attended word instead of <unk>"
+        "--replace-unknown",
+        action=argparse.BooleanOptionalAction,
+        help="copy the most attended word instead of <unk>",
     )
     group = parser.add_argument_group("length")
     group.add_argument("--normalisation", choices=("gnmt", "average", "none"), help="of scores by length")
@@ -91,7 +100,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--min-ratio", type=float, metavar="X", help="least tokens for each source token")
     group.add_argument("--max-ratio", type=float, metavar="X", help="most tokens for each source token")
     group = parser.add_argument_group("chance")
-    group.add_argument("--sample", action="store_true", default=None, help="draw outputs instead of searching")
+    group.add_argument("--sample", action=argparse.BooleanOptionalAction, help="draw outputs instead of searching")
     group.add_argument("--temperature", type=float, metavar="T", help="below 1 likely tokens become likelier")
     group.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens")
     group.add_argument("--top-p", type=float, metavar="P", help="draw from the fewest tokens of that probability")
@@ -104,10 +113,10 @@ def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
     """The run's own settings, save for those on the command line, checked together."""
     names = [entry.name for entry in fields(DecodingConfig)]
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-    # What the run says of something that the command line does away with is dropped, not a contradiction.
-    displaced = [name for key, others in _DISPLACED.items() if key in given for name in others]
-    given = {name: getattr(DecodingConfig(), name) for name in displaced} | given
-    found = replace(config, decoding=replace(config.decoding, **given)).decoding
+    merged = replace(config.decoding, **given)
+    # What the run says and the command line leaves without meaning is dropped, not a contradiction.
+    dropped = {name: getattr(DecodingConfig(), name) for name, _ in meaningless(merged) if name not in given}
+    found = replace(config, decoding=replace(merged, **dropped)).decoding
     nbest = getattr(options, "nbest", 0)
     if nbest > found.beam and not found.sample:
         raise Seq2SeqError(f"--nbest {nbest} is more than --beam {found.beam}: a beam of K finds K outputs")

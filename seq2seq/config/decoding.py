@@ -87,8 +87,8 @@ def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
     yield from _contradictions(decoding)
 
 
-def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
-    """Settings that leave others without meaning."""
+def meaningless(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
+    """Settings that were changed, yet have no meaning beside the others, each with the reason."""
     of_beam = ("diverse_groups", "diversity", "coverage_penalty")
     of_drawing = ("temperature", "top_k", "top_p")
     useless = {
@@ -99,7 +99,13 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         "decoding.mbr = 0": _if(not decoding.mbr, "mbr_utility"),
     }
     for reason, names in useless.items():
-        yield from (f"decoding.{name} has no meaning with {reason}" for name in names if _changed(decoding, name))
+        yield from ((name, reason) for name in names if _changed(decoding, name))
+
+
+def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
+    """Settings that do not go together."""
+    for name, reason in meaningless(decoding):
+        yield f"decoding.{name} has no meaning with {reason}"
     for low, high in (("min_length", "max_length"), ("min_ratio", "max_ratio")):
         least, most = getattr(decoding, low), getattr(decoding, high)
         if 0 < most < least:

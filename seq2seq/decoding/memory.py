@@ -1,14 +1,24 @@
-"""Batches that turn out to need more memory than there is are decoded in smaller ones."""
+"""Batches of so many tokens; those that turn out to need more memory than there is are decoded in smaller ones."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from seq2seq.decoding.notice import say_once
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.compute import is_out_of_memory
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def within_budget(items: Sequence[Item], lengths: Sequence[int], budget: int) -> Iterator[Sequence[Item]]:
+    """Runs of items whose count times their longest length stays within the budget, one item at least."""
+    start = 0
+    for end in range(1, len(items) + 1):
+        if end == len(items) or (end + 1 - start) * max(lengths[start], lengths[end]) > budget:
+            yield items[start:end]
+            start = end
 
 
 def within_memory(

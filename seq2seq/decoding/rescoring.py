@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
-from typing import TextIO
+from typing import BinaryIO
 
 from sacrebleu.metrics.bleu import BLEU
 
+from seq2seq.config import DecodingConfig
+from seq2seq.decoding.filters import warn_of_cuts
 from seq2seq.decoding.scoring import log_probs
-from seq2seq.decoding.system import System
+from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 
 _STEPS = 20
@@ -54,21 +56,36 @@ def read_lists(lines: Iterable[str], name: str) -> Iterator[list[Candidate]]:
         yield list(group)
 
 
-def rescored(system: System, sources: Iterable[str], lists: Iterable[list[Candidate]]) -> Iterator[list[Candidate]]:
+def rescored(
+    translator: Translator,
+    sources: Iterable[str],
+    lists: Iterable[list[Candidate]],
+    options: DecodingConfig | None = None,
+) -> Iterator[list[Candidate]]:
     """The lists with our log-probabilities, in their order; one list is held at a time.
+
+    Of an empty source nothing is said: its list stays as it is.
+
+    Args:
+        translator: one model or an ensemble.
+        sources: what the lists are translations of.
+        lists: as :func:`read_lists` gives them.
+        options: how an ensemble is combined; the translator's own if None.
 
     Raises:
         CorpusError: there are more lists than sources, or fewer.
     """
-    tgt = system.vocabularies.tgt
+    tgt = translator.vocabularies.tgt
     for number, (source, found) in enumerate(zip_longest(sources, lists)):
         if source is None or found is None:
             lacking = "sentence to translate" if source is None else "list"
             raise CorpusError(f"no {lacking} number {number}: expected as many lists as lines in --src")
-        if not source.strip():
+        if translator.is_empty(source):
             yield found
             continue
-        totals = log_probs(system, [source] * len(found), [tgt.encode(candidate.text) for candidate in found])
+        warn_of_cuts(translator, [source], number)
+        ids = [tgt.encode(candidate.text) for candidate in found]
+        totals = log_probs(translator, [source] * len(found), ids, options)
         yield [
             Candidate(one.number, one.text, one.features, one.theirs, total)
             for one, total in zip(found, totals, strict=True)
@@ -81,7 +98,16 @@ def ranked(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
 
 
 def tune_weight(lists: Sequence[Sequence[Candidate]], references: Sequence[str]) -> float:
-    """The weight, in steps of 0.05, with which the first of each list have the highest BLEU; the lowest of several."""
+    """The weight, in steps of 0.05, with which the first of each list have the highest BLEU; the lowest of several.
+
+    Raises:
+        CorpusError: there are no lists, or not as many as references.
+    """
+    if not lists or len(lists) != len(references):
+        raise CorpusError(
+            f"expected a reference for each list, and at least one: found {len(references)} references "
+            f"and {len(lists)} lists"
+        )
     metric = BLEU()
 
     def quality(weight: float) -> float:
@@ -91,19 +117,20 @@ def tune_weight(lists: Sequence[Sequence[Candidate]], references: Sequence[str])
     return max((step / _STEPS for step in range(_STEPS + 1)), key=quality)
 
 
-def write_lists(lists: Iterable[Sequence[Candidate]], weight: float, target: TextIO) -> None:
+def write_lists(lists: Iterable[Sequence[Candidate]], weight: float, target: BinaryIO) -> None:
     """Each list in its new order."""
     for candidates in lists:
         for candidate in ranked(candidates, weight):
-            print(candidate.line(weight), file=target)
+            target.write(f"{candidate.line(weight)}\n".encode())
 
 
 def _parse(line: str, place: str) -> Candidate:
     parts = [part.strip() for part in line.rstrip("\n").split("|||")]
     try:
-        number, text, score = int(parts[0]), parts[1], float(parts[-1])
-        if len(parts) < 3 or not math.isfinite(score):
+        number, text, *features, last = parts
+        place_of_list, score = int(number), float(last)
+        if len(features) > 1 or not math.isfinite(score):
             raise ValueError
-    except (ValueError, IndexError):
+    except ValueError:
         raise CorpusError(f"{place}: expected 'number ||| text ||| features ||| score', found {line[:60]!r}") from None
-    return Candidate(number, text, parts[2] if len(parts) > 3 else "", score)
+    return Candidate(place_of_list, text, "".join(features), score)

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.pairs import Pair
+from seq2seq.decoding.filters import to_text, warn_of_cuts
 from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
@@ -46,10 +47,10 @@ def read_pairs(source: Iterable[bytes], src: Path | None, tgt: Path | None) -> I
                     raise CorpusError(
                         f"{src if one is None else tgt} ends before line {number}, the other file does not"
                     )
-                yield Pair(_text(one), _text(other))
+                yield Pair(to_text(one), to_text(other))
         return
     for number, line in enumerate(source, 1):
-        left, tab, right = _text(line).partition("\t")
+        left, tab, right = to_text(line).partition("\t")
         if not tab:
             raise CorpusError(f"line {number}: expected 'source<TAB>target', found no tab in {left[:60]!r}")
         yield Pair(left, right)
@@ -58,7 +59,7 @@ def read_pairs(source: Iterable[bytes], src: Path | None, tgt: Path | None) -> I
 def score_stream(
     translator: Translator,
     pairs: Iterable[Pair],
-    target: TextIO,
+    target: BinaryIO,
     options: DecodingConfig,
     *,
     with_tokens: bool = False,
@@ -69,10 +70,12 @@ def score_stream(
     minus infinity. With ``with_tokens`` a fourth column has ``piece:log-probability`` for each token.
     """
     total, tgt = Total(), translator.vocabularies.tgt
-    remaining = iter(pairs)
+    remaining, seen = iter(pairs), 0
     while some := list(islice(remaining, _TOGETHER)):
+        warn_of_cuts(translator, [pair.src for pair in some], seen)
+        seen += len(some)
         ids = [tgt.encode(pair.tgt) for pair in some]
-        full = [row for row, pair in enumerate(some) if pair.src.strip()]
+        full = [row for row, pair in enumerate(some) if not translator.is_empty(pair.src)]
         scored = token_log_probs(translator, [some[row].src for row in full], [ids[row] for row in full], options)
         found = dict(zip(full, scored, strict=True))
         for row, own in enumerate(ids):
@@ -82,11 +85,7 @@ def score_stream(
             if with_tokens:
                 pieces = [*tgt.pieces(own), "</s>"][:count]
                 columns.append(" ".join(f"{piece}:{value:.4f}" for piece, value in zip(pieces, each, strict=True)))
-            print("\t".join(columns), file=target)
+            target.write(("\t".join(columns) + "\n").encode())
             if row in found:
                 total = Total(total.pairs + 1, total.tokens + count, total.log_prob + log_prob)
     return total
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").rstrip("\n").removesuffix("\r")

@@ -10,21 +10,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword
-from seq2seq.decoding.ensemble import combine
+from seq2seq.decoding.ensemble import Combination, combine
 from seq2seq.decoding.hypothesis import Ranking, log_softmax
-from seq2seq.decoding.memory import within_memory
+from seq2seq.decoding.memory import within_budget, within_memory
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
     from seq2seq.decoding.system import System
 
-# Pairs scored together.
-_TOGETHER = 64
+# Tokens scored together. A pair counts as _SHORT tokens at least, so 64 pairs are the most.
+_TOKENS, _SHORT = 4096, 64
+# Logits that are there at once: 8 MB in float32.
+_CELLS = 1 << 21
 
 
 def token_log_probs(
@@ -45,28 +47,53 @@ def token_log_probs(
         (T + 1,) for each.
     """
     combination = (options or system.config.decoding).combination
-    # Those of one length together, longest first.
-    order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
+    together = max(1, _CELLS // len(system.vocabularies.tgt))
+    read = system.sizes(sources) or [0] * len(sources)
+    sizes = [max(_SHORT, len(target) + 1, size + 1) for target, size in zip(targets, read, strict=True)]
+    # Longest first shows a lack of memory at once.
+    order = sorted(range(len(targets)), key=lambda row: -sizes[row])
 
     def score(rows: Sequence[int]) -> list[Tensor]:
         with system.ready():
             begun = system.start([sources[row] for row in rows], [targets[row] for row in rows])
             decoders = [member.model.decoder for member in system.members]
-            logits = [
-                decoder.output(decoder(batch.tgt_in, state))
+            features = [
+                decoder(batch.tgt_in, state).flatten(0, 1)
                 for decoder, (batch, state) in zip(decoders, begun, strict=True)
             ]
-            said = log_softmax(combine(logits, combination)).gather(2, begun[0][0].tgt_out.unsqueeze(2)).squeeze(2)
+            wanted = begun[0][0].tgt_out
+            outputs = [decoder.output for decoder in decoders]
+            said = _said(features, outputs, wanted.flatten(), combination, together).view_as(wanted)
         return [tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, said.cpu(), strict=True)]
 
-    batches = [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
+    batches = within_budget(order, [sizes[row] for row in order], _TOKENS)
     found = within_memory(batches, score, lower="score shorter sentences")
     return [found[row] for row in range(len(targets))]
 
 
-def log_probs(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[float]:
+def _said(
+    features: Sequence[Tensor], outputs: Sequence[nn.Module], wanted: Tensor, combination: Combination, together: int
+) -> Tensor:
+    """Log-probabilities (N,) of wanted tokens (N,), from the features (N, F) that each member's output layer reads.
+
+    Logits over the vocabulary exist for so many positions together at a time.
+    """
+    parts = []
+    for start in range(0, len(wanted), together):
+        part = slice(start, start + together)
+        logits = [output(each[part]) for output, each in zip(outputs, features, strict=True)]
+        parts.append(log_softmax(combine(logits, combination)).gather(1, wanted[part].unsqueeze(1)).squeeze(1))
+    return torch.cat(parts)
+
+
+def log_probs(
+    system: System,
+    sources: Sequence[str],
+    targets: Sequence[Sequence[int]],
+    options: DecodingConfig | None = None,
+) -> list[float]:
     """Log-probability of each output with its end mark, in nats; see :func:`token_log_probs`."""
-    return [float(tokens.sum()) for tokens in token_log_probs(system, sources, targets)]
+    return [float(tokens.sum()) for tokens in token_log_probs(system, sources, targets, options)]
 
 
 def alignments(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
@@ -171,7 +198,7 @@ def canonical(
         usual = {output.text: _usual(tgt, output) for output in outputs}
         each = [output for output in outputs if output.ids == usual[output.text]]
         odd = sorted(usual.keys() - {output.text for output in each})
-        totals = log_probs(system, [source] * len(odd), [usual[text] for text in odd])
+        totals = log_probs(system, [source] * len(odd), [usual[text] for text in odd], options)
         again = [
             Translation(
                 text, ranking.score(total, len(usual[text])), tuple(tgt.pieces(usual[text])), usual[text], total

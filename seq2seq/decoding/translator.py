@@ -1,15 +1,13 @@
 """Sentences in, sentences out: subwords and batches around trained models."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.decoding.demands import Demands
+from seq2seq.decoding.memory import within_budget
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.system import Member, System
-
-Item = TypeVar("Item")
 
 
 class Translator(System):
@@ -39,7 +37,7 @@ class Translator(System):
         sizes = self.sizes(sources)
         # Longest first shows a lack of memory at once.
         by_length = sorted((row for row, size in enumerate(sizes) if size), key=lambda row: -sizes[row])
-        yield from _fill(by_length, [sizes[row] + 1 for row in by_length], budget)
+        yield from within_budget(by_length, [sizes[row] + 1 for row in by_length], budget)
 
     def sizes(self, sources: Sequence[str]) -> list[int]:
         """Tokens of each sentence, as the first member reads it."""
@@ -54,12 +52,3 @@ class Translator(System):
 
 def _read(member: Member, sentence: str) -> list[int]:
     return member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens]
-
-
-def _fill(items: Sequence[Item], lengths: Sequence[int], budget: int) -> Iterator[Sequence[Item]]:
-    """Runs of items whose count times their longest length stays within the budget, one item at least."""
-    start = 0
-    for end in range(1, len(items) + 1):
-        if end == len(items) or (end + 1 - start) * max(lengths[start], lengths[end]) > budget:
-            yield items[start:end]
-            start = end

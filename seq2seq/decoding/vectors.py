@@ -1,19 +1,21 @@
 """Sentence vectors: what an encoder knows after its last word (the fixed vector of Sutskever et al. 2014, §3.8)."""
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from seq2seq.decoding.filters import to_texts, warn_of_cuts
 from seq2seq.decoding.memory import within_memory
 from seq2seq.decoding.translator import Translator
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, RunError
+from seq2seq.model.durable import explained, publish, scratch_file
 
 _TOGETHER = 512
 _TOKENS = 8000
@@ -52,31 +54,33 @@ def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *
     """Writes the vector of every line to a ``.npy`` file; returns how many there were.
 
     Memory does not grow with the input, and the file is there only when it is complete.
+
+    Raises:
+        RunError: it cannot be written.
     """
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with scratch.open("w+b") as rows:
-            count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
-            for lines in _groups(source):
-                rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
-                count += len(lines)
-            rows.seek(0)
-            _write_array(path, rows, (count, width))
-    finally:
-        scratch.unlink(missing_ok=True)
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder; name a file, such as {path / 'vectors.npy'}")
+    with explained(path), TemporaryFile(dir=path.parent) as rows:
+        count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
+        for lines in _groups(source):
+            warn_of_cuts(translator, lines, count)
+            rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
+            count += len(lines)
+        rows.seek(0)
+        with scratch_file(path) as whole:
+            _write_array(whole, rows, (count, width))
+            publish(whole, path)
     return count
 
 
 def _groups(source: Iterable[bytes]) -> Iterator[list[str]]:
-    lines = iter(source)
-    while group := [line.decode("utf-8", "replace").rstrip("\n") for line in islice(lines, _TOGETHER)]:
+    lines = to_texts(source)
+    while group := list(islice(lines, _TOGETHER)):
         yield group
 
 
-def _write_array(path: Path, rows: BinaryIO, shape: tuple[int, int]) -> None:
-    whole = path.with_name(f"{path.name}.{os.getpid()}.whole")
-    with whole.open("wb") as stream:
+def _write_array(path: Path, rows: IO[bytes], shape: tuple[int, int]) -> None:
+    with path.open("wb") as stream:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         shutil.copyfileobj(rows, stream)
-    os.replace(whole, path)

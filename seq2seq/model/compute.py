@@ -60,6 +60,27 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
+def own_device(device: str, local_rank: int) -> str:
+    """What one of several processes on a machine computes on: of GPUs, one of its own.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda``.
+        local_rank: number of the process on its machine.
+
+    Raises:
+        ConfigError: not enough GPUs.
+    """
+    if device != "cuda" and not (device == "auto" and torch.cuda.is_available()):
+        return device
+    found = torch.cuda.device_count()
+    if local_rank >= found:
+        raise ConfigError(
+            f"process {local_rank} of this machine has no GPU of its own, found {found}: "
+            f"lower --nproc-per-node to {found}, or use --device cpu"
+        )
+    return f"cuda:{local_rank}"
+
+
 def tune_process(compute: Compute) -> None:
     """Settings of the whole process that make training on a CPU faster and change no result.
 

@@ -19,8 +19,6 @@ from seq2seq.model.durable import publish, write_durably
 from seq2seq.version import __version__
 
 MANIFEST = "manifest.json"
-# What a manifest says of itself and its files; the other keys are the facts it was given.
-_OWN = ("files", "versions", "next", "digest")
 
 
 def write_manifest(folder: Path, names: list[str], facts: Mapping[str, Any]) -> None:
@@ -55,11 +53,6 @@ def renew_listed(folder: Path, names: Iterable[str]) -> None:
         new = {name: _file_facts(folder / name) for name in names}
         coming = {name: facts for name, facts in manifest.get("next", {}).items() if name not in new}
         _write(folder, {**manifest, "files": manifest["files"] | new, "next": coming})
-
-
-def given_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What :func:`write_manifest` was given to keep."""
-    return {key: value for key, value in manifest.items() if key not in _OWN}
 
 
 def check_manifest(folder: Path) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Averages the weights of several checkpoints or runs into a new run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
 
+from seq2seq.corpus.subword import Vocabularies
 from seq2seq.errors import RunError
-from seq2seq.model.manifest import check_manifest, given_facts
-from seq2seq.model.run_folder import MODEL, LoadedRun, create_run, load_run, save_model
+from seq2seq.model.manifest import check_manifest
+from seq2seq.model.run_folder import LoadedRun, create_run, load_run, read_config, save_model, untied_weights
 from seq2seq.model.tensor_files import load_tensors
 from seq2seq.training.checkpoint import TENSORS, checkpoint_folders
 
@@ -53,23 +54,35 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
         for name, tensor in members[0].tensors.items()
     }
     create_run(out, first.config, first.vocabularies)
-    save_model(out, mean, {**given_facts(first.manifest), "average_of": [str(member.path) for member in members]})
+    # Updates and scores are of the members, not of their mean.
+    facts = {"corpus": first.manifest["corpus"], "average_of": [str(member.path) for member in members]}
+    save_model(out, mean, facts)
     return out
 
 
 def _read(first: LoadedRun, path: Path) -> Weights:
     """The weights of a run or of a checkpoint, which lies in ``RUN/checkpoints``."""
-    inside = path / TENSORS
-    if not inside.is_file():
-        other = load_run(path)
-        if other.vocabularies.tgt.model != first.vocabularies.tgt.model:
+    if (path / TENSORS).is_file():
+        check_manifest(path)
+        _check_alike(first, path, path.resolve().parents[1])
+        tensors = load_tensors(path / TENSORS)
+        return Weights(path, {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+    weights = untied_weights(load_run(path).model)
+    _check_alike(first, path, path)
+    return Weights(path, weights)
+
+
+def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
+    """Refuses weights of another network, even where theirs have the same shapes: they have no common mean."""
+    config, own = read_config(run), first.config.model
+    if Vocabularies.load(run, config.subword).files() != first.vocabularies.files():
+        raise RunError(f"{path} has another vocabulary than {first.folder}: their weights have no common mean")
+    for name, value in asdict(config.model).items():
+        if value != getattr(own, name):
             raise RunError(
-                f"{path} has another target vocabulary than {first.folder}: their weights have no common mean"
+                f"{path} has model.{name} = {value!r}, {first.folder} has {getattr(own, name)!r}: "
+                "their weights have no common mean"
             )
-        return Weights(path, load_tensors(path / MODEL))
-    check_manifest(path)
-    tensors = load_tensors(inside)
-    return Weights(path, {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
 
 
 def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:

@@ -23,6 +23,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from seq2seq.errors import ConfigError, RunError
+from seq2seq.model.compute import own_device
 
 T = TypeVar("T")
 
@@ -66,9 +67,10 @@ class World:
             raise ConfigError(
                 f"WORLD_SIZE is {size} but {error} is not set: start the processes with torchrun"
             ) from None
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+        device = own_device(device, local_rank)
+        cuda = device.startswith("cuda")
         if cuda:
-            device = _own_gpu(local_rank)
+            torch.cuda.set_device(device)
         store = _meet(next(rendezvous("env://"))[0], rank, size)
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo",
@@ -202,17 +204,6 @@ def _meet(store: Store, rank: int, size: int) -> Store:
             store.set(store.get(f"here/{other}").decode(), name)
         time.sleep(0.05)
     return PrefixStore(name, store)
-
-
-def _own_gpu(local_rank: int) -> str:
-    found = torch.cuda.device_count()
-    if local_rank >= found:
-        raise ConfigError(
-            f"process {local_rank} of this machine has no GPU of its own, found {found}: "
-            f"lower --nproc-per-node to {found}, or train with --device cpu"
-        )
-    torch.cuda.set_device(local_rank)
-    return f"cuda:{local_rank}"
 
 
 def _messages(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
