@@ -233,7 +233,7 @@ def test_texts_spelled_another_way_have_the_coverage_penalty_too(make: Callable[
     translator = make(1, attention="dot")
     options, ranking, respelled = DecodingConfig(beam=5, coverage_penalty=0.7), Ranking(), 0
     for source in filter(None, SOURCES):
-        searched = {output.ids for output in translator._outputs([source], 5, options, None)[0]}
+        searched = {output.ids for output in translator._outputs([source], 5, options, Demands())[0]}
         for output in translator.nbest([source], 5, options)[0]:
             (look,) = alignments(translator, [source], [output.ids])
             plain = ranking.score(output.log_prob, len(output.ids))
