@@ -341,3 +341,17 @@ def test_nothing_forbids_what_is_forced(options: dict[str, object]) -> None:
         for one in outputs:
             assert one.tokens[:3] == (2, 2, 3)
             assert one.log_prob == pytest.approx(model.log_prob(sentence, one.tokens))
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_forced_word_may_begin_with_what_is_required(beam: int) -> None:
+    # Token 4 goes on with the word before it: 2 4 is not the word 2.
+    boundary, longest = torch.tensor([True, True, True, True, False]), torch.tensor([5])
+    own = task(1, required=[[(2,)]], boundary=boundary)
+    forced = rules(longest, prefix=prefix_table([[2, 4]]))
+    model = FakeModel()
+    outputs = search(model.step, model.start(1), forced, DecodingConfig(beam=beam), own)[0]
+    assert outputs
+    for one in outputs:
+        assert one.tokens[:2] == (2, 4)
+        assert any(token == 2 and after != 4 for token, after in pairwise((*one.tokens[2:], EOS)))
