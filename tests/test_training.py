@@ -109,6 +109,16 @@ def test_a_limit_in_epochs_survives_a_resume(overrides: list[str], tmp_path: Pat
     assert 0.4 <= last["epochs"] < 0.8 <= longer["epochs"] < 1
 
 
+def test_a_checkpoint_of_another_version_is_refused(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    checkpoint = load_checkpoint(run)
+    assert checkpoint
+    del checkpoint.progress["processes"]
+    save_checkpoint(run, checkpoint, 2)
+    with pytest.raises(RunError, match=r"begun with another version of seq2seq than .*: go on with that one"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+
+
 def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(overrides: list[str], tmp_path: Path) -> None:
     run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
     for path in (run / "checkpoints").glob("*/tensors.safetensors"):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -17,6 +18,7 @@ from seq2seq.errors import RunError
 from seq2seq.evaluation.evaluate import EVALUATION
 from seq2seq.model.compute import Compute
 from seq2seq.model.run_folder import MODEL, create_run, save_model
+from seq2seq.training.bookkeeping import Progress
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
@@ -25,6 +27,10 @@ from seq2seq.training.schedule import Position, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, StopSignals
 from seq2seq.training.validation import Validation, validate
 from seq2seq.training.writer import BackgroundWriter
+from seq2seq.version import __version__
+
+# What a checkpoint knows besides tensors.
+_NUMBERS = {entry.name for entry in fields(Progress)} | {"scaler", "corpus", "processes"}
 
 
 class Session:
@@ -72,6 +78,11 @@ class Session:
         """Begins the run folder, or finds the checkpoint from which it goes on."""
         folder, config, prepared = self.folder, self.config, self.prepared
         checkpoint = load_checkpoint(folder)
+        if checkpoint and checkpoint.progress.keys() != _NUMBERS:
+            raise RunError(
+                f"{folder} was begun with another version of seq2seq than {__version__}: "
+                "go on with that one, choose another folder with --run, or remove this one"
+            )
         if checkpoint and checkpoint.progress.pop("corpus") != prepared.report["fingerprint"]:
             raise RunError(
                 f"{folder} was begun on another state of its corpus {config.data.path}: "
