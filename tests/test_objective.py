@@ -13,6 +13,7 @@ from seq2seq.training.objective import cross_entropy
 @pytest.fixture(params=[1 << 20, 50, 1])
 def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objective, "_CHUNK_CELLS", request.param)
+    monkeypatch.setattr(objective, "_LEAST_ROWS", 1)
 
 
 def problem(scale: float = 1.0):

@@ -14,6 +14,8 @@ from seq2seq.corpus.subword import PAD
 
 # Logits of one chunk: 8 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
 _CHUNK_CELLS = 1 << 21
+# But no fewer positions than this: each chunk goes over the output layer and its gradient, 200 MB of a large vocabulary.
+_LEAST_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         fast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
         exact = torch.promote_types(features.dtype, torch.float32)
         matrix, offset = weight.to(fast), bias.to(fast)
-        rows = max(1, _CHUNK_CELLS // weight.shape[0])
+        rows = max(_LEAST_ROWS, _CHUNK_CELLS // weight.shape[0])
         smoothed, nll = (torch.zeros((), dtype=exact, device=features.device) for _ in range(2))
         grad_features = torch.empty_like(features) if with_gradient else None
         grad_weight = torch.zeros_like(weight) if with_gradient else None
