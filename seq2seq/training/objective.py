@@ -14,7 +14,7 @@ from seq2seq.corpus.subword import PAD
 
 # Logits of one chunk: 8 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
 _CHUNK_CELLS = 1 << 21
-# But no fewer positions than this: each chunk goes over the output layer and its gradient, 200 MB of a large vocabulary.
+# But no fewer positions than this: each chunk goes over the output layer and its gradient, 200 MB of 32,000 pieces.
 _LEAST_ROWS = 512
 
 
