@@ -98,6 +98,17 @@ def test_nor_do_they_with_attention_and_demands_and_company(
         assert output.score == pytest.approx(one_by_one[row].score)
 
 
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_a_short_list_is_the_beginning_of_a_long_one(seed: int, make: Callable[..., Translator]) -> None:
+    translator, options = make(seed), DecodingConfig(beam=5, no_repeat_ngram=1, max_length=8)
+    company = Demands(prefixes=["7", *[""] * (len(SOURCES) - 1)])
+    whole = translator.nbest(SOURCES, 5, options)
+    assert [found[0].text for found in translator.nbest(SOURCES, 1, options)] == [found[0].text for found in whole]
+    assert [found[0].text for found in translator.nbest(SOURCES, 1, options, company)[1:]] == [
+        found[0].text for found in whole[1:]
+    ]
+
+
 @pytest.mark.parametrize("options", [kind for kind in KINDS if not kind.mbr], ids=str)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_lists_are_sorted_and_unique_and_scored_as_their_text_is(

@@ -125,7 +125,7 @@ class System(ABC):
     ) -> list[Translation]:
         """The best output for each source, in the order given."""
         demands = demands or Demands()
-        return [found[0] for found in demands.fulfilled_first(self._outputs(sources, 1, options, demands))]
+        return [found[0] for found in demands.fulfilled_first(self._outputs(sources, 1, options, demands, lists=False))]
 
     def nbest(
         self,
@@ -171,13 +171,15 @@ class System(ABC):
         count: int,
         options: DecodingConfig | None,
         demands: Demands,
+        *,
+        lists: bool = True,
     ) -> list[list[Translation]]:
-        """Outputs for each source, best first, as they were found."""
+        """Outputs for each source, best first, as they were found; without ``lists`` maybe only the first of each."""
         options = options or self.config.decoding
         check_options(self, options, requiring=any(demands.required))
 
         def decode(rows: Sequence[int]) -> list[list[Translation]]:
-            return self._decode([sources[row] for row in rows], count, options, demands.of(rows))
+            return self._decode([sources[row] for row in rows], count, options, demands.of(rows), lists=lists)
 
         wide = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {wide}: --beam, --mbr, --nbest) or set --max-length"
@@ -185,11 +187,11 @@ class System(ABC):
         return [found.get(row, [NOTHING]) for row in range(len(sources))]
 
     def _decode(
-        self, sources: Sequence[str], count: int, options: DecodingConfig, demands: Demands
+        self, sources: Sequence[str], count: int, options: DecodingConfig, demands: Demands, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
         found = self._search(sources, options, demands, max(options.mbr, count))
-        if count == 1 and not (options.mbr or options.coverage_penalty or demands):
+        if not (lists or options.mbr or options.coverage_penalty or demands):
             found = [each[:1] for each in found]
         texts = [[to_translation(one, self.vocabularies.tgt) for one in each] for each in found]
         if options.coverage_penalty:
