@@ -90,12 +90,7 @@ def evaluate(
     pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
-    kind: type[Translator] | type[Captioner] = Captioner if config.data.of_pictures else Translator
-    system = kind.load(run, device=device, precision=precision)
-    pictures = None
-    if isinstance(system, Captioner):
-        pictures = Pictures(prepare(config), config, system.compute)
-        system.look = pictures.pixels if config.training.finetune_from else pictures.features
+    system, pictures = _load(run, config, device=device, precision=precision)
     sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()
     outputs = _outputs(system, sources, options)
@@ -120,6 +115,16 @@ def evaluate(
     # Last: where it is, the others are.
     _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
     return evaluation
+
+
+def _load(run: str | Path, config: Config, *, device: str, precision: str) -> tuple[System, Pictures | None]:
+    """What is evaluated, and its pictures if it reads any."""
+    if not config.data.of_pictures:
+        return Translator.load(run, device=device, precision=precision), None
+    system = Captioner.load(run, device=device, precision=precision)
+    pictures = Pictures(prepare(config), config, system.compute)
+    system.look = pictures.pixels if config.training.finetune_from else pictures.features
+    return system, pictures
 
 
 def _outputs(system: System, sources: Sequence[str], options: DecodingConfig) -> list[Translation]:
