@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from children import Child
-from runs import RECIPE, Reference, ending
+from reference import RECIPE, Reference, ending
 from work import command_killed_at
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from children import Child
-from runs import Reference
+from reference import Reference
 from work import on_small_disk, save_without_permission
 
 from seq2seq.errors import RunError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from children import Child
-from runs import Reference, ending
+from reference import Reference, ending
 from work import command_killed_at, save_without_end, seq2seq
 
 from seq2seq.model.run_folder import MODEL, load_run

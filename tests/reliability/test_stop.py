@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from children import Child
-from runs import Reference, ending
+from reference import Reference, ending
 from work import hold_lock, seq2seq, train_at_leisure
 
 from seq2seq.errors import RunError

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import torch
-from runs import ending
+from reference import ending
 
 from seq2seq.cli import main
 from seq2seq.corpus.batching import Batch
@@ -22,7 +22,7 @@ from seq2seq.training.checkpoint import Checkpoint, checkpoint_folders, save_che
 from seq2seq.training.lock import locked
 from seq2seq.training.loop import Trainer
 
-# Bytes on the small disk: enough for the first checkpoints of the training in ``runs``, not for three at once.
+# Bytes on the small disk: enough for the first checkpoints of the training in ``reference``, not for three at once.
 _ROOM = 120_000
 
 
