@@ -74,7 +74,7 @@ def evaluate(
         files: source and reference file, instead of a split.
         options: beam and the like, instead of the run's own.
         device: ``auto``, ``cpu``, ``cuda``.
-        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
+        precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` or ``auto``.
 
     Raises:
         RunError: no run, or a damaged one.
