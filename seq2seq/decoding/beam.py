@@ -8,7 +8,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step, hypothesis, log_softmax
+from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step, best_tokens, hypothesis, log_softmax
 from seq2seq.decoding.rules import Rules
 
 
@@ -69,7 +69,7 @@ class Beam(Generic[S]):
             value: of each token for each row, (R, V).
         """
         # The K best of a sentence are among the K best of each of its hypotheses.
-        best, choice = value.topk(min(self.width, value.shape[1]), dim=1)
+        best, choice = best_tokens(value, min(self.width, value.shape[1]))
         sums = best if self.total is None else best + self.total.unsqueeze(1)
         parent, column = _best_of_each_sentence(sums, self.sentence, self.places)
         return parent, choice[parent, column]

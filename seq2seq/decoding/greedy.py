@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step, hypothesis, log_softmax
+from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step, best_tokens, hypothesis, log_softmax
 from seq2seq.decoding.rules import Rules
 
 Pick = Callable[[Tensor, Tensor, int], Tensor]
@@ -25,7 +25,7 @@ def greedy_search(step: Step[S], state: S, bos: int, rules: Rules, ranking: Rank
         rules: for N sentences.
         ranking: makes scores.
     """
-    return follow(step, state, bos, rules, ranking, lambda log_probs, _, __: log_probs.argmax(1))
+    return follow(step, state, bos, rules, ranking, lambda log_probs, _, __: best_tokens(log_probs, 1)[1][:, 0])
 
 
 def follow(step: Step[S], state: S, bos: int, rules: Rules, ranking: Ranking, pick: Pick) -> list[Hypothesis]:

@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 
 
+# Values whose maximum one vector instruction after another finds: with 32 or 128 it takes twice as long.
+_CHUNK = 64
+
+
 class Selectable(Protocol):
     """A decoder's state, one row for each hypothesis."""
 
@@ -61,6 +65,23 @@ class Ranking:
 def log_softmax(logits: Tensor) -> Tensor:
     """Log-probabilities of the last axis, in float32 at least."""
     return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+
+
+def best_tokens(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The highest of the values (R, V) of each row and their tokens, (R, count) each, best first.
+
+    What ``topk`` finds, but several times as fast on a CPU (docs/log.md): the best are in the chunks whose maxima are
+    highest, and a maximum is cheaper than a choice.
+    """
+    whole = values.shape[1] // _CHUNK * _CHUNK
+    if whole <= _CHUNK * count:
+        return values.topk(count, dim=1)
+    chunks = values[:, :whole].unflatten(1, (-1, _CHUNK)).amax(2).topk(count, dim=1).indices
+    within = torch.arange(_CHUNK, device=values.device)
+    rest = torch.arange(whole, values.shape[1], device=values.device).expand(len(values), -1)
+    tokens = torch.cat([(chunks.unsqueeze(2) * _CHUNK + within).flatten(1), rest], dim=1)
+    best, place = values.gather(1, tokens).topk(count, dim=1)
+    return best, tokens.gather(1, place)
 
 
 def hypothesis(tokens: Tensor, log_prob: Tensor, ranking: Ranking) -> Hypothesis:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.decoding.beam import Beam
-from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step
+from seq2seq.decoding.hypothesis import Hypothesis, Ranking, S, Step, best_tokens
 from seq2seq.decoding.rules import Rules
 
 Phrase = tuple[int, ...]
@@ -88,7 +88,7 @@ class RequiredBeam(Beam[S]):
         struck = value.masked_fill(at_end & self.inside, -torch.inf)
         # Where a forced beginning makes another word of it, there is no other way to go on.
         value = torch.where(struck.amax(1, keepdim=True) > -torch.inf, struck, value)
-        best, choice = value.topk(min(self.width, value.shape[1]), dim=1)
+        best, choice = best_tokens(value, min(self.width, value.shape[1]))
         candidates: dict[int, list[_Candidate]] = {}
         for row, sentence in enumerate(self.sentence.tolist()):
             tokens = dict(zip(choice[row].tolist(), best[row].tolist(), strict=True))

@@ -38,14 +38,15 @@ class Attention(nn.Module):
 
         Args:
             queries: (B, T, Q).
-            memory: of the same rows.
+            memory: what these rows look at.
 
         Returns:
             Contexts (B, T, M) and weights (B, T, S), which sum to 1 over the real positions.
         """
-        scores = self.scores(queries, memory.keys)
+        scores = self.scores(memory.gather(queries), memory.keys)
         weights = torch.softmax(scores.masked_fill(~memory.mask.unsqueeze(1), -torch.inf), dim=-1)
-        return weights @ memory.values, weights
+        steps = queries.shape[1]
+        return memory.scatter(weights @ memory.values, steps), memory.scatter(weights, steps)
 
 
 class DotAttention(Attention):

@@ -70,24 +70,55 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What attention looks at; the same at every step of a sentence."""
+    """What attention looks at; the same at every step of a sentence, and for all hypotheses of it.
+
+    It is kept once for each of ``N`` sentences. Rows that look at one sentence ask together, as if they were several
+    steps of one row: they have the ``K`` seats of that sentence.
+    """
 
     keys: Tensor
-    """Projected once for each sentence, (R, S, any width)."""
+    """Projected once for each sentence, (N, S, any width)."""
     values: Tensor
-    """(R, S, M)."""
+    """(N, S, M)."""
     mask: Tensor
-    """True at real positions, (R, S)."""
+    """True at real positions, (N, S)."""
     sentence: Tensor
-    """Which sentence each row belongs to, (R,)."""
+    """Which of these sentences each row looks at, (R,)."""
+    seat: Tensor | None = None
+    """Number of each row's seat, counted through all sentences, (R,); None: row n is all that looks at sentence n."""
+    row: Tensor | None = None
+    """The row in each seat, (N · K,); an empty one repeats some row."""
 
     def select(self, index: Tensor) -> "Memory":
-        """The rows ``index`` (R',). Hypotheses of one sentence share its memory: reordering them moves nothing."""
+        """The rows ``index`` (R',). Reordering hypotheses of one sentence moves nothing."""
         sentence = self.sentence.index_select(0, index)
         if torch.equal(sentence, self.sentence):
             return self
-        keys, values, mask = (part.index_select(0, index) for part in (self.keys, self.values, self.mask))
-        return Memory(keys, values, mask, sentence)
+        used, sentence, rows = sentence.unique(return_inverse=True, return_counts=True)
+        parts = self.keys, self.values, self.mask
+        if len(used) < len(self.mask):
+            parts = self.keys[used], self.values[used], self.mask[used]
+        seats, first = max(rows.tolist(), default=0), rows.cumsum(0) - rows
+        numbers = torch.arange(len(sentence), device=sentence.device)
+        order = sentence.argsort(stable=True)
+        grouped = sentence[order]
+        seat = torch.empty_like(sentence)
+        seat[order] = grouped * seats + numbers - first[grouped]
+        row = sentence.new_zeros(len(used) * seats)
+        row[seat] = numbers
+        return Memory(*parts, sentence, seat, row)
+
+    def gather(self, queries: Tensor) -> Tensor:
+        """Queries of rows (R, T, Q) as those of sentences, (N, K · T, Q)."""
+        if self.row is None:
+            return queries
+        return queries.index_select(0, self.row).reshape(len(self.mask), -1, queries.shape[-1])
+
+    def scatter(self, answers: Tensor, steps: int) -> Tensor:
+        """Answers for sentences (N, K · T, any width) as those for rows, (R, T, any width): undoes :meth:`gather`."""
+        if self.seat is None:
+            return answers
+        return answers.reshape(-1, steps, answers.shape[-1]).index_select(0, self.seat)
 
 
 @dataclass(frozen=True, slots=True)
