@@ -64,12 +64,23 @@ def test_what_lies_under_padding_does_not_matter() -> None:
     torch.testing.assert_close(attention(queries, attention.remember(source))[0], expected)
 
 
-def test_rows_of_one_sentence_share_its_memory() -> None:
+@pytest.mark.parametrize("kind", ["dot", "general", "additive"])
+@pytest.mark.parametrize("rows", [[0, 0, 1, 2, 2, 2], [2, 0, 2, 1], [1, 1], [0, 1, 2]])
+def test_rows_of_one_sentence_ask_its_memory_together(kind: str, rows: list[int]) -> None:
+    attention, source = made(kind), encoded()
+    queries = torch.randn(len(rows), T, M if kind == "dot" else Q, dtype=torch.float64)
+    memory = attention.remember(source).select(torch.tensor(rows, dtype=torch.long))
+    assert len(memory.mask) == len(set(rows))
+    together, weights = attention(queries, memory)
+    for number, row in enumerate(rows):
+        alone = Encoded(source.memory[[row]], source.mask[[row]], State(()))
+        context, look = attention(queries[[number]], attention.remember(alone))
+        torch.testing.assert_close(together[[number]], context)
+        torch.testing.assert_close(weights[[number]], look)
+
+
+def test_reordering_within_sentences_moves_nothing() -> None:
     memory = made("general").remember(encoded())
     beam = memory.select(torch.tensor([0, 0, 1, 1, 2, 2]))
-    assert beam.sentence.tolist() == [0, 0, 1, 1, 2, 2]
+    assert beam.keys is memory.keys
     assert beam.select(torch.tensor([1, 1, 3, 2, 4, 5])) is beam
-    fewer = beam.select(torch.tensor([1, 4, 4]))
-    assert fewer.sentence.tolist() == [0, 2, 2]
-    for part in ("keys", "values", "mask"):
-        assert torch.equal(getattr(fewer, part), getattr(memory, part)[[0, 2, 2]])

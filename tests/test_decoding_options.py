@@ -13,8 +13,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 import seq2seq
-from seq2seq.config import DecodingConfig, ModelConfig
-from seq2seq.corpus.subword import UNK
+from seq2seq.config import DecodingConfig, ModelConfig, SubwordConfig
+from seq2seq.corpus.subword import UNK, Subword, Vocabularies
 from seq2seq.decoding import scoring
 from seq2seq.decoding.demands import Demands, holds
 from seq2seq.decoding.ensemble import combine
@@ -44,6 +44,10 @@ KINDS = [
 ]
 
 
+_WORDS = Subword.train(["1, 2,3 (42)", "55-5 a.b, c_ 9'9"], SubwordConfig(type="word"), vocab_size=40)
+WORDS = Vocabularies(_WORDS, _WORDS)
+
+
 @pytest.fixture(scope="module")
 def exact(digits_run: Path) -> Translator:
     """In float64, where the order of sums does not show."""
@@ -57,13 +61,12 @@ def make(digits_run: Path) -> Callable[..., Translator]:
     """Makes a translator around small untrained float64 models, one for each seed."""
     loaded = seq2seq.load(digits_run, device="cpu")
 
-    def translator(*seeds: int, **settings: object) -> Translator:
-        members = []
+    def translator(*seeds: int, vocabularies: Vocabularies | None = None, **settings: object) -> Translator:
+        members, vocabularies = [], vocabularies or loaded.vocabularies
         for seed in seeds or (1,):
             torch.manual_seed(seed)
             defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8}
             config = replace(loaded.config, model=ModelConfig(**(defaults | settings)))
-            vocabularies = loaded.vocabularies
             model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)).double().eval()
             with torch.no_grad():
                 model.decoder.output.bias.normal_()  # so that outputs are neither all alike nor all long
@@ -111,11 +114,13 @@ def test_a_short_list_is_the_beginning_of_a_long_one(seed: int, make: Callable[.
 
 @pytest.mark.parametrize("options", [kind for kind in KINDS if not kind.mbr], ids=str)
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("vocabularies", [None, WORDS], ids=["subwords", "words"])
 def test_lists_are_sorted_and_unique_and_scored_as_their_text_is(
-    options: DecodingConfig, seed: int, make: Callable[..., Translator]
+    options: DecodingConfig, seed: int, vocabularies: Vocabularies | None, make: Callable[..., Translator]
 ) -> None:
-    translator = make(seed)
-    # Each digit can be spelled as itself and as a byte, so search comes upon a text in several spellings.
+    # Each digit can be spelled as itself and as a byte, so search comes upon a text in several spellings; of words
+    # some could be put together that no text is made of.
+    translator = make(seed, vocabularies=vocabularies)
     for source, found in zip(SOURCES, translator.nbest(SOURCES, options.beam, options), strict=True):
         assert len({output.text for output in found}) == len(found)
         assert [output.score for output in found] == sorted((output.score for output in found), reverse=True)

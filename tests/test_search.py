@@ -1,17 +1,22 @@
 """Search, on a fake model whose every output can be enumerated."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
 from seq2seq.decoding.beam import beam_search
 from seq2seq.decoding.greedy import greedy_search
-from seq2seq.decoding.hypothesis import Hypothesis, Ranking
+from seq2seq.decoding.hypothesis import Hypothesis, Ranking, best_tokens
 from seq2seq.decoding.required import Progress, RequiredBeam, _Candidate
 from seq2seq.decoding.rules import Rules, prefix_table
 from seq2seq.decoding.search import Task, search
@@ -355,3 +360,20 @@ def test_a_forced_word_may_begin_with_what_is_required(beam: int) -> None:
     for one in outputs:
         assert one.tokens[:2] == (2, 4)
         assert any(token == 2 and after != 4 for token, after in pairwise((*one.tokens[2:], EOS)))
+
+
+@given(
+    values=arrays(
+        "float64",
+        array_shapes(min_dims=2, max_dims=2, max_side=300),
+        elements=st.sampled_from([-math.inf, -2.0, 0.5, 1.5]),
+    ),
+    count=st.integers(1, 5),
+)
+@settings(deadline=None)
+def test_the_best_tokens_are_the_highest_values(values: np.ndarray, count: int) -> None:
+    rows, count = torch.from_numpy(values), min(count, values.shape[1])
+    best, token = best_tokens(rows, count)
+    assert torch.equal(best, rows.topk(count).values)
+    assert torch.equal(rows.gather(1, token), best)
+    assert all(len(set(row)) == count for row in token.tolist())

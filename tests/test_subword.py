@@ -27,6 +27,7 @@ KINDS = {
     kind: Subword.train(SENTENCES, SubwordConfig(type=kind), vocab_size=size)
     for kind, size in {"unigram": 290, "bpe": 290, "char": 400, "word": 400}.items()
 }
+MARKED = Subword.train(["a, b,c (d_2)", "'2-a' c.b…d"], SubwordConfig(type="word"), vocab_size=40)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
@@ -56,6 +57,16 @@ def test_known_words_survive_and_each_unknown_one_is_one_unk() -> None:
     words = KINDS["word"]
     assert words.decode(words.encode("the cat sat on my hat.")) == "the cat sat on my hat."
     assert words.encode("the xylophone quartet sat").count(UNK) == 2
+
+
+@given(ids=st.lists(st.integers(4, len(MARKED) - 1), max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_words_that_may_stand_side_by_side_are_read_back(ids: list[int]) -> None:
+    joints = MARKED.joints
+    assert joints is not None
+    before = [2, *(joints.ending[word] for word in ids)]
+    allowed = not any(joints.barred[last][word] for last, word in zip(before, ids, strict=False))
+    assert (MARKED.encode(MARKED.decode(ids)) == ids) == allowed
 
 
 def test_lone_surrogates_do_not_stop_anything() -> None:

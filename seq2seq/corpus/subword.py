@@ -5,6 +5,7 @@ vocabulary are spelled as bytes (``byte_fallback``).
 """
 
 import contextlib
+import functools
 import io
 import re
 import unicodedata
@@ -62,6 +63,19 @@ def split_words(text: str) -> list[str]:
 def join_words(words: Iterable[str]) -> str:
     """The inverse of :func:`split_words` on normalised text; a joiner with nothing before it vanishes."""
     return " ".join(words).replace(f" {_JOINER}", "").removeprefix(_JOINER)
+
+
+@dataclass(frozen=True, slots=True)
+class Joints:
+    """What a vocabulary of words must not put together: :func:`split_words` would not take it apart again.
+
+    ``ca`` and ``￭sa`` would be read as ``casa``, and a joiner at the beginning of a text is lost.
+    """
+
+    ending: list[int]
+    """1 for each id that ends in a letter or digit, 0 for a punctuation mark."""
+    barred: list[list[bool]]
+    """Ids that may not follow a mark, those that may not follow a letter, and those that may not come first."""
 
 
 class Subword:
@@ -193,6 +207,17 @@ class Subword:
             return ids[1:]
         number = self._processor.piece_to_id(piece)
         return [] if number == UNK else [number, *ids[1:]]
+
+    @functools.cached_property
+    def joints(self) -> "Joints | None":
+        """Which words may stand side by side; None if every order of pieces can be read back."""
+        if not self._words:
+            return None
+        words = self.pieces(range(len(self)))
+        joined = [word.startswith(_JOINER) for word in words]
+        melting = [re.match(rf"{_JOINER}\w", word) is not None for word in words]
+        ending = [int(re.search(r"\w$", word) is not None) for word in words]
+        return Joints(ending, [[False] * len(self), melting, joined])
 
     def begins_word(self) -> list[bool]:
         """For each id whether the word before it is complete: marks, punctuation and pieces that begin a word."""

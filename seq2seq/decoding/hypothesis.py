@@ -11,7 +11,6 @@ from typing import Literal, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
-
 # Values whose maximum one vector instruction after another finds: with 32 or 128 it takes twice as long.
 _CHUNK = 64
 

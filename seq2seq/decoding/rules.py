@@ -32,6 +32,8 @@ class Rules:
     """Tokens that each output begins with, (N, P), filled up with ``NO_PREFIX``."""
     no_repeat_ngram: int = 0
     """No run of this many tokens comes twice in an output (Paulus et al. 2018, §2.5); 0: it may."""
+    joints: tuple[Tensor, Tensor] | None = None
+    """What each token ends in, (V,), and which may not follow what, (E, V); the last row: which may not come first."""
     blocked: tuple[tuple[int, ...], ...] = ()
     """Ways to write words that no output may hold."""
     boundary: Tensor | None = None
@@ -53,6 +55,9 @@ class Rules:
         end = log_probs[:, self.eos].clone()
         forced, begin = self._beginnings(log_probs, sentence, said)
         log_probs[:, self.banned] = -torch.inf
+        if self.joints is not None:
+            ending, barred = self.joints
+            log_probs.masked_fill_(barred[ending[tokens[:, -1]]] if said else barred[-1], -torch.inf)
         if self.no_repeat_ngram:
             _strike_repetitions(log_probs, tokens, self.no_repeat_ngram)
         for phrase in self.blocked:

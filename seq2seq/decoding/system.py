@@ -236,12 +236,16 @@ class System(ABC):
             room_for_demands(most, [spelled.needed(row) for row in range(len(sources))], options) if spelled else most
         )
         table = prefix_table(spelled.prefixes) if spelled else None
+        joints = self.vocabularies.tgt.joints
         return Rules(
             eos=EOS,
             banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
             longest=torch.tensor(longest, device=device),
             shortest=torch.tensor(least, device=device) if any(least) else None,
             prefix=None if table is None else table.to(device),
+            joints=None
+            if joints is None
+            else (torch.tensor(joints.ending, device=device), torch.tensor(joints.barred, device=device)),
             no_repeat_ngram=options.no_repeat_ngram,
             blocked=spelled.blocked if spelled else (),
             boundary=spelled.boundary if spelled else None,

@@ -98,6 +98,7 @@ class Memory:
         parts = self.keys, self.values, self.mask
         if len(used) < len(self.mask):
             parts = self.keys[used], self.values[used], self.mask[used]
+        # The rows of a sentence take its seats in their order, wherever among the others they stand.
         seats, first = max(rows.tolist(), default=0), rows.cumsum(0) - rows
         numbers = torch.arange(len(sentence), device=sentence.device)
         order = sentence.argsort(stable=True)
