@@ -138,7 +138,7 @@ def _fit(value: Any, kind: Any) -> Any:
     if origin in (Union, types.UnionType):
         return next((fit for option in get_args(kind) if (fit := _fit(value, option)) is not None), None)
     if origin is tuple:
-        whole = isinstance(value, list) and value and all(_fit(item, int) is not None for item in value)
+        whole = isinstance(value, list) and all(_fit(item, get_args(kind)[0]) is not None for item in value)
         return tuple(value) if whole else None
     if kind is float and type(value) is int:
         return float(value)
@@ -153,7 +153,7 @@ def _describe(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_describe(option) for option in get_args(kind))
     if origin is tuple:
-        return "a list of whole numbers"
+        return "a list of whole numbers" if get_args(kind)[0] is int else "a list of strings"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
 
 

@@ -322,7 +322,14 @@ def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(override
     assert json.loads((run / "evaluation.json").read_bytes())["beam"] == found["beam"]
 
 
-def test_a_second_signal_is_not_held_back() -> None:
+def test_a_second_request_to_end_is_still_only_noted() -> None:
+    with StopSignals() as signals:
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert signals.received == signal.SIGTERM
+
+
+def test_a_second_ctrl_c_is_not_held_back() -> None:
     # A shell lets what it runs in the background ignore SIGINT, and the tests may be run there.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -335,6 +342,20 @@ def test_a_second_signal_is_not_held_back() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_no_memory_for_the_optimiser_is_said_in_a_line(
+    corpus: Prepared, tiny_model: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainingConfig(max_updates=2, batch_tokens=500)
+    training = Trainer(tiny_model(vocab=15), corpus, config, Compute.pick("cpu", "fp32"), reverse=True)
+
+    def fail(**_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training.optimizer, "step", fail)
+    with pytest.raises(Seq2SeqError, match="the optimiser keeps"):
+        next(training.steps())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

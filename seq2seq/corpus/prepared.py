@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
+from seq2seq.corpus.cache import find_or_make
 from seq2seq.corpus.making import PICTURES, REPORT, TOKENS, make
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
@@ -17,7 +16,7 @@ from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 
 # Part of the cache's key: raise it when the same settings come to mean other ids.
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +43,11 @@ def prepare(config: Config) -> Prepared:
     times: change any of them and the work is done anew, elsewhere.
 
     Raises:
-        CorpusError: data that cannot be read or leave nothing to learn from.
+        CorpusError: data that cannot be read or leave nothing to learn from, or what was made is damaged.
         ConfigError: a vocabulary that does not fit the corpus.
     """
     folder = _cache_folder(config)
-    if not (folder / REPORT).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
-        try:
-            make(config, scratch)
-            _publish(scratch, folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    find_or_make(folder, partial(make, config))
     return _open(folder, config)
 
 
@@ -76,15 +68,6 @@ def _cache_folder(config: Config) -> Path:
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     return Path(config.data.directory) / "prepared" / key
-
-
-def _publish(scratch: Path, folder: Path) -> None:
-    try:
-        os.replace(scratch, folder)
-    except OSError:
-        # Another process was faster; what it made is the same.
-        if not (folder / REPORT).is_file():
-            raise
 
 
 def _open(folder: Path, config: Config) -> Prepared:

@@ -78,7 +78,7 @@ def _said(
 
     Logits over the vocabulary exist for so many positions together at a time.
     """
-    parts = []
+    parts, wanted = [], wanted.to(features[0].device)
     for start in range(0, len(wanted), together):
         part = slice(start, start + together)
         logits = [output(each[part]) for output, each in zip(outputs, features, strict=True)]

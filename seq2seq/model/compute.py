@@ -2,8 +2,9 @@
 
 import contextlib
 import ctypes
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,6 +22,18 @@ class Compute:
     dtype: torch.dtype
     int8: bool = False
     """Decoding goes through 8-bit copies of the decoder's weights (:mod:`seq2seq.model.quantised`)."""
+    layers: tuple[torch.device, ...] = ()
+    """Where each layer of a model lies; none: all on the device."""
+
+    @classmethod
+    def spread(cls, devices: Sequence[str], precision: str = "auto") -> "Compute":
+        """Layers on several devices, of which the first takes batches and says what precision ``auto`` is.
+
+        Raises:
+            ConfigError: as :meth:`pick`.
+        """
+        first, *others = (cls.pick(device, precision) for device in devices)
+        return replace(first, layers=(first.device, *(other.device for other in others)))
 
     @classmethod
     def pick(cls, device: str = "auto", precision: str = "auto") -> "Compute":
@@ -45,6 +58,11 @@ class Compute:
         if precision == "fp16" and where.type == "cpu":
             raise ConfigError("precision fp16 needs a GPU: use bf16, fp32 or auto on a CPU")
         return cls(where, _DTYPES[precision])
+
+    @property
+    def places(self) -> str:
+        """The devices in words."""
+        return " and ".join(dict.fromkeys(map(str, self.layers or [self.device])))
 
     @property
     def precision(self) -> str:

@@ -64,6 +64,7 @@ class Decoder(nn.Module):
 
     def start(self, encoded: Encoded) -> DecoderState:
         """The state before the first target token."""
+        encoded = encoded.to(self.embedding.weight.device)
         handover = self.bridge(encoded)
         return DecoderState(
             layers=handover.state,
@@ -100,7 +101,7 @@ class Decoder(nn.Module):
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
         features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), self.begin(state))
-        return self.output(features[:, 0]), state
+        return self.output(features[:, 0]).to(token.device), state
 
     def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
         """Features and attention weights of whole sequences."""
@@ -133,7 +134,7 @@ class Decoder(nn.Module):
             inputs.append(summary)
             seen += [summary, embedded]
         if state.fed is not None:
-            inputs.append(state.fed.unsqueeze(1))
+            inputs.append(state.fed.unsqueeze(1).to(embedded.device))
         bottom, upper = state.layers.split(1)
         outputs, bottom = self.bottom(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1), bottom)
         context = weights = None
@@ -166,5 +167,6 @@ class Readout(nn.Module):
 
     def forward(self, outputs: Tensor, seen: list[Tensor]) -> Tensor:
         """Outputs (B, T, H) and whatever else there is to features (B, T, F)."""
+        seen = [part.to(outputs.device) for part in seen]
         features: Tensor = self.map(torch.cat([outputs, *seen], dim=-1) if seen else outputs)
         return torch.tanh(features) if self.combines else features

@@ -54,6 +54,9 @@ class RecurrentStack(nn.Module):
         layers: bottom first.
         dropout: for the outputs of every layer, the top one included.
         residual: for each layer, whether its input is added to its output (Wu et al. 2016, §3.1).
+
+    Attributes:
+        devices: of each layer, where they do not all lie on one.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class RecurrentStack(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self.devices: tuple[torch.device, ...] = ()
         self.dropout = dropout
         self.residual = tuple(residual)
 
@@ -85,12 +89,21 @@ class RecurrentStack(nn.Module):
         final: list[LayerState] = []
         for index, layer in enumerate(self.layers):
             start = None if state is None else state.layer(index)
-            below = inputs if beside is None else torch.cat([inputs, beside], dim=-1)
+            if self.devices:
+                inputs = inputs.to(self.devices[index])
+                start = None if start is None else tuple(part.to(inputs.device) for part in start)
+            below = inputs if beside is None else torch.cat([inputs, beside.to(inputs.device)], dim=-1)
             outputs, last = layer(below, start, lengths)
             outputs = self.dropout(outputs)
             inputs = inputs + outputs if self.residual[index] else outputs
             final.append(last)
         return inputs, State.of(final)
+
+    def spread(self, devices: Sequence[torch.device]) -> None:
+        """Moves each layer to a device of its own; what runs through them follows."""
+        for layer, device in zip(self.layers, devices, strict=True):
+            layer.to(device)
+        self.devices = tuple(devices)
 
 
 def reverse(sequence: Tensor, lengths: Tensor | None) -> Tensor:

@@ -46,9 +46,13 @@ class State:
     def select(self, index: Tensor) -> "State":
         """The state of the rows ``index`` (R,): how beam search reorders, repeats and drops hypotheses."""
         return State(
-            tuple(layer.index_select(0, index) for layer in self.hidden),
-            tuple(layer.index_select(0, index) for layer in self.cell),
+            tuple(layer.index_select(0, index.to(layer.device)) for layer in self.hidden),
+            tuple(layer.index_select(0, index.to(layer.device)) for layer in self.cell),
         )
+
+    def to(self, device: torch.device) -> "State":
+        """All layers' on one device."""
+        return State(tuple(part.to(device) for part in self.hidden), tuple(part.to(device) for part in self.cell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class Encoded:
     """True at real positions, (B, S)."""
     final: State
     """State of every layer after the last real token: the paper's fixed vector *v*."""
+
+    def to(self, device: torch.device) -> "Encoded":
+        """All of it on one device."""
+        return Encoded(self.memory.to(device), self.mask.to(device), self.final.to(device))
 
     def mean(self) -> Tensor:
         """Mean of the memory over real positions, (B, M)."""
@@ -143,6 +151,6 @@ class DecoderState:
             layers=self.layers.select(index),
             memory=None if self.memory is None else self.memory.select(index),
             summary=None if self.summary is None else self.summary.index_select(0, index),
-            fed=None if self.fed is None else self.fed.index_select(0, index),
+            fed=None if self.fed is None else self.fed.index_select(0, index.to(self.fed.device)),
             first=None if self.first is None else self.first.index_select(0, index),
         )

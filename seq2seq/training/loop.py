@@ -20,6 +20,7 @@ from seq2seq.model.build import build_model
 from seq2seq.model.compute import Compute, is_out_of_memory
 from seq2seq.model.features import Pictures
 from seq2seq.model.image_encoder import ImageEncoder
+from seq2seq.model.placement import place
 from seq2seq.model.run_folder import untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.bookkeeping import Progress, Window
@@ -28,7 +29,7 @@ from seq2seq.training.distributed import ALONE, World
 from seq2seq.training.drawing import Draw, Drawing
 from seq2seq.training.memory import give_way, pieces
 from seq2seq.training.objective import cross_entropy
-from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.optimizer import build_optimizer, take_step
 from seq2seq.training.schedule import Position, finetune_rate, learning_rate, progress
 
 # Updates in a row without a finite gradient after which training gives up.
@@ -66,7 +67,8 @@ class Trainer:
         pictures: Pictures | None = None,
         world: World = ALONE,
     ) -> None:
-        self.model = model.to(compute.device)
+        place(model, compute)
+        self.model = model
         self.prepared = prepared
         self.config = config
         self.compute = compute
@@ -197,7 +199,7 @@ class Trainer:
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
         bad = (~norm.isfinite()).float()
-        self._step(bad)
+        take_step(self.optimizer, self.scaler, bad)
         self.progress.updates += 1
         self.window.add(nll, tokens, norm, bad)
 
@@ -216,7 +218,7 @@ class Trainer:
                 for place, batch in enumerate(batches):
                     self._seed(place)
                     for piece in pieces(batch, self.progress.too_large):
-                        nll = nll + self._learn(piece, count)
+                        nll = nll + self._learn(piece, count).to(nll.device)
                 return nll
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -240,17 +242,7 @@ class Trainer:
         (seed,) = np.random.SeedSequence((self.config.seed, self.progress.updates, number)).generate_state(1)
         torch.default_generator.manual_seed(int(seed))
         if self.compute.device.type == "cuda":
-            torch.cuda.manual_seed(int(seed))
-
-    def _step(self, bad: Tensor) -> None:
-        """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
-        if self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)  # makes the same check
-            self.scaler.update()
-        else:
-            # Fused optimisers read this on the device, so the host need not wait to know.
-            self.optimizer.found_inf = bad  # type: ignore[attr-defined]
-            self.optimizer.step()
+            torch.cuda.manual_seed_all(int(seed))
 
     def read_window(self) -> dict[str, float]:
         """Means since the last call, for the log; the only place where the host waits for the device.

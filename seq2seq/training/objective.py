@@ -44,7 +44,7 @@ def cross_entropy(features: Tensor, output: nn.Linear, targets: Tensor, *, smoot
         features.flatten(0, 1),
         output.weight,
         output.bias,
-        targets.flatten(),
+        targets.flatten().to(features.device),
         smoothing,
         torch.is_grad_enabled(),
     )

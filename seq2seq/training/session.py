@@ -153,11 +153,11 @@ class Session:
         several = f"{self.world.size} processes, " if self.world.size > 1 else ""
         padding = trainer.order.padding_share(trainer.progress.epoch)
         bar.write(
-            f"{verb}: {size / 1e6:.1f} M parameters, {several}{self.compute.device} in {self.compute.precision}, "
+            f"{verb}: {size / 1e6:.1f} M parameters, {several}{self.compute.places} in {self.compute.precision}, "
             f"padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
-        facts = {"device": str(self.compute.device), "precision": self.compute.precision, "processes": self.world.size}
+        facts = {"device": self.compute.places, "precision": self.compute.precision, "processes": self.world.size}
         self.log.add("start", trainer.position(), facts)
 
     def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:

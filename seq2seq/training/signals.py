@@ -16,7 +16,10 @@ class Interrupted(Exception):
 
 
 class StopSignals:
-    """Context in which the first SIGINT, SIGTERM or SIGUSR1 is only noted; a second one acts as always."""
+    """Context in which SIGINT, SIGTERM and SIGUSR1 are only noted; a second Ctrl-C acts as always.
+
+    A second SIGTERM does not: a cluster may send it to every process, and torchrun passes its own on.
+    """
 
     def __init__(self) -> None:
         self.received = 0
@@ -35,8 +38,8 @@ class StopSignals:
         self._restore()
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        self._restore()
+        self.received = self.received or number
+        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -18,8 +18,8 @@ from seq2seq.training.lock import locked
 from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.session import Session, say
 
-# Settings that may change when training goes on: they only say when to stop, what to print and what to keep.
-_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints"}
+# Settings that may change when training goes on: they only say when to stop, what to print, what to keep and where.
+_EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints", "device_map"}
 
 
 def train(
@@ -52,7 +52,7 @@ def train(
     with ExitStack() as held:
         with World.join(device) as world:
             config = world.told(lambda: _settings(recipe, overrides, folder))
-            compute = Compute.pick(world.device, config.training.precision)
+            compute = _compute(config, world)
             tune_process(compute)
             prepared = world.in_turn(lambda: prepare(config))
             world.told(lambda: held.enter_context(locked(folder)))
@@ -62,6 +62,18 @@ def train(
     if world.leads and (folder / EVALUATION).is_file():
         say(summary(read_evaluation(folder)))
     return folder
+
+
+def _compute(config: Config, world: World) -> Compute:
+    """Where to train: on the device that was asked for, or where the recipe spreads its layers."""
+    devices, precision = config.model.device_map, config.training.precision
+    if not devices or world.device != "auto":
+        return Compute.pick(world.device, precision)
+    if world.size > 1:
+        raise ConfigError(
+            f"model.device_map is for one process, found {world.size}: start one, or set model.device_map=[]"
+        )
+    return Compute.spread(devices, precision)
 
 
 def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
