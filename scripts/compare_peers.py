@@ -101,7 +101,7 @@ def decode_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> 
                 print(f"{row.toolkit.name} is not in the table of equal lengths: {reason}.\n", flush=True)
             else:
                 able.append(row)
-        for _ in range(options.repeat):
+        for _ in range(options.decode_repeat or options.repeat):
             for row in able:
                 trained = ours if isinstance(row.toolkit, Ours) else row
                 model = trained.folder / f"long-{len(trained.training) - 1}" / "run"
@@ -139,7 +139,8 @@ def compare(options: argparse.Namespace, work: Path) -> None:
     rows = [Row(toolkit, work / f"{number}") for number, toolkit in enumerate(toolkits(options, corpus))]
     if options.peers_matmul:
         os.environ["PEERS_MATMUL"] = options.peers_matmul
-    print(f"{options.threads} threads, median of {options.repeat} rounds.\n")
+    decoding = options.decode_repeat or options.repeat
+    print(f"{options.threads} threads; medians of {options.repeat} rounds of training, {decoding} of decoding.\n")
     print_differences(rows, options)
     train_all(rows, corpus, options)
     if failed := next((row.failure for row in rows if row.failure and isinstance(row.toolkit, Ours)), ""):
@@ -166,6 +167,7 @@ def main() -> None:
     parser.add_argument("--max-length", type=int, default=60, help="most tokens of free outputs")
     parser.add_argument("--length", type=int, default=15, help="tokens of outputs of equal length; 0: no such table")
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
+    parser.add_argument("--decode-repeat", type=int, default=0, help="rounds of decoding, if not as many")
     parser.add_argument("--peers-matmul", choices=["medium", "high"], help="the others' float32 matrix products")
     parser.add_argument("--work", type=Path, help="folder to write to, empty or new; a temporary one if absent")
     options = parser.parse_args()
