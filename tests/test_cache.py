@@ -1,5 +1,8 @@
 """Folders made once: by one at a time, whole, and never used once they are damaged."""
 
+import errno
+import fcntl
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +40,40 @@ def test_every_flipped_bit_and_every_missing_file_is_seen(tmp_path: Path) -> Non
             with pytest.raises(CorpusError, match=r"remove .*key"):
                 find_or_make(folder, never)
         path.write_bytes(whole)
+    sums = folder / "SHA256SUMS"
+    whole = sums.read_bytes()
+    for size in range(len(whole) - 1):  # a last line without its end says the same
+        sums.write_bytes(whole[:size])
+        with pytest.raises(CorpusError, match=r"remove .*key"):
+            find_or_make(folder, never)
+    sums.write_bytes(whole)
     (folder / "tokens").unlink()
     with pytest.raises(CorpusError, match="tokens"):
         find_or_make(folder, never)
+
+
+def test_where_files_cannot_be_locked_each_makes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def make_while_another_does(folder: Path) -> None:
+        fill(folder)
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        find_or_make(tmp_path / "key", fill)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    find_or_make(tmp_path / "key", make_while_another_does)
+    find_or_make(tmp_path / "key", never)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "key.lock"]
+
+
+def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(CorpusError, match=r"key: No space left .* MB free; make room"):
+        find_or_make(tmp_path / "key", fail)
+    find_or_make(tmp_path / "key", fill)
 
 
 def test_several_wait_for_the_one_that_makes_it(tmp_path: Path) -> None:

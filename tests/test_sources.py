@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet
@@ -191,6 +192,18 @@ def test_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
     before = fingerprint(data)
     write(tmp_path / "t", ["a\tb", "c\td"])
     assert fingerprint(data) != before
+
+
+def test_a_folder_in_the_format_of_the_hub_counts_whole(tmp_path: Path) -> None:
+    data = hub_shards(tmp_path)
+    before = fingerprint(data)
+    (tmp_path / "more.parquet").write_bytes(b"")
+    after = fingerprint(data)
+    assert after != before
+    assert fingerprint(replace(data, path="a/name-on-the-hub")) == []
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "cache").touch()  # what is made of a corpus is no part of it
+    assert fingerprint(replace(data, directory=str(tmp_path))) == after
 
 
 def test_digits_are_reversed_and_the_same_each_time() -> None:

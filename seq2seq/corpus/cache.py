@@ -1,8 +1,10 @@
 """Folders that are made once: whole or not at all, by one process at a time, and checked whenever they are opened."""
 
+import errno
 import fcntl
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,46 +25,60 @@ def find_or_make(folder: Path, make: Callable[[Path], None]) -> None:
         make: fills an empty folder.
 
     Raises:
-        CorpusError: a file is damaged; says which.
+        CorpusError: a file is damaged, or the disk is full; says which.
     """
     if not (folder / SUMS).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.with_suffix(".lock")):
+        with _alone(folder.with_name(f"{folder.name}.lock")) as scratch_name:
             if not (folder / SUMS).is_file():  # nobody has made it meanwhile
-                _make(folder, make)
+                _make(folder, folder.with_name(f"{folder.name}.{scratch_name}"), make)
     _check(folder)
 
 
-def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    scratch = folder.with_suffix(".making")
+def _make(folder: Path, scratch: Path, make: Callable[[Path], None]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    scratch.mkdir()
     try:
+        scratch.mkdir()
         make(scratch)
         names = sorted(path.name for path in scratch.iterdir())
         sums = "".join(f"{file_sha256(scratch / name)}  {name}\n" for name in names)
         (scratch / SUMS).write_text(sums, encoding="utf-8")
+        if (folder / SUMS).is_file():
+            return  # made by another after all, where locks do not work
         shutil.rmtree(folder, ignore_errors=True)  # without its sums it is of no use
         os.replace(scratch, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise CorpusError(
+            f"cannot make {folder}: {error.strerror}, with {shutil.disk_usage(folder.parent).free / 1e6:.0f} MB free; "
+            "make room there, or set data.directory to a larger disk"
+        ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _check(folder: Path) -> None:
-    # A damaged list of sums fits no file, so it needs none of its own; one that was cut to nothing names no file.
-    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n"):
-        digest, _, name = line.partition("  ")
-        path = folder / Path(name).name
-        if not path.is_file() or file_sha256(path) != digest:
+    # A damaged list fits no file, or not all of them, so it needs no digest of its own.
+    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    there = {path.name: path for path in folder.iterdir() if path.name != SUMS}
+    for name in sorted(listed.keys() | there.keys()):
+        if name not in there or file_sha256(there[name]) != listed.get(name):
             raise CorpusError(
-                f"{path} is not as it was written (its SHA-256 is another): remove {folder}, and the next call makes "
-                "it anew"
+                f"{folder / name} is not as it was written (its SHA-256 is another): remove {folder}, and the next "
+                "call makes it anew"
             )
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock; the kernel lets go of it even if its holder is killed."""
+def _alone(path: Path) -> Iterator[str]:
+    """Waits until no other process holds the lock; the kernel lets go of it even if its holder is killed.
+
+    Yields:
+        A name for what is being made: where files cannot be locked (some network file systems) one that no other
+        process takes, for there several may be at work.
+    """
     with path.open("ab") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,5 +86,6 @@ def _alone(path: Path) -> Iterator[None]:
             print("waiting for another process that prepares this corpus", file=sys.stderr, flush=True)
             fcntl.flock(stream, fcntl.LOCK_EX)
         except OSError:
-            pass  # some network file systems have no locks: there both may make it, and the last one counts
-        yield
+            yield f"making-{socket.gethostname()}-{os.getpid()}"
+            return
+        yield "making"

@@ -5,6 +5,7 @@ else.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -55,12 +56,22 @@ def fingerprint(data: DataConfig) -> list[str]:
         case "tsv" | "jsonl":
             paths = [path for part in parts for path in _shards(data, part)]
         case "pictures":
-            paths = [Path(data.path) / CAPTIONS]
+            paths = [Path(data.path) / CAPTIONS, *_files(data)]
+        case "hub" | "hub-pictures":
+            # A name on the hub has a revision.
+            paths = _files(data)
         case _:
-            # A package's member has a hash, a hub data set a revision, digits a formula: all in the settings.
+            # A package's member has a hash, digits have a formula: all in the settings.
             return []
     stats = [require(path).stat() for path in paths]
     return [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in zip(paths, stats, strict=True)]
+
+
+def _files(data: DataConfig) -> list[Path]:
+    """All files of a folder ``data.path`` and below, but what is made of them; none if it is no folder."""
+    made = tuple(f"{Path(data.directory, name).resolve()}{os.sep}" for name in ("prepared", "downloads"))
+    paths = (path for path in Path(data.path).rglob("*") if path.is_file())
+    return sorted(path for path in paths if not str(path.resolve()).startswith(made))
 
 
 def _shards(data: DataConfig, name: str) -> list[Path]:

@@ -3,7 +3,6 @@
 Shapes: ``N`` pictures, ``S`` positions (49), ``C`` channels (1280).
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
+from seq2seq.corpus.cache import find_or_make
 from seq2seq.corpus.captions import picture_reader
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.prepared import Prepared
@@ -24,6 +24,7 @@ from seq2seq.model.image_encoder import flat
 
 Maps = npt.NDArray[np.float16]
 _TOGETHER = 32
+_MAPS = "maps.npy"
 
 
 class Pictures:
@@ -41,7 +42,8 @@ class Pictures:
         self._rows = {name: row for row, name in enumerate(prepared.pictures)}
         self._name = config.model.backbone
         self._downloads = Path(config.data.directory) / "downloads"
-        self._path = prepared.folder / f"features-{config.model.backbone.replace(':', '-')}.npy"
+        name = f"{prepared.folder.name}-features-{config.model.backbone.replace(':', '-')}"
+        self._folder = prepared.folder.with_name(name)
         self._compute = compute
         self._maps: Maps | None = None
 
@@ -56,20 +58,18 @@ class Pictures:
         Kept as float16: half the disk, and no less exact than the bfloat16 in which they are computed.
         """
         if self._maps is None:
-            if not self._path.is_file():
-                self._compute_all()
-            self._maps = np.load(self._path, mmap_mode="r")
+            find_or_make(self._folder, self._compute_all)
+            self._maps = np.load(self._folder / _MAPS, mmap_mode="r")
         return torch.from_numpy(self._maps[[self._rows[name] for name in names]]).float()
 
     def pixels(self, names: Sequence[str], chance: np.random.Generator | None = None) -> Tensor:
         """The pictures themselves, (N, 3, 224, 224); with ``chance`` cropped and mirrored by it."""
         return torch.stack([read_image(self.read(name), name=name, chance=chance) for name in names])
 
-    def _compute_all(self) -> None:
+    def _compute_all(self, folder: Path) -> None:
         backbone = build_backbone(self._name)
         backbone.load_pretrained(self._downloads)
         backbone.eval().to(self._compute.device)
-        scratch = self._path.with_suffix(f".{os.getpid()}.part")
         table: Any = None  # numpy's types do not know that it is a memory map
         names = self._names
         bar = tqdm(total=len(names), desc="looking at pictures", unit=" pictures", delay=2, disable=None)
@@ -80,8 +80,7 @@ class Pictures:
                 seen = maps.to(torch.float16).cpu().numpy()
                 if table is None:
                     shape = len(names), *seen.shape[1:]
-                    table = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.float16, shape=shape)
+                    table = np.lib.format.open_memmap(folder / _MAPS, mode="w+", dtype=np.float16, shape=shape)
                 table[start : start + len(seen)] = seen
                 bar.update(len(seen))
         table.flush()
-        os.replace(scratch, self._path)
