@@ -101,6 +101,7 @@ def together(rank: int, port: int, data: Path) -> dict[str, Any]:
         found["interleave"] = world.interleave(world.share("abcde")), world.interleave(world.share("a"))
         found["in turn"] = world.in_turn(lambda: first_there(data / "mark"))
         found["told"] = world.told(lambda: f"by {rank}")
+        found["copies"] = world.copies({"a": torch.arange(3.0), "b": torch.tensor([])} if rank == 0 else {})
         found["told of failure"] = failure(world, Seq2SeqError)
         world.wait()
     return found
@@ -215,6 +216,7 @@ def test_what_they_tell_one_another(two: list[dict[str, Any]]) -> None:
     assert two[0]["interleave"] == two[1]["interleave"] == (list("abcde"), ["a"])
     assert [each["in turn"] for each in two] == [True, False]
     assert [each["told"] for each in two] == ["by 0", "by 0"]
+    assert [{name: each["copies"][name].tolist() for name in "ab"} for each in two] == [{"a": [0, 1, 2], "b": []}] * 2
     assert [each["told of failure"] for each in two] == ["Seq2SeqError", "SystemExit"]
 
 
@@ -326,9 +328,10 @@ def test_gradients_of_any_size_are_summed(count: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.distributed, "all_reduce", double)
     monkeypatch.setattr("seq2seq.training.distributed._MESSAGE", count * 5)
     parameters = [torch.zeros(size, requires_grad=True) for size in ((2, 2), (3,), (50,), (1,), (4, 2))]
-    for parameter in parameters[1:]:
+    parameters.append(torch.zeros(3))  # one that does not learn; and the first has no part in this process's batches
+    for parameter in parameters[1:-1]:
         parameter.grad = torch.rand(parameter.shape)
-    expected = [None if parameter.grad is None else 2 * parameter.grad for parameter in parameters]
+    expected = [torch.zeros(2, 2), *(2 * parameter.grad for parameter in parameters[1:-1]), None]
     World(0, 2).sum_gradients(parameters)
     for parameter, wanted in zip(parameters, expected, strict=True):
         assert (parameter.grad is None) == (wanted is None)

@@ -9,7 +9,7 @@ import pytest
 import seq2seq
 from seq2seq.errors import RunError
 from seq2seq.model.durable import write_durably
-from seq2seq.model.manifest import check_manifest
+from seq2seq.model.manifest import check_manifest, digest, replace_listed, write_manifest
 from seq2seq.model.run_folder import load_run
 from seq2seq.model.tensor_files import save_tensors
 
@@ -17,6 +17,12 @@ from seq2seq.model.tensor_files import save_tensors
 @pytest.fixture
 def run(digits_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(digits_run, tmp_path / "moved run ñ"))
+
+
+def forge_manifest(run: Path, files: dict[str, object]) -> None:
+    """One that seems whole."""
+    content = {"files": files}
+    (run / "manifest.json").write_text(json.dumps(content | {"digest": digest(content)}), encoding="utf-8")
 
 
 def test_a_moved_run_translates_as_before(digits_run: Path, run: Path) -> None:
@@ -54,8 +60,7 @@ def test_a_damaged_manifest_is_named(content: bytes, run: Path) -> None:
 
 
 def test_a_manifest_cannot_point_outside(run: Path) -> None:
-    content = {"files": {"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}}}
-    (run / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+    forge_manifest(run, {"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}})
     with pytest.raises(RunError, match="is forged"):
         check_manifest(run)
 
@@ -63,7 +68,7 @@ def test_a_manifest_cannot_point_outside(run: Path) -> None:
 def test_weights_of_another_model_are_refused(run: Path) -> None:
     text = (run / "config.toml").read_text(encoding="utf-8").replace("hidden_size = 32", "hidden_size = 48")
     (run / "config.toml").write_text(text, encoding="utf-8")
-    (run / "manifest.json").write_text('{"files": {}}', encoding="utf-8")
+    forge_manifest(run, {})
     with pytest.raises(RunError, match=r"model\.safetensors does not fit its config\.toml: \d+ tensors differ"):
         load_run(run)
 
@@ -71,7 +76,7 @@ def test_weights_of_another_model_are_refused(run: Path) -> None:
 def test_an_enormous_model_is_refused_without_being_built(run: Path) -> None:
     text = (run / "config.toml").read_text(encoding="utf-8").replace("hidden_size = 32", "hidden_size = 65536")
     (run / "config.toml").write_text(text, encoding="utf-8")
-    (run / "manifest.json").write_text('{"files": {}}', encoding="utf-8")
+    forge_manifest(run, {})
     with pytest.raises(RunError, match="does not fit"):
         load_run(run)
 
@@ -97,3 +102,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         save_tensors(path, {})
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_crash_after_a_crash_leaves_a_model_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "model"
+    model.write_bytes(b"first")
+    write_manifest(tmp_path, ["model"], {})
+
+    def replace(content: bytes) -> None:
+        (tmp_path / "scratch").write_bytes(content)
+        replace_listed(tmp_path / "scratch", model)
+
+    replace(b"second")  # and a crash before the manifest is written anew
+    check_manifest(tmp_path)
+    monkeypatch.setattr(
+        "seq2seq.model.manifest.publish", lambda *_: None
+    )  # the other one comes before the third is in its place
+    replace(b"third")
+    assert model.read_bytes() == b"second"
+    check_manifest(tmp_path)

@@ -220,7 +220,7 @@ def test_what_cannot_be_averaged_is_refused(digits_run: Path, other_run: Path, t
         average(digits_run, [tmp_path / "nothing"], tmp_path / "mean")
 
 
-@pytest.mark.parametrize("settings", [{"reverse_source": False}, {"dropout": 0.05}])
+@pytest.mark.parametrize("settings", [{"reverse_source": False}, {"residual_from": 2}])
 def test_other_settings_are_not_averaged(settings: dict[str, object], digits_run: Path, tmp_path: Path) -> None:
     first = load_run(digits_run)
     config = replace(first.config, model=replace(first.config.model, **settings))
@@ -231,6 +231,16 @@ def test_other_settings_are_not_averaged(settings: dict[str, object], digits_run
     for path in (other, *checkpoint_folders(other)):
         with pytest.raises(RunError, match=f"model.{next(iter(settings))} = "):
             average(digits_run, [path], tmp_path / "mean")
+
+
+def test_runs_that_were_only_trained_otherwise_are_averaged(digits_run: Path, tmp_path: Path) -> None:
+    first = load_run(digits_run)
+    config = replace(first.config, model=replace(first.config.model, dropout=0.05, forget_bias=2.0))
+    create_run(tmp_path / "other", config, first.vocabularies)
+    save_model(tmp_path / "other", untied_weights(first.model), {"corpus": first.manifest["corpus"]})
+    mean = load_run(average(digits_run, [tmp_path / "other"], tmp_path / "mean"))
+    for name, tensor in untied_weights(mean.model).items():
+        assert torch.equal(tensor, untied_weights(first.model)[name])
 
 
 def test_another_source_vocabulary_is_not_averaged(digits_run: Path, tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"seq2seq: {error}", file=sys.stderr)
         return 2
+    except (RuntimeError, MemoryError) as error:
+        from seq2seq.model.compute import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0] or "no more could be had"
+        print(
+            f"seq2seq: out of memory ({reason}): free some, or lower model.hidden_size, subword.vocab_size or batches",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("seq2seq: interrupted", file=sys.stderr)
         return 130

@@ -26,7 +26,7 @@ from seq2seq.evaluation.picture_page import PAGE, picture_page
 from seq2seq.evaluation.retrieval import prefers_own_targets
 from seq2seq.model.durable import write_durably
 from seq2seq.model.features import Pictures
-from seq2seq.model.manifest import check_manifest
+from seq2seq.model.manifest import check_manifest, digest
 from seq2seq.model.run_folder import MODEL, read_config
 
 EVALUATION = "evaluation.json"
@@ -108,6 +108,7 @@ def evaluate(
     )
     found = list(zip(sources, references, outputs, strict=True))
     content = asdict(evaluation)
+    content["digest"] = digest(content)
     _write_card(folder, config, content, found)
     if pictures and isinstance(system, Captioner):
         title = folder.resolve().name
@@ -152,6 +153,8 @@ def read_evaluation(run: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{run / EVALUATION} cannot be read ({error}): make it anew with seq2seq evaluate") from None
+    if not isinstance(content, dict) or content.get("digest") != digest(content):
+        raise RunError(f"{run / EVALUATION} is not as it was written: make it anew with seq2seq evaluate")
     return content
 
 

@@ -42,7 +42,11 @@ def replace_listed(scratch: Path, path: Path) -> None:
     except RunError:
         pass  # none yet, or damaged: nobody can use these files before it is written anew
     else:
-        _write(path.parent, {**manifest, "next": {**manifest.get("next", {}), path.name: _file_facts(scratch)}})
+        files, coming = dict(manifest["files"]), dict(manifest.get("next", {}))
+        # What is there now may itself have been the next one when a crash came; it stays known until it is replaced.
+        if path.is_file() and path.name in coming and _file_facts(path) == coming[path.name]:
+            files[path.name] = coming[path.name]
+        _write(path.parent, {**manifest, "files": files, "next": {**coming, path.name: _file_facts(scratch)}})
     publish(scratch, path)
 
 
@@ -79,13 +83,17 @@ def _first_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
             return f"{folder / MANIFEST} names {name!r}, which is not a file of this folder: it is forged"
         if not path.is_file():
             return f"{path} is missing: this is not a complete run"
-        if _file_facts(path) not in (facts, coming.get(name)):
+        try:
+            found = _file_facts(path)
+        except OSError as error:  # a bad sector, say
+            return f"{path} cannot be read ({error.strerror}): restore it from a copy"
+        if found not in (facts, coming.get(name)):
             return f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}; restore it from a copy"
     return None
 
 
 def _write(folder: Path, content: dict[str, Any]) -> None:
-    content = {**content, "digest": _digest(content)}
+    content = {**content, "digest": digest(content)}
     write_durably(folder / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
 
@@ -98,8 +106,7 @@ def _read(folder: Path) -> dict[str, Any]:
         manifest = None
     if not isinstance(manifest, dict) or not all(_lists_files(manifest.get(key, {})) for key in ("files", "next")):
         raise RunError(f"{folder / MANIFEST} is not a manifest: it is damaged")
-    # Runs made before manifests had a digest have none.
-    if "files" not in manifest or manifest.get("digest", _digest(manifest)) != _digest(manifest):
+    if "files" not in manifest or manifest.get("digest") != digest(manifest):
         raise RunError(f"{folder / MANIFEST} is not a manifest as it was written: it is damaged")
     return manifest
 
@@ -110,8 +117,8 @@ def _lists_files(files: object) -> bool:
     )
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of all the manifest says but this."""
+def digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a manifest, or another record, says but this."""
     said = {key: value for key, value in content.items() if key != "digest"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

@@ -11,7 +11,18 @@ from seq2seq.errors import RunError
 from seq2seq.model.manifest import check_manifest
 from seq2seq.model.run_folder import LoadedRun, create_run, load_run, read_config, save_model, untied_weights
 from seq2seq.model.tensor_files import load_tensors
-from seq2seq.training.checkpoint import TENSORS, checkpoint_folders
+from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
+
+# Settings of the network that are gone once it is trained; zoneout stays, as an expectation.
+_WHILE_TRAINING = {
+    "dropout",
+    "variational",
+    "weight_dropout",
+    "word_dropout",
+    "initialisation",
+    "forget_bias",
+    "device_map",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,7 @@ def _read(first: LoadedRun, path: Path) -> Weights:
     if (path / TENSORS).is_file():
         check_manifest(path)
         _check_alike(first, path, path.resolve().parents[1])
-        tensors = load_tensors(path / TENSORS)
-        return Weights(path, {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+        return Weights(path, Checkpoint(load_tensors(path / TENSORS), {}).weights())
     weights = untied_weights(load_run(path).model)
     _check_alike(first, path, path)
     return Weights(path, weights)
@@ -78,7 +88,7 @@ def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
     if Vocabularies.load(run, config.subword).files() != first.vocabularies.files():
         raise RunError(f"{path} has another vocabulary than {first.folder}: their weights have no common mean")
     for name, value in asdict(config.model).items():
-        if value != getattr(own, name):
+        if value != getattr(own, name) and name not in _WHILE_TRAINING:
             raise RunError(
                 f"{path} has model.{name} = {value!r}, {first.folder} has {getattr(own, name)!r}: "
                 "their weights have no common mean"

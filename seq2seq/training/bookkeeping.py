@@ -41,8 +41,6 @@ class Window:
     """Updates that were left out because the gradient was not finite."""
     streak: Tensor | float = 0.0
     """How many of the newest updates in a row were."""
-    longest: Tensor | float = 0.0
-    """The longest such row."""
     updates: int = 0
     started: float = field(default_factory=time.perf_counter)
 
@@ -54,5 +52,4 @@ class Window:
         self.tokens = self.tokens + torch.where(good, tokens, 0)
         self.bad = self.bad + bad
         self.streak = (self.streak + 1) * bad
-        self.longest = torch.maximum(torch.as_tensor(self.longest, device=bad.device), self.streak)
         self.updates += 1

@@ -119,10 +119,18 @@ class World:
         return tensor
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Adds up the gradients of all processes, in place and to the same bits everywhere."""
+        """Adds up the gradients of all processes, in place and to the same bits everywhere.
+
+        All send as much: what has no part in this process's batches (a backbone that began to learn within this update)
+        has a gradient of zero.
+        """
         if self.size == 1:
             return
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        gradients = []
+        for parameter in parameters:
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                gradients.append(parameter.grad)
         for message in _messages(gradients):
             flat = self.sum(torch.cat([gradient.flatten() for gradient in message]) if message[1:] else message[0])
             if message[1:]:
@@ -165,6 +173,17 @@ class World:
                 found.append(work())
             self.wait()
         return found[0]
+
+    def copies(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors that the first process has, sent one by one so that nobody holds them twice."""
+        if self.size == 1:
+            return tensors
+        kinds = self.told(lambda: {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
+        found = (
+            tensors if self.leads else {name: torch.empty(shape, dtype=kind) for name, (shape, kind) in kinds.items()}
+        )
+        self.copy_first(found.values())
+        return found
 
     def wait(self) -> None:
         """Until all have come this far."""

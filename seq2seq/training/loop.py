@@ -32,7 +32,7 @@ from seq2seq.training.objective import cross_entropy
 from seq2seq.training.optimizer import build_optimizer, take_step
 from seq2seq.training.schedule import Position, finetune_rate, learning_rate, progress
 
-# Updates in a row without a finite gradient after which training gives up.
+# Updates in a row without a finite gradient after which training gives up; it looks as often.
 _MOST_BAD_STEPS = 20
 
 
@@ -202,6 +202,8 @@ class Trainer:
         take_step(self.optimizer, self.scaler, bad)
         self.progress.updates += 1
         self.window.add(nll, tokens, norm, bad)
+        if self.progress.updates % _MOST_BAD_STEPS == 0:
+            self._check_finite()
 
     def _gradient(self, batches: list[Batch], count: int) -> Tensor:
         """Leaves the gradient of these batches' part in the mean; returns their summed negative log-likelihood.
@@ -244,22 +246,23 @@ class Trainer:
         if self.compute.device.type == "cuda":
             torch.cuda.manual_seed_all(int(seed))
 
-    def read_window(self) -> dict[str, float]:
-        """Means since the last call, for the log; the only place where the host waits for the device.
-
-        All processes call it at once.
+    def _check_finite(self) -> None:
+        """Ends a training that does not learn; seldom, since the host waits for the device here.
 
         Raises:
             Seq2SeqError: gradients have not been finite for a while.
         """
+        if int(self.window.streak) >= _MOST_BAD_STEPS:
+            raise Seq2SeqError(
+                f"training diverged: no finite gradient in {int(self.window.streak)} updates in a row up to "
+                f"update {self.progress.updates}; lower training.learning_rate or training.clip_norm"
+            )
+
+    def read_window(self) -> dict[str, float]:
+        """Means since the last call, for the log. All processes call it at once."""
         window, self.window = self.window, Window(streak=self.window.streak)
         tokens = int(window.tokens)
         self.progress.skipped += int(window.bad)
-        if int(window.longest) >= _MOST_BAD_STEPS:
-            raise Seq2SeqError(
-                f"training diverged: no finite gradient in {int(window.longest)} updates in a row before "
-                f"update {self.progress.updates}; lower training.learning_rate or training.clip_norm"
-            )
         loss = float(self.world.sum(torch.as_tensor(window.nll))) / max(tokens, 1)
         return {
             "loss": loss,
@@ -284,7 +287,7 @@ class Trainer:
         if scale := numbers.pop("scaler"):  # empty where the precision needs none
             self.scaler.load_state_dict(scale)
         self.progress = Progress(**numbers)
-        weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+        weights = checkpoint.weights()
         with torch.no_grad():
             for name, tensor in untied_weights(self.model).items():
                 tensor.copy_(weights[name])

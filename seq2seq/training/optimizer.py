@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import TrainingConfig
-from seq2seq.errors import Seq2SeqError
-from seq2seq.model.compute import is_out_of_memory
 from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -24,26 +22,14 @@ def build_optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optim
 
 
 def take_step(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, bad: Tensor) -> None:
-    """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes.
-
-    Raises:
-        Seq2SeqError: there is no memory for what the optimiser keeps from its first step on.
-    """
-    try:
-        if scaler.is_enabled():
-            scaler.step(optimizer)  # makes the same check
-            scaler.update()
-        else:
-            # Fused optimisers read this on the device, so the host need not wait to know.
-            optimizer.found_inf = bad  # type: ignore[attr-defined]
-            optimizer.step()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise Seq2SeqError(
-            "out of memory for what the optimiser keeps beside the weights (Adam: 8 bytes a parameter): lower "
-            'model.hidden_size or subword.vocab_size, set training.optimizer = "sgd", or free memory for it'
-        ) from None
+    """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
+    if scaler.is_enabled():
+        scaler.step(optimizer)  # makes the same check
+        scaler.update()
+    else:
+        # Fused optimisers read this on the device, so the host need not wait to know.
+        optimizer.found_inf = bad  # type: ignore[attr-defined]
+        optimizer.step()
 
 
 def _parameter_groups(model: Seq2Seq) -> list[dict[str, Any]]:

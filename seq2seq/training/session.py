@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
@@ -63,9 +64,10 @@ class Session:
         self.trainer = Trainer.of(config, prepared, compute, world)
         self.system = self._system()
         self.writer = BackgroundWriter()
-        checkpoint = world.told(self._begin)
-        if checkpoint:
-            self.trainer.restore(checkpoint)
+        begun: dict[str, Tensor] = {}
+        numbers = world.told(lambda: self._begin(begun))
+        if numbers:
+            self.trainer.restore(Checkpoint(world.copies(begun), numbers))
 
     def _system(self) -> System:
         members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
@@ -74,8 +76,15 @@ class Session:
             return Translator(members, self.compute)
         return Captioner(members, self.compute, lambda names: pictures.look(names, pixels=self.trainer.finetunes()))
 
-    def _begin(self) -> Checkpoint | None:
-        """Begins the run folder, or finds the checkpoint from which it goes on."""
+    def _begin(self, tensors: dict[str, Tensor]) -> dict[str, Any]:
+        """Begins the run folder, or finds the checkpoint from which it goes on.
+
+        Args:
+            tensors: is filled with the checkpoint's.
+
+        Returns:
+            Its numbers; none if there is nothing to go on from.
+        """
         folder, config, prepared = self.folder, self.config, self.prepared
         checkpoint = load_checkpoint(folder)
         if checkpoint and checkpoint.progress.keys() != _NUMBERS:
@@ -97,7 +106,7 @@ class Session:
         if not checkpoint:
             # Before there is any model, so that from now on there is always something to go on from.
             self._write(self._checkpoint(), None)
-            return None
+            return {}
         cut_log(folder, checkpoint.progress["updates"])
         tidy_checkpoints(folder, checkpoint.progress["updates"], config.training.keep_checkpoints)
         before, now = checkpoint.progress.pop("processes"), self.world.size
@@ -106,7 +115,8 @@ class Session:
                 f"warning: {folder} was begun with {before} processes and goes on with {now}: "
                 f"an update is now made of {now * config.training.accumulate} batches"
             )
-        return checkpoint
+        tensors.update(checkpoint.tensors)
+        return checkpoint.progress
 
     def run(self) -> None:
         """Trains to the end of the recipe, or to a signal.

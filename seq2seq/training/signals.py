@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -43,4 +45,26 @@ class StopSignals:
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Context in which there is nothing to save: SIGTERM and SIGUSR1 end it, with the same exit status as in training.
+
+    Raises:
+        Interrupted: when one comes.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

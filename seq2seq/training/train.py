@@ -17,6 +17,7 @@ from seq2seq.training.distributed import World
 from seq2seq.training.lock import locked
 from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.session import Session, say
+from seq2seq.training.signals import stopping_at_once
 
 # Settings that may change when training goes on: they only say when to stop, what to print, what to keep and where.
 _EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints", "device_map"}
@@ -51,14 +52,17 @@ def train(
         summary_writer()  # rather now than after an hour of preparation
     with ExitStack() as held:
         with World.join(device) as world:
+            world.told(lambda: _settings(recipe, overrides, folder))  # a mistake leaves no folder behind
+            world.told(lambda: held.enter_context(locked(folder)))
+            # Only now can no other training begin there under other settings.
             config = world.told(lambda: _settings(recipe, overrides, folder))
             compute = _compute(config, world)
             tune_process(compute)
             prepared = world.in_turn(lambda: prepare(config))
-            world.told(lambda: held.enter_context(locked(folder)))
             Session(folder, config, prepared, compute, world, Log(folder, tensorboard=tensorboard)).run()
         if world.leads and prepared.test and not is_evaluated(folder):
-            evaluate(folder, device=world.device)
+            with stopping_at_once():
+                evaluate(folder, device=world.device)
     if world.leads and (folder / EVALUATION).is_file():
         say(summary(read_evaluation(folder)))
     return folder

@@ -26,7 +26,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     started = time.monotonic()
     status, words = Child(command_killed_at, 0, str(run), *arguments(run)).end()
     assert status == 0, words
-    return Reference(arguments, ending(run), int(words.split()[-1]), time.monotonic() - started)
+    return Reference(arguments, run, ending(run), int(words.split()[-1]), time.monotonic() - started)
 
 
 _SEED = os.environ.get("RELIABILITY_SEED") or str(secrets.randbits(32))

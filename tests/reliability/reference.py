@@ -23,6 +23,7 @@ class Reference:
 
     arguments: Callable[[Path], list[str]]
     """Of the command that trains the same into a folder."""
+    run: Path
     ending: dict[str, Any]
     touches: int
     """Of files, by the command."""

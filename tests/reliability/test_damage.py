@@ -1,5 +1,6 @@
 """Flipped bits, cut files and forgeries: refused by name, in bounded time and memory."""
 
+import errno
 import random
 import shutil
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 
 from seq2seq.errors import RunError
+from seq2seq.evaluation.evaluate import is_evaluated
+from seq2seq.model import manifest
 from seq2seq.model.run_folder import load_run
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint
+from seq2seq.training.status import status
 
 # What a run is loaded from. The others (log.jsonl, evaluation.json, README.md, training.lock) are for reading only.
 RUN_FILES = ("config.toml", "model.safetensors", "subword.joint.model", "manifest.json")
@@ -72,8 +76,7 @@ def test_no_damage_is_loaded_in_silence(
             except RunError as error:
                 noticed = Path(name).name in str(error)
             assert noticed or found == model, name
-        # A manifest without a digest, its name being flipped, is one of old: what it says is checked and right.
-        assert noticed or name.endswith("manifest.json"), name
+        assert noticed, name
         path.write_bytes(whole)
     assert before.is_dir()
 
@@ -86,4 +89,33 @@ def test_what_is_for_reading_only_does_not_matter(run: Path, chance: random.Rand
             (run / name).write_bytes(damage(whole, chance))
             assert _loaded(run) == model
             assert _resumed(run) == state
+            status(run, width=80, height=20)
         (run / name).write_bytes(whole)
+
+
+def test_damaged_scores_are_not_believed(run: Path, chance: random.Random) -> None:
+    path = run / "evaluation.json"
+    whole = path.read_bytes()
+    assert is_evaluated(run)
+    for damage in [_flip] * 200 + [_cut] * 50:
+        path.write_bytes(damage(whole, chance))
+        assert not is_evaluated(run)
+    path.write_bytes(whole)
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_checkpoint_before_it_used(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = checkpoint_folders(run)[0]
+    sha256 = manifest.file_sha256
+
+    def fail(path: Path) -> str:
+        if path.parent == newest:
+            raise OSError(errno.EIO, "Input/output error")
+        return sha256(path)
+
+    monkeypatch.setattr(manifest, "file_sha256", fail)
+    found = load_checkpoint(run)
+    assert found
+    assert found.progress["updates"] < int(newest.name)
+    assert f"{newest.name}/tensors.safetensors cannot be read (Input/output error)" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from work import load_with_little_memory
 
 from seq2seq.config import SubwordConfig
 from seq2seq.corpus.subword import Subword
-from seq2seq.model.manifest import write_manifest
+from seq2seq.model.manifest import digest, write_manifest
 
 
 class _Harm:
@@ -113,7 +113,7 @@ def test_a_vocabulary_of_another_size_is_refused(run: Path) -> None:
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret"])
 def test_a_manifest_that_points_outside_is_refused(name: str, run: Path) -> None:
     content = {"files": {name: {"sha256": "0" * 64, "bytes": 1}}}
-    (run / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+    (run / "manifest.json").write_text(json.dumps(content | {"digest": digest(content)}), encoding="utf-8")
     assert "is forged" in _refused(run)
 
 

@@ -101,6 +101,7 @@ def test_a_signal_to_all_saves_and_stops(
     launcher = start(tmp_path / "run")
     until_saved(tmp_path / "run", launcher, 20)
     launcher.send_signal(signal.SIGTERM)
+    os.kill(worker(launcher, 1), signal.SIGTERM)  # a cluster tells all, and torchrun passes its own on
     said = launcher.communicate(timeout=120)[1]
     assert said.count("seq2seq: stopped by SIGTERM") == 1
     newest = max((tmp_path / "run" / "checkpoints").iterdir())
