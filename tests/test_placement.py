@@ -16,7 +16,9 @@ from seq2seq.model.compute import Compute
 from seq2seq.model.placement import place
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import build_config, load_recipe, to_toml
+from seq2seq.training.distributed import World
 from seq2seq.training.objective import cross_entropy
+from seq2seq.training.train import _compute
 
 MODELS = [
     {"attention": "general"},
@@ -109,6 +111,22 @@ def test_settings_that_cannot_be_spread_are_refused() -> None:
         tables = {"model": {"layers": 2, "tie_embeddings": "none", "device_map": ["cpu", "cpu"], **settings}}
         with pytest.raises(ConfigError, match="device_map"):
             build_config(tables)
+
+
+def test_devices_of_two_kinds_have_no_half_precision_in_common() -> None:
+    with pytest.raises(ConfigError, match="different kinds"):
+        Compute.spread(["cpu", "meta"], "bf16")
+    compute = Compute.spread(["cpu", "meta"], "fp32")
+    assert (compute.device.type, [device.type for device in compute.layers]) == ("cpu", ["cpu", "meta"])
+
+
+def test_a_map_is_for_one_process_and_gives_way_to_the_command_line() -> None:
+    tables = {"model": {"layers": 2, "tie_embeddings": "none", "device_map": ["cpu", "cpu"]}}
+    config = build_config({**tables, "training": {"max_updates": 1, "precision": "fp32"}})
+    with pytest.raises(ConfigError, match="one process, found 2"):
+        _compute(config, World(0, 2, device="cuda:0"), "auto")
+    assert len(_compute(config, World(), "auto").layers) == 2
+    assert not _compute(config, World(device="cpu"), "cpu").layers
 
 
 def test_a_map_is_written_and_read_back(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def fingerprint(data: DataConfig) -> list[str]:
         case "tsv" | "jsonl":
             paths = [path for part in parts for path in _shards(data, part)]
         case "pictures":
-            paths = [Path(data.path) / CAPTIONS, *_files(data)]
+            require(Path(data.path) / CAPTIONS)
+            paths = _files(data)
         case "hub" | "hub-pictures":
             # A name on the hub has a revision.
             paths = _files(data)
@@ -64,7 +65,10 @@ def fingerprint(data: DataConfig) -> list[str]:
             # A package's member has a hash, digits have a formula: all in the settings.
             return []
     stats = [require(path).stat() for path in paths]
-    return [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in zip(paths, stats, strict=True)]
+    return [
+        f"{os.path.relpath(path, data.path)} {stat.st_size} {stat.st_mtime_ns}"
+        for path, stat in zip(paths, stats, strict=True)
+    ]
 
 
 def _files(data: DataConfig) -> list[Path]:

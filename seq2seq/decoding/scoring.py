@@ -212,6 +212,6 @@ def canonical(
 
 
 def _usual(tgt: Subword, output: Translation) -> tuple[int, ...]:
-    """Ids of an output as the tokeniser writes it; its own where it cannot (two words that were joined to one)."""
+    """Ids of an output as the tokeniser writes it; its own where it cannot (a letter and an accent melted)."""
     ids = tuple(tgt.encode(output.text))
     return output.ids if UNK in ids else ids

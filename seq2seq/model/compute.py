@@ -30,9 +30,14 @@ class Compute:
         """Layers on several devices, of which the first takes batches and says what precision ``auto`` is.
 
         Raises:
-            ConfigError: as :meth:`pick`.
+            ConfigError: as :meth:`pick`, or devices of different kinds in half precision.
         """
         first, *others = (cls.pick(device, precision) for device in devices)
+        if first.dtype != torch.float32 and any(other.device.type != first.device.type for other in others):
+            raise ConfigError(
+                f"devices of different kinds ({', '.join(devices)}) have no half precision in common: "
+                'set training.precision = "fp32"'
+            )
         return replace(first, layers=(first.device, *(other.device for other in others)))
 
     @classmethod

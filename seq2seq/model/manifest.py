@@ -106,7 +106,9 @@ def _read(folder: Path) -> dict[str, Any]:
         manifest = None
     if not isinstance(manifest, dict) or not all(_lists_files(manifest.get(key, {})) for key in ("files", "next")):
         raise RunError(f"{folder / MANIFEST} is not a manifest: it is damaged")
-    if "files" not in manifest or manifest.get("digest") != digest(manifest):
+    if "files" in manifest and "digest" not in manifest:
+        raise RunError(f"{folder / MANIFEST} has no digest: it is of an earlier version of seq2seq, or damaged")
+    if "files" not in manifest or manifest["digest"] != digest(manifest):
         raise RunError(f"{folder / MANIFEST} is not a manifest as it was written: it is damaged")
     return manifest
 

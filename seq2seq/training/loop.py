@@ -243,7 +243,7 @@ class Trainer:
         number = place * self.world.size + self.world.rank
         (seed,) = np.random.SeedSequence((self.config.seed, self.progress.updates, number)).generate_state(1)
         torch.default_generator.manual_seed(int(seed))
-        if self.compute.device.type == "cuda":
+        if any(device.type == "cuda" for device in (self.compute.device, *self.compute.layers)):
             torch.cuda.manual_seed_all(int(seed))
 
     def _check_finite(self) -> None:

@@ -41,7 +41,8 @@ class StopSignals:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = self.received or number
-        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
+        if number == signal.SIGINT:
+            signal.signal(number, self._before[number])
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

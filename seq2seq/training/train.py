@@ -8,7 +8,7 @@ from pathlib import Path
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.evaluation.evaluate import EVALUATION, evaluate, is_evaluated, read_evaluation, summary
+from seq2seq.evaluation.evaluate import evaluate, is_evaluated, read_evaluation, summary
 from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.run_folder import CONFIG
 from seq2seq.recipe import load_recipe
@@ -52,26 +52,27 @@ def train(
         summary_writer()  # rather now than after an hour of preparation
     with ExitStack() as held:
         with World.join(device) as world:
-            world.told(lambda: _settings(recipe, overrides, folder))  # a mistake leaves no folder behind
+            # A mistake in settings or device leaves no folder behind.
+            world.told(lambda: _compute(_settings(recipe, overrides, folder), world, device))
             world.told(lambda: held.enter_context(locked(folder)))
             # Only now can no other training begin there under other settings.
             config = world.told(lambda: _settings(recipe, overrides, folder))
-            compute = _compute(config, world)
+            compute = _compute(config, world, device)
             tune_process(compute)
             prepared = world.in_turn(lambda: prepare(config))
             Session(folder, config, prepared, compute, world, Log(folder, tensorboard=tensorboard)).run()
         if world.leads and prepared.test and not is_evaluated(folder):
             with stopping_at_once():
                 evaluate(folder, device=world.device)
-    if world.leads and (folder / EVALUATION).is_file():
+    if world.leads and is_evaluated(folder):
         say(summary(read_evaluation(folder)))
     return folder
 
 
-def _compute(config: Config, world: World) -> Compute:
+def _compute(config: Config, world: World, asked: str) -> Compute:
     """Where to train: on the device that was asked for, or where the recipe spreads its layers."""
     devices, precision = config.model.device_map, config.training.precision
-    if not devices or world.device != "auto":
+    if not devices or asked != "auto":
         return Compute.pick(world.device, precision)
     if world.size > 1:
         raise ConfigError(

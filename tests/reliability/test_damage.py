@@ -1,6 +1,7 @@
 """Flipped bits, cut files and forgeries: refused by name, in bounded time and memory."""
 
 import errno
+import json
 import random
 import shutil
 from pathlib import Path
@@ -76,7 +77,8 @@ def test_no_damage_is_loaded_in_silence(
             except RunError as error:
                 noticed = Path(name).name in str(error)
             assert noticed or found == model, name
-        assert noticed, name
+        # The same numbers may be written otherwise: 1e-05 and 1E-05.
+        assert noticed or (path.suffix == ".json" and json.loads(path.read_bytes()) == json.loads(whole)), name
         path.write_bytes(whole)
     assert before.is_dir()
 
@@ -98,8 +100,9 @@ def test_damaged_scores_are_not_believed(run: Path, chance: random.Random) -> No
     whole = path.read_bytes()
     assert is_evaluated(run)
     for damage in [_flip] * 200 + [_cut] * 50:
-        path.write_bytes(damage(whole, chance))
-        assert not is_evaluated(run)
+        damaged = damage(whole, chance)
+        path.write_bytes(damaged)
+        assert not is_evaluated(run) or json.loads(damaged) == json.loads(whole)  # the same numbers, written otherwise
     path.write_bytes(whole)
 
 
