@@ -35,7 +35,7 @@ def ending(run: Path) -> dict[str, Any]:
     newest = checkpoint_folders(run)[0]
     evaluation = json.loads((run / "evaluation.json").read_bytes())
     log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    clock = ("seconds", "minutes", "tokens_per_second")
+    clock = ("seconds", "minutes", "tokens_per_second", "digest")  # the last is of the others
     return {
         "files": sorted(path.relative_to(run).as_posix() for path in run.rglob("*")),
         "manifest": check_manifest(run),
