@@ -119,3 +119,15 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     assert b"stopped by SIGTERM" in errors
     assert b"Traceback" not in errors
     assert list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_no_memory_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr("seq2seq.recipe.recipe_names", lambda: fail(MemoryError()))
+    assert main(["recipes"]) == 2
+    assert capsys.readouterr().err.startswith("seq2seq: out of memory (no more could be had): free some")
+    monkeypatch.setattr("seq2seq.recipe.recipe_names", lambda: fail(RuntimeError("something else")))
+    with pytest.raises(RuntimeError, match="something else"):
+        main(["recipes"])
