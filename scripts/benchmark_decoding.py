@@ -40,7 +40,7 @@ def measure(translator: Translator, sentences: Sequence[str], batch: int, option
 def shares(translator: Translator, sentences: Sequence[str], options: DecodingConfig) -> dict[str, float]:
     """Share of the time that each part takes; the rest is search and text."""
     model = translator.model
-    clock = PartClock(translator.compute.device, rest="search, text")
+    clock = PartClock(translator.device_spec.device, rest="search, text")
     clock.watch("encoder", model.encoder)
     clock.watch("decoder layers", model.decoder.bottom, model.decoder.upper)
     clock.watch("attention", model.decoder.attention)

@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import collate
+from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.model.build import build_cell, build_model
 from seq2seq.model.cells import LSTM
-from seq2seq.model.compute import Compute, tune_process
 from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.step_cells import StepCell
 from seq2seq.training.objective import cross_entropy
@@ -29,31 +29,31 @@ from seq2seq.training.objective import cross_entropy
 Work = Callable[[], Tensor]
 
 
-def compare(works: dict[str, Work], compute: Compute, repeat: int) -> None:
+def compare(works: dict[str, Work], device_spec: DeviceSpec, repeat: int) -> None:
     """Prints milliseconds of each and its ratio to the first."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(repeat + 2):
         for name, work in works.items():
             started = time.perf_counter()
-            with compute.autocast():
+            with device_spec.autocast():
                 loss = work()
             loss.backward()
-            if compute.device.type == "cuda":
-                torch.cuda.synchronize(compute.device)
+            if device_spec.device.type == "cuda":
+                torch.cuda.synchronize(device_spec.device)
             if number >= 2:
                 times[name].append(1e3 * (time.perf_counter() - started))
     medians = {name: statistics.median(values) for name, values in times.items()}
     first = next(iter(medians.values()))
     for name, median in medians.items():
-        print(f"| {name} | {compute.precision} | {median:.1f} | {median / first:.2f} |", flush=True)
+        print(f"| {name} | {device_spec.precision} | {median:.1f} | {median / first:.2f} |", flush=True)
 
 
-def against_torch(compute: Compute, batch: int, steps: int, width: int) -> dict[str, Work]:
+def against_torch(device_spec: DeviceSpec, batch: int, steps: int, width: int) -> dict[str, Work]:
     """A stack of two layers and ``nn.LSTM(num_layers=2)``, without padding and with it."""
     stack = RecurrentStack([LSTM(width, width), LSTM(width, width)], nn.Identity(), [False, False])
     raw = nn.LSTM(width, width, num_layers=2, batch_first=True)
-    stack, raw = stack.to(compute.device), raw.to(compute.device)
-    inputs = torch.randn(batch, steps, width, device=compute.device)
+    stack, raw = stack.to(device_spec.device), raw.to(device_spec.device)
+    inputs = torch.randn(batch, steps, width, device=device_spec.device)
     lengths = torch.randint(steps // 2, steps, (batch,)).sort(descending=True).values
     lengths[0] = steps
 
@@ -69,9 +69,9 @@ def against_torch(compute: Compute, batch: int, steps: int, width: int) -> dict[
     }
 
 
-def cells(compute: Compute, batch: int, steps: int, width: int, *, compiled: bool) -> dict[str, Work]:
+def cells(device_spec: DeviceSpec, batch: int, steps: int, width: int, *, compiled: bool) -> dict[str, Work]:
     """One layer of each kind; step cells also with their step compiled."""
-    inputs = torch.randn(batch, steps, width, device=compute.device)
+    inputs = torch.randn(batch, steps, width, device=device_spec.device)
 
     def work(cell: nn.Module) -> Work:
         return lambda: cell(inputs)[0].sum()
@@ -79,23 +79,23 @@ def cells(compute: Compute, batch: int, steps: int, width: int, *, compiled: boo
     works: dict[str, Work] = {}
     for kind in ("lstm", "gru", "rnn", "peephole", "layernorm"):
         works[f"{kind} {width}, {batch}×{steps}"] = work(
-            build_cell(kind, width, width, ModelConfig()).to(compute.device)
+            build_cell(kind, width, width, ModelConfig()).to(device_spec.device)
         )
-        cell: Any = build_cell(kind, width, width, ModelConfig()).to(compute.device)
+        cell: Any = build_cell(kind, width, width, ModelConfig()).to(device_spec.device)
         if compiled and isinstance(cell, StepCell):
             cell.__dict__["step"] = torch.compile(cell.step)
             works[f"{kind}, step compiled"] = work(cell)
     return works
 
 
-def attention(compute: Compute, batch: int, steps: int, width: int, vocab: int) -> dict[str, Work]:
+def attention(device_spec: DeviceSpec, batch: int, steps: int, width: int, vocab: int) -> dict[str, Work]:
     """Whole models with their loss: attention after the bottom layer, input feeding, none."""
     config = ModelConfig(layers=2, hidden_size=width, dropout=0.0, attention="general")
     ids = torch.randint(4, vocab, (2, batch, steps - 1)).tolist()
-    data = collate(ids[0], ids[1], reverse=False).to(compute.device)
+    data = collate(ids[0], ids[1], reverse=False).to(device_spec.device)
 
     def work(config: ModelConfig) -> Work:
-        model = build_model(config, vocab, vocab).to(compute.device)
+        model = build_model(config, vocab, vocab).to(device_spec.device)
         return lambda: cross_entropy(model(data), model.decoder.output, data.tgt_out, smoothing=0.1).smoothed
 
     return {
@@ -113,14 +113,14 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="also time step cells under torch.compile (needs g++)")
     options = parser.parse_args()
     torch.manual_seed(0)
-    cuda = Compute.pick(options.device, "fp32").device.type == "cuda"
+    cuda = DeviceSpec.pick(options.device, "fp32").device.type == "cuda"
     print("| what | precision | ms | ratio |\n|---|---|---|---|")
     for precision in ("fp16", "bf16") if cuda else ("fp32", "bf16"):
-        compute = Compute.pick(options.device, precision)
-        tune_process(compute)
-        compare(against_torch(compute, 64, 15, 512), compute, options.repeat)
-        compare(cells(compute, 64, 15, 256, compiled=options.compile), compute, options.repeat)
-        compare(attention(compute, 64, 15, 512, 8000), compute, options.repeat)
+        device_spec = DeviceSpec.pick(options.device, precision)
+        tune_process(device_spec)
+        compare(against_torch(device_spec, 64, 15, 512), device_spec, options.repeat)
+        compare(cells(device_spec, 64, 15, 256, compiled=options.compile), device_spec, options.repeat)
+        compare(attention(device_spec, 64, 15, 512, 8000), device_spec, options.repeat)
 
 
 if __name__ == "__main__":

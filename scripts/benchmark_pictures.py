@@ -17,8 +17,8 @@ import PIL.Image
 import torch
 
 from seq2seq.corpus.images import read_image
-from seq2seq.model.backbone import EfficientNetLite0
-from seq2seq.model.compute import Compute, tune_process
+from seq2seq.device import DeviceSpec, tune_process
+from seq2seq.model.vision.efficientnet import EfficientNetLite0
 
 _ROUNDS = 5
 
@@ -32,14 +32,14 @@ def main() -> None:
     files = [photograph(number, options.side) for number in range(options.pictures)]
     images = torch.stack([read_image(file) for file in files])
     works: dict[str, Callable[[], object]] = {"reading files": lambda: [read_image(file) for file in files]}
-    backbone = EfficientNetLite0().eval().to(Compute.pick(options.device, "fp32").device)
+    backbone = EfficientNetLite0().eval().to(DeviceSpec.pick(options.device, "fp32").device)
     for precision in ("fp32", "bf16"):
-        compute = Compute.pick(options.device, precision)
-        tune_process(compute)
+        device_spec = DeviceSpec.pick(options.device, precision)
+        tune_process(device_spec)
         for layout in (torch.contiguous_format, torch.channels_last):
             name = f"backbone, {precision}, {'channels last' if layout == torch.channels_last else 'channels first'}"
-            works[name] = partial(see, backbone, images, compute, layout)
-    both = Compute.pick(options.device, "bf16")
+            works[name] = partial(see, backbone, images, device_spec, layout)
+    both = DeviceSpec.pick(options.device, "bf16")
     works["reading and backbone, bf16, channels last"] = lambda: see(
         backbone, torch.stack([read_image(file) for file in files]), both, torch.channels_last
     )
@@ -65,10 +65,12 @@ def photograph(number: int, side: int) -> bytes:
     return stream.getvalue()
 
 
-def see(backbone: EfficientNetLite0, images: torch.Tensor, compute: Compute, layout: torch.memory_format) -> None:
+def see(
+    backbone: EfficientNetLite0, images: torch.Tensor, device_spec: DeviceSpec, layout: torch.memory_format
+) -> None:
     """One pass, to the end."""
-    with torch.inference_mode(), compute.autocast():
-        float(backbone(images.to(compute.device).contiguous(memory_format=layout)).sum())
+    with torch.inference_mode(), device_spec.autocast():
+        float(backbone(images.to(device_spec.device).contiguous(memory_format=layout)).sum())
 
 
 if __name__ == "__main__":

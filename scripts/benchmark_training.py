@@ -23,10 +23,10 @@ from training_cases import Case, cases, coming_batches, operations
 
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
+from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import Seq2SeqError
-from seq2seq.model.compute import Compute, tune_process
-from seq2seq.training.loop import Trainer
 from seq2seq.training.objective import cross_entropy
+from seq2seq.training.trainer import Trainer
 
 # Target tokens of a batch on a GPU; a CPU takes what the recipe says.
 _GPU_BATCHES = (4096, 16384, 65536)
@@ -49,7 +49,7 @@ class Pace:
 
 def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
     """Trains by turns on batches as they are made and on the same ones, made before."""
-    device = trainer.compute.device
+    device = trainer.device_spec.device
     ready, steps = coming_batches(trainer), trainer.steps()
     started = now(device)
     epoch_updates = len(trainer.order.epoch(0))
@@ -65,12 +65,12 @@ def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
         started = now(device)
         for batch in some:
             trainer._update([batch])
-        between, epoch = now(device), trainer.progress.epoch
+        between, epoch = now(device), trainer.state.epoch
         for _ in islice(steps, updates):
             pass
         lying.append(between - started)
         # An epoch begins in few rounds or in all of them, so its sorting is shared out.
-        begun = trainer.progress.epoch - epoch
+        begun = trainer.state.epoch - epoch
         made.append(now(device) - between + sorting * (updates / epoch_updates - begun))
         batches += some
     ratios = [one / two for one, two in zip(lying, made, strict=True)]
@@ -86,7 +86,7 @@ def shares(trainer: Trainer, updates: int) -> dict[str, float]:
     model, optimizer, scaler = trainer.model, trainer.optimizer, trainer.scaler
     batches = coming_batches(trainer)
     next(batches)
-    clock = PartClock(trainer.compute.device, rest="rest")
+    clock = PartClock(trainer.device_spec.device, rest="rest")
     attention = model.decoder.attention
     clock.watch("attention", *(attention.modules() if attention else ()))
     for _ in range(updates):
@@ -95,7 +95,7 @@ def shares(trainer: Trainer, updates: int) -> dict[str, float]:
         tokens = (batch.tgt_out != PAD).sum()
         with clock.part("optimiser"):
             optimizer.zero_grad()
-        with trainer.compute.autocast():
+        with trainer.device_spec.autocast():
             with clock.part("encoder"):
                 encoded = model.encoder(batch)
             with clock.part("decoder"):
@@ -113,25 +113,30 @@ def shares(trainer: Trainer, updates: int) -> dict[str, float]:
 
 
 def benchmark(
-    case: Case, prepared: Prepared, computes: Sequence[Compute], options: argparse.Namespace
+    case: Case, prepared: Prepared, device_specs: Sequence[DeviceSpec], options: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Prints a row for each precision and batch size; gives each with its parts."""
-    for compute in computes:
-        tune_process(compute)
-        machine = gemm_rate(compute, options.repeat)
+    for device_spec in device_specs:
+        tune_process(device_spec)
+        machine = gemm_rate(device_spec, options.repeat)
         for batch_tokens in options.batch_tokens:
             torch.manual_seed(1)
-            trainer = case.trainer(prepared, compute, batch_tokens)
+            trainer = case.trainer(prepared, device_spec, batch_tokens)
             found = measure(trainer, options.repeat, options.seconds)
             rate = found.operations / found.seconds
             cells = (
-                *(case.name, compute.precision, trainer.config.batch_tokens, f"{trainer.order.padding_share():.1%}"),
+                *(
+                    case.name,
+                    device_spec.precision,
+                    trainer.config.batch_tokens,
+                    f"{trainer.order.padding_share():.1%}",
+                ),
                 *(f"{found.tokens / found.seconds:.0f}", f"{1e3 * found.seconds:.1f}", f"{rate / 1e9:.0f}"),
                 *(f"{machine / 1e9:.0f}", f"{rate / machine:.0%}", f"{found.keeps_up:.1%}"),
             )
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
             updates = min(50, max(2, round(options.seconds / found.seconds)))
-            yield f"{case.name}, {compute.precision}, {trainer.config.batch_tokens}", shares(trainer, updates)
+            yield f"{case.name}, {device_spec.precision}, {trainer.config.batch_tokens}", shares(trainer, updates)
 
 
 def main() -> None:
@@ -144,10 +149,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="rounds")
     parser.add_argument("--seconds", type=float, default=3.0, help="of half a round, if that is two updates or more")
     options = parser.parse_args()
-    cuda = Compute.pick(options.device, "fp32").device.type == "cuda"
+    cuda = DeviceSpec.pick(options.device, "fp32").device.type == "cuda"
     options.batch_tokens = options.batch_tokens or (_GPU_BATCHES if cuda else (0,))
     names = options.precision or (("fp16", "bf16") if cuda else ("fp32", "bf16"))
-    computes = [Compute.pick(options.device, name) for name in names]
+    device_specs = [DeviceSpec.pick(options.device, name) for name in names]
     where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads"
     print(f"torch {torch.__version__}, {where}\n")
     chosen = [
@@ -161,7 +166,7 @@ def main() -> None:
     )
     rows: dict[str, dict[str, float]] = {}
     for case in chosen:
-        rows |= benchmark(case, case.corpus(), computes, options)
+        rows |= benchmark(case, case.corpus(), device_specs, options)
     print("\nShare of the time of an update:\n")
     print_shares(rows, _PARTS)
 

@@ -37,8 +37,8 @@ from torch.nn.functional import cross_entropy, mse_loss, one_hot
 from tqdm import tqdm
 
 from seq2seq.config import CellKind, ModelConfig
+from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.model.build import build_cell
-from seq2seq.model.compute import Compute, tune_process
 
 CELLS: dict[str, CellKind] = {"rnn": "rnn", "lstm-bias-1": "lstm", "lstm": "lstm", "gru": "gru", "peephole": "peephole"}
 """Fastest first."""
@@ -130,7 +130,7 @@ class Reader(nn.Module):
         bias = self.cell.get_parameter("bias" if kind == "peephole" else "kernel.bias_ih_l0")
         gates = bias.chunk(3 if kind == "gru" else 4)
         gates[1].uniform_(1, lag).log_()
-        if kind != "gru":  # which lets in what it does not keep, without being told
+        if kind != "gru":  # which lets in what it does not keep, without being from_rank0
             gates[0].copy_(-gates[1])
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def attempt(options: argparse.Namespace, cell: str, name: str, seed: int, lag: i
 def prepare_worker() -> None:
     """The matrices are small: one thread for each experiment and one experiment for each core is fastest."""
     torch.set_num_threads(1)
-    tune_process(Compute.pick("cpu", "fp32"))
+    tune_process(DeviceSpec.pick("cpu", "fp32"))
 
 
 def run(options: argparse.Namespace) -> Rows:

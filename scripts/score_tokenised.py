@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.corpus.files import read_lines
+from seq2seq.corpus.text_files import read_lines
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seq2seq.model.compute import Compute
+from seq2seq.device import DeviceSpec
 
 
 def now(device: torch.device) -> float:
@@ -20,15 +20,15 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def gemm_rate(compute: Compute, repeat: int) -> float:
+def gemm_rate(device_spec: DeviceSpec, repeat: int) -> float:
     """FLOP/s of a product of 2048³, or 8192³ on a GPU: the median of several."""
-    size = 8192 if compute.device.type == "cuda" else 2048
-    one, two = (torch.randn(size, size, device=compute.device, dtype=compute.dtype) for _ in range(2))
+    size = 8192 if device_spec.device.type == "cuda" else 2048
+    one, two = (torch.randn(size, size, device=device_spec.device, dtype=device_spec.dtype) for _ in range(2))
     times = []
     for _ in range(repeat + 2):
-        started = now(compute.device)
+        started = now(device_spec.device)
         torch.mm(one, two)
-        times.append(now(compute.device) - started)
+        times.append(now(device_spec.device) - started)
     return 2 * size**3 / statistics.median(times[2:])
 
 

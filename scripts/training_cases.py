@@ -14,10 +14,10 @@ from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.corpus.subword import PAD, Vocabularies
 from seq2seq.corpus.token_file import TokenColumn
+from seq2seq.device import DeviceSpec
 from seq2seq.model.build import build_model
-from seq2seq.model.compute import Compute
 from seq2seq.recipe import load_recipe
-from seq2seq.training.loop import Trainer
+from seq2seq.training.trainer import Trainer
 
 # The corpus that is made up: pairs of 10 to 40 random pieces.
 _SENTENCES, _SHORTEST, _LONGEST = 20_000, 10, 40
@@ -33,12 +33,12 @@ class Case:
     pieces: int = 0
     """Of its vocabulary; 0: the corpus's."""
 
-    def trainer(self, prepared: Prepared, compute: Compute, batch_tokens: int) -> Trainer:
+    def trainer(self, prepared: Prepared, device_spec: DeviceSpec, batch_tokens: int) -> Trainer:
         """A freshly initialised model under training.
 
         Args:
             prepared: its corpus.
-            compute: device and precision.
+            device_spec: device and precision.
             batch_tokens: target tokens in a batch; 0: as the recipe says.
         """
         vocabularies = prepared.vocabularies
@@ -48,7 +48,7 @@ class Case:
             build_model(self.config.model, *sizes),
             prepared,
             replace(training, batch_tokens=batch_tokens or training.batch_tokens),
-            compute,
+            device_spec,
             reverse=self.config.model.reverse_source,
         )
 
@@ -97,9 +97,9 @@ def coming_batches(trainer: Trainer) -> Iterator[Batch]:
     """The batches that ``trainer.steps()`` is going to make, on its device; the trainer stays where it is."""
     made: list[Batch] = []
     maker = copy(trainer)
-    maker.progress = replace(trainer.progress)
+    maker.state = replace(trainer.state)
     maker._update = made.extend  # type: ignore[assignment, method-assign]
-    device = trainer.compute.device
+    device = trainer.device_spec.device
     for _ in maker.steps():
         yield from (batch if batch.tgt_out.device.type == device.type else batch.to(device) for batch in made)
         made.clear()

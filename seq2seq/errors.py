@@ -1,4 +1,7 @@
-"""The errors that a user can cause, and therefore can mend."""
+"""What users are told: errors that they can put right, and warnings."""
+
+import sys
+from functools import cache
 
 
 class Seq2SeqError(Exception):
@@ -19,3 +22,14 @@ class CorpusError(Seq2SeqError):
 
 class RunError(Seq2SeqError):
     """A run folder that is missing, damaged, or made by something else."""
+
+
+def warn(text: str) -> None:
+    """Prints a warning, one line on stderr; the work goes on."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+@cache
+def warn_once(text: str) -> None:
+    """The same, but only the first time that this process says it."""
+    warn(text)

@@ -10,8 +10,8 @@ import torch
 
 from seq2seq.evaluation.evaluate import EVALUATION
 from seq2seq.model.build import build_model
-from seq2seq.model.run_folder import untied_weights
 from seq2seq.recipe import load_recipe
+from seq2seq.runs.folder import unique_tensors
 from seq2seq.training.train import train
 
 PAPER = "wmt14-en-fr-sutskever"
@@ -31,7 +31,7 @@ def parameters(name: str) -> dict[str, int]:
     config = load_recipe(name)
     sizes = config.subword.vocab_size, config.subword.tgt_vocab_size or config.subword.vocab_size
     with torch.device("meta"):
-        return {key: weight.numel() for key, weight in untied_weights(build_model(config.model, *sizes)).items()}
+        return {key: weight.numel() for key, weight in unique_tensors(build_model(config.model, *sizes)).items()}
 
 
 def test_the_model_has_the_parameters_that_the_paper_states() -> None:

@@ -27,7 +27,7 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class Fairseq:
-    """fairseq, told by options.
+    """fairseq, from_rank0 by options.
 
     Attributes:
         corpus: what all share.
@@ -86,7 +86,7 @@ class Fairseq:
         run.mkdir(parents=True, exist_ok=True)
         dictionary = run / "dictionary"
         dictionary.write_text("".join(f"{piece} 1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
-        # It wants to see a validation part even where it is told not to validate.
+        # It wants to see a validation part even where it is from_rank0 not to validate.
         files = [f"--trainpref={sample.src.with_suffix('')}", f"--validpref={self.corpus.short.src.with_suffix('')}"]
         files += [f"--srcdict={dictionary}", f"--destdir={_binary(run)}"]
         languages = [f"--source-lang={SRC}", f"--target-lang={TGT}", "--joined-dictionary"]

@@ -28,7 +28,7 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class Joey:
-    """JoeyNMT, told by a YAML file (JSON is YAML).
+    """JoeyNMT, from_rank0 by a YAML file (JSON is YAML).
 
     Attributes:
         corpus: what all share.

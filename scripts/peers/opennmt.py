@@ -26,7 +26,7 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class OpenNMT:
-    """OpenNMT-py, told by a YAML file (JSON is YAML).
+    """OpenNMT-py, from_rank0 by a YAML file (JSON is YAML).
 
     Attributes:
         corpus: what all share.

@@ -12,25 +12,25 @@ from peers.toolkit import BEAM
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.translator import Translator
-from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import create_run, save_model, untied_weights
+from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.recipe import load_recipe
-from seq2seq.training.loop import Trainer
+from seq2seq.runs.folder import create_run, save_model, unique_tensors
+from seq2seq.training.trainer import Trainer
 
 
 def train(options: argparse.Namespace) -> None:
     """One epoch over the first pairs, without validation, as the others train."""
     config = load_recipe(options.recipe)
-    compute = Compute.pick("cpu", options.precision)
-    tune_process(compute)
+    device_spec = DeviceSpec.pick("cpu", options.precision)
+    tune_process(device_spec)
     prepared = prepare(config)
-    trainer = Trainer.of(config, some_pairs(prepared, options.pairs), compute)
+    trainer = Trainer.of(config, some_pairs(prepared, options.pairs), device_spec)
     for _ in trainer.steps():
         pass
     numbers = trainer.read_window()
-    print(f"{trainer.progress.updates} updates, loss {numbers['loss']:.2f}")
+    print(f"{trainer.state.updates} updates, loss {numbers['loss']:.2f}")
     create_run(options.run, config, prepared.vocabularies)
-    save_model(options.run, untied_weights(trainer.model), {"updates": trainer.progress.updates})
+    save_model(options.run, unique_tensors(trainer.model), {"updates": trainer.state.updates})
 
 
 def decode(options: argparse.Namespace) -> None:

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import decoding, evaluation, serving, training
+from seq2seq.cli import decoding, evaluation, training
+from seq2seq.cli import export as serving
 from seq2seq.errors import Seq2SeqError
 from seq2seq.version import __version__
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seq2seq: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
-        from seq2seq.model.compute import is_out_of_memory
+        from seq2seq.device import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -14,7 +14,7 @@ from seq2seq.cli.options import (
     add_model,
     decoding,
     positive,
-    set_threads,
+    set_up_process,
     share,
 )
 from seq2seq.cli.streams import input_stream, output_stream
@@ -75,10 +75,10 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
     _add_nbest(translate)
     translate.add_argument("--src", type=Path, metavar="FILE", help="instead of stdin; needed under torchrun")
     translate.add_argument("--stream", action="store_true", help="answer each line before reading the next")
-    demands = translate.add_argument_group("demands")
-    demands.add_argument("--prefix", type=Path, metavar="FILE", help="line n is how output n begins")
-    demands.add_argument("--require", type=Path, metavar="FILE", help="line n: what output n holds, tabs between")
-    demands.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words or phrases no output holds")
+    constraints = translate.add_argument_group("constraints")
+    constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n is how output n begins")
+    constraints.add_argument("--require", type=Path, metavar="FILE", help="line n: what output n holds, tabs between")
+    constraints.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words or phrases no output holds")
     add_decoding(translate)
     add_compute(translate)
     translate.add_argument(
@@ -88,12 +88,11 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
 
 
 def _translate(options: argparse.Namespace) -> None:
-    from seq2seq.decoding.demand_files import Wishes
-    from seq2seq.decoding.lines import Format, is_sharded, translate_shards, translate_stream
     from seq2seq.decoding.translator import Translator
-    from seq2seq.model.compute import own_device
+    from seq2seq.device import own_device
+    from seq2seq.filters.constraint_files import ConstraintFiles
+    from seq2seq.filters.translate import Format, is_sharded, translate_shards, translate_stream
 
-    set_threads(options)
     devices = options.devices or [options.device]
     if is_sharded():
         if not options.src:
@@ -101,24 +100,25 @@ def _translate(options: argparse.Namespace) -> None:
         if options.devices:
             raise Seq2SeqError("--devices is for one process: each that torchrun starts has a device, see --device")
         devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
+    set_up_process(options, devices[0])
     with input_stream(options.src) as source:
         target = output_stream()
         translators = [
             Translator.load(*options.model, device=device, precision=options.precision) for device in devices
         ]
         form = Format(options=decoding(options, translators[0].config), nbest=options.nbest)
-        wishes = Wishes(prefixes=options.prefix, required=options.require, blocked=options.block)
+        constraint_files = ConstraintFiles(prefixes=options.prefix, required=options.require, blocked=options.block)
         if is_sharded():
-            translate_shards(translators[0], source, target, form, wishes)
+            translate_shards(translators[0], source, target, form, constraint_files)
         else:
-            translate_stream(translators, source, target, form, wishes, line_by_line=options.stream)
+            translate_stream(translators, source, target, form, constraint_files, line_by_line=options.stream)
 
 
 def _caption(options: argparse.Namespace) -> None:
     from seq2seq.decoding.captioner import Captioner, picture_files
-    from seq2seq.decoding.lines import nbest_line
+    from seq2seq.filters.translate import nbest_line
 
-    set_threads(options)
+    set_up_process(options)
     paths = picture_files(options.pictures)
     captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
     settings = decoding(options, captioner.config)
@@ -137,12 +137,12 @@ def _caption(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from seq2seq.decoding.score_lines import read_pairs, score_stream
     from seq2seq.decoding.translator import Translator
+    from seq2seq.filters.score import read_pairs, score_stream
 
     if bool(options.src) != bool(options.tgt):
         raise Seq2SeqError("--src and --tgt go together: expected both or neither")
-    set_threads(options)
+    set_up_process(options)
     with nullcontext() if options.src else input_stream() as source:
         target = output_stream()
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
@@ -153,12 +153,12 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _rescore(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.files import read_lines
-    from seq2seq.decoding.filters import to_texts
-    from seq2seq.decoding.rescoring import read_lists, rescored, tune_weight, write_lists
+    from seq2seq.corpus.text_files import read_lines
     from seq2seq.decoding.translator import Translator
+    from seq2seq.filters.rescore import read_lists, rescored, tune_weight, write_lists
+    from seq2seq.filters.streams import to_texts
 
-    set_threads(options)
+    set_up_process(options)
     with input_stream() as source:
         target = output_stream()
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
@@ -175,9 +175,9 @@ def _rescore(options: argparse.Namespace) -> None:
 
 def _encode(options: argparse.Namespace) -> None:
     from seq2seq.decoding.translator import Translator
-    from seq2seq.decoding.vectors import encode_stream
+    from seq2seq.filters.encode import encode_stream
 
-    set_threads(options)
+    set_up_process(options)
     with input_stream() as source:
         translator = Translator.load(options.model, device=options.device, precision=options.precision)
         count = encode_stream(translator, source, options.out, layer=options.layer)

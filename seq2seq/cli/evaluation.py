@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from seq2seq.cli.options import Commands, add_compute, add_decoding, add_device, add_model, decoding, set_threads
+from seq2seq.cli.options import Commands, add_compute, add_decoding, add_device, add_model, decoding, set_up_process
 from seq2seq.errors import Seq2SeqError
 
 
@@ -27,13 +27,14 @@ def add_commands(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from seq2seq.evaluation.evaluate import evaluate, read_evaluation, summary
-    from seq2seq.model.run_folder import read_config
+    from seq2seq.evaluation.evaluate import evaluate, summary
+    from seq2seq.reports.report import write_report
+    from seq2seq.runs.layout import read_config
 
     if bool(options.src) != bool(options.ref):
         raise Seq2SeqError("--src and --ref go together: expected both or neither")
-    set_threads(options)
-    evaluate(
+    set_up_process(options)
+    evaluated = evaluate(
         options.model,
         split=options.split,
         files=(options.src, options.ref) if options.src else None,
@@ -41,10 +42,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         device=options.device,
         precision=options.precision,
     )
-    print(summary(read_evaluation(Path(options.model))))
+    write_report(evaluated)
+    print(summary(evaluated.scores))
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from seq2seq.evaluation.inspection import inspect
+    from seq2seq.reports.inspection import inspect
 
     print(inspect(options.model, options.text, out=options.out, device=options.device))

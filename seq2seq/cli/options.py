@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from seq2seq.config import Config, DecodingConfig
-from seq2seq.config.decoding import meaningless
+from seq2seq.config.decoding import unused_settings
 from seq2seq.errors import Seq2SeqError
 
 Commands = Any
@@ -64,12 +64,23 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all cores)")
 
 
-def set_threads(options: argparse.Namespace) -> None:
-    """Obeys ``--threads``."""
-    if options.threads:
-        import torch
+def set_up_process(options: argparse.Namespace, device: str | None = None) -> None:
+    """Obeys ``--threads``, and tunes the process for the device.
 
+    Args:
+        options: of the command line.
+        device: instead of ``--device``.
+
+    Raises:
+        ConfigError: no such device or precision.
+    """
+    import torch
+
+    from seq2seq.device import DeviceSpec, tune_process
+
+    if options.threads:
         torch.set_num_threads(options.threads)
+    tune_process(DeviceSpec.pick(device or options.device, options.precision))
 
 
 def add_combination(parser: argparse._ActionsContainer) -> None:
@@ -115,7 +126,7 @@ def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     merged = replace(config.decoding, **given)
     # What the run says and the command line leaves without meaning is dropped, not a contradiction.
-    dropped = {name: getattr(DecodingConfig(), name) for name, _ in meaningless(merged) if name not in given}
+    dropped = {name: getattr(DecodingConfig(), name) for name, _ in unused_settings(merged) if name not in given}
     found = replace(config, decoding=replace(merged, **dropped)).decoding
     nbest = getattr(options, "nbest", 0)
     if nbest > found.beam and not found.sample:

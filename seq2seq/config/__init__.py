@@ -11,7 +11,7 @@ from seq2seq.config.data import DataConfig, data_faults
 from seq2seq.config.decoding import DecodingConfig, decoding_faults
 from seq2seq.config.model import CellKind, ModelConfig, model_faults
 from seq2seq.config.subword import SubwordConfig, subword_faults
-from seq2seq.config.training import TrainingConfig, training_faults
+from seq2seq.config.training import TrainingConfig, device_map_faults, training_faults
 from seq2seq.errors import ConfigError
 
 __all__ = ["CellKind", "Config", "DataConfig", "DecodingConfig", "ModelConfig", "SubwordConfig", "TrainingConfig"]
@@ -43,12 +43,13 @@ class Config:
         yield from model_faults(self.model)
         yield from training_faults(self.training)
         yield from decoding_faults(self.decoding)
-        if self.data.of_pictures != (self.model.encoder == "image"):
+        yield from device_map_faults(self.model, self.training.device_map)
+        if self.data.reads_images != (self.model.encoder == "image"):
             yield (
                 f'model.encoder = "{self.model.encoder}" does not read data.format = "{self.data.format}": '
                 '"image" goes with "pictures", "hub-pictures" and "emoji", the others with text'
             )
-        if self.data.of_pictures and not self.subword.joint:
+        if self.data.reads_images and not self.subword.joint:
             yield "subword.joint = false has no meaning for pictures: captions have one vocabulary"
         if self.training.finetune_from and self.model.encoder != "image":
             yield (

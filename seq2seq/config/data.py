@@ -52,7 +52,7 @@ class DataConfig:
     """Downloads and prepared token ids are kept here."""
 
     @property
-    def of_pictures(self) -> bool:
+    def reads_images(self) -> bool:
         """Whether sources are pictures."""
         return self.format in ("pictures", "hub-pictures", "emoji")
 

@@ -35,13 +35,13 @@ class DecodingConfig:
     diversity: float = 0.5
     """What a token costs for each group before that chose it at the same step, in nats (λ there)."""
     sample: bool = False
-    """Draw outputs at random from the model instead of searching for the best."""
+    """BatchRef outputs at random from the model instead of searching for the best."""
     temperature: float = 1.0
     """Logits are divided by it before drawing: below 1 likely tokens become likelier still."""
     top_k: int = 0
-    """Draw from this many likeliest tokens (Fan et al. 2018, §5.1); 0: from all."""
+    """BatchRef from this many likeliest tokens (Fan et al. 2018, §5.1); 0: from all."""
     top_p: float = 1.0
-    """Draw from the fewest tokens that together have this probability (Holtzman et al. 2020, §3.1)."""
+    """BatchRef from the fewest tokens that together have this probability (Holtzman et al. 2020, §3.1)."""
     seed: int = 1
     """Of drawing. A sentence's draws depend on it and on the sentence alone, not on what else is translated."""
     mbr: int = 0
@@ -87,7 +87,7 @@ def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
     yield from _contradictions(decoding)
 
 
-def meaningless(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
+def unused_settings(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
     """Settings that were changed, yet have no meaning beside the others, each with the reason."""
     of_beam = ("diverse_groups", "diversity", "coverage_penalty")
     of_drawing = ("temperature", "top_k", "top_p")
@@ -104,7 +104,7 @@ def meaningless(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
 
 def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
     """Settings that do not go together."""
-    for name, reason in meaningless(decoding):
+    for name, reason in unused_settings(decoding):
         yield f"decoding.{name} has no meaning with {reason}"
     for low, high in (("min_length", "max_length"), ("min_ratio", "max_ratio")):
         least, most = getattr(decoding, low), getattr(decoding, high)

@@ -65,9 +65,6 @@ class ModelConfig:
     """``uniform``: U(-0.08, 0.08), the paper's; ``scaled``: Xavier inputs, orthogonal recurrences."""
     forget_bias: float = 1.0
     """Start of the bias of forget gates, and a GRU's update gates, under ``scaled`` (Gers et al. 2000)."""
-    device_map: tuple[str, ...] = ()
-    """While it is trained, the device of each layer, bottom first, the same in encoder and decoder (Sutskever et al.
-    2014, §3.5); none: all on one."""
 
     def decoder_kind(self) -> CellKind:
         """The decoder's cell."""
@@ -130,7 +127,6 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
     if model.encoder_widths() and model.decoder_widths():
         yield from _joint_faults(model)
     yield from _image_faults(model)
-    yield from _placement_faults(model)
     yield from _regulariser_faults(model)
 
 
@@ -171,22 +167,6 @@ def _image_faults(model: ModelConfig) -> Iterator[str]:
         yield (
             f'model.backbone = "{model.backbone}" must be "efficientnet-lite0", or "torchvision:" or "timm:" and the '
             "name of one of their models"
-        )
-
-
-def _placement_faults(model: ModelConfig) -> Iterator[str]:
-    if not model.device_map:
-        return
-    layers = {len(model.encoder_widths()), len(model.decoder_widths())}
-    if layers != {len(model.device_map)}:
-        yield (
-            f"model.device_map names {len(model.device_map)} devices, and encoder and decoder have "
-            f"{' and '.join(map(str, sorted(layers)))} layers: name one for each layer, the same for both"
-        )
-    if model.encoder == "image" or model.tie_embeddings != "none":
-        yield (
-            "model.device_map puts the embedding on the first device and the output layer on the last: set "
-            'model.tie_embeddings = "none", and another encoder than "image"'
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from seq2seq.config.model import ModelConfig
 from seq2seq.config.ranges import Ranges, range_faults
 
 
@@ -52,6 +53,9 @@ class TrainingConfig:
     cropped and mirrored at random; 0: it stays as it was published, and its features are computed once."""
     finetune_learning_rate: float = 1e-4
     """The backbone's own learning rate; it follows the schedule of the other."""
+    device_map: tuple[str, ...] = ()
+    """Device of each layer, bottom first, the same in encoder and decoder (Sutskever et al. 2014, §3.5); empty: all
+    layers on one device."""
 
 
 # Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
@@ -93,4 +97,21 @@ def training_faults(training: TrainingConfig) -> Iterator[str]:
         yield (
             'training.schedule = "linear" decays towards an end: set training.max_updates, '
             "training.max_epochs or training.max_minutes"
+        )
+
+
+def device_map_faults(model: ModelConfig, devices: tuple[str, ...]) -> Iterator[str]:
+    """Every reason why a model's layers cannot be placed on these devices."""
+    if not devices:
+        return
+    layers = {len(model.encoder_widths()), len(model.decoder_widths())}
+    if layers != {len(devices)}:
+        yield (
+            f"training.device_map names {len(devices)} devices, and encoder and decoder have "
+            f"{' and '.join(map(str, sorted(layers)))} layers: name one for each layer, the same for both"
+        )
+    if model.encoder == "image" or model.tie_embeddings != "none":
+        yield (
+            "training.device_map puts the embedding on the first device and the output layer on the last: set "
+            'model.tie_embeddings = "none", and another encoder than "image"'
         )

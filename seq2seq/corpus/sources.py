@@ -14,10 +14,10 @@ from typing import Literal
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.digits import digit_pairs
-from seq2seq.corpus.files import find_shards, read_lines, require
 from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pair_of
+from seq2seq.corpus.text_files import find_shards, read_lines, require
 from seq2seq.errors import CorpusError
 
 Part = Literal["train", "validation", "test"]

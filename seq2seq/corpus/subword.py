@@ -66,7 +66,7 @@ def join_words(words: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Joints:
+class ForbiddenBigrams:
     """What a vocabulary of words must not put together: :func:`split_words` would not take it apart again.
 
     ``ca`` and ``￭sa`` would be read as ``casa``, and a joiner at the beginning of a text is lost.
@@ -209,7 +209,7 @@ class Subword:
         return [] if number == UNK else [number, *ids[1:]]
 
     @functools.cached_property
-    def joints(self) -> "Joints | None":
+    def forbidden_bigrams(self) -> "ForbiddenBigrams | None":
         """Which words may stand side by side; None if every order of pieces can be read back."""
         if not self._words:
             return None
@@ -217,9 +217,9 @@ class Subword:
         joined = [word.startswith(_JOINER) for word in words]
         melting = [re.match(rf"{_JOINER}\w", word) is not None for word in words]
         ending = [int(re.search(r"\w$", word) is not None) for word in words]
-        return Joints(ending, [[False] * len(self), melting, joined])
+        return ForbiddenBigrams(ending, [[False] * len(self), melting, joined])
 
-    def begins_word(self) -> list[bool]:
+    def word_start(self) -> list[bool]:
         """For each id whether the word before it is complete: marks, punctuation and pieces that begin a word."""
         if self._words:
             return [True] * len(self)
@@ -229,7 +229,7 @@ class Subword:
             for i, piece in enumerate(pieces)
         ]
 
-    def closes_word(self) -> list[bool]:
+    def word_end(self) -> list[bool]:
         """For each id whether a word begins after it, whatever comes next: marks and pieces that end in punctuation."""
         if self._words:
             return [True] * len(self)

@@ -11,9 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.hypothesis import Step, log_softmax
 from seq2seq.model.decoder import Decoder
 from seq2seq.model.state import DecoderState
+from seq2seq.search.hypothesis import Step, log_softmax
 
 Combination = Literal["average", "log-linear"]
 

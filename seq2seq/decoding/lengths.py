@@ -1,6 +1,6 @@
 """How short and how long an output may be.
 
-A maximum that was asked for goes before any minimum; the one that is there by default gives way. What is demanded
+A maximum that was asked for goes before any minimum; the one that is there by default gives way. What is required
 goes before all.
 """
 
@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from seq2seq.config import DecodingConfig
-from seq2seq.decoding.notice import say_once
+from seq2seq.errors import warn_once
 
 # A caption has no source length to go by.
 _LONGEST_CAPTION = 50
@@ -28,12 +28,12 @@ def limits(size: int | None, options: DecodingConfig) -> tuple[int, int]:
     return min(least, most), most
 
 
-def room_for_demands(most: Sequence[int], needed: Sequence[int], options: DecodingConfig) -> list[int]:
-    """Most tokens of each output, so many at least as its demands need."""
+def room_for_constraints(most: Sequence[int], needed: Sequence[int], options: DecodingConfig) -> tuple[int, ...]:
+    """Most tokens of each output, so many at least as its constraints need."""
     asked = options.max_length or options.max_ratio
     if asked and any(tokens > length for tokens, length in zip(needed, most, strict=True)):
-        say_once(
-            "warning: demands need longer outputs than decoding.max_length or max_ratio allows: they are as long as "
+        warn_once(
+            "constraints need longer outputs than decoding.max_length or max_ratio allow: they are as long as "
             "that takes"
         )
-    return [max(pair) for pair in zip(most, needed, strict=True)]
+    return tuple(map(max, most, needed))

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword, normalise, split_words
-from seq2seq.decoding.hypothesis import Hypothesis
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
+from seq2seq.search.hypothesis import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Translation:
         return self.log_prob / (len(self.ids) + 1)
 
 
-NOTHING = Translation("", 0.0, (), ())
+EMPTY = Translation("", 0.0, (), ())
 """For an empty source."""
 
 

@@ -3,25 +3,20 @@
 Shapes: ``T`` tokens of an output, ``S`` of its source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword
+from seq2seq.decoding.batches import within_budget, within_memory
 from seq2seq.decoding.ensemble import Combination, combine
-from seq2seq.decoding.hypothesis import Ranking, log_softmax
-from seq2seq.decoding.memory import within_budget, within_memory
+from seq2seq.decoding.models import Ensemble
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
 from seq2seq.errors import ConfigError
-
-if TYPE_CHECKING:
-    from seq2seq.decoding.system import System
+from seq2seq.search.hypothesis import Ranking, log_softmax
 
 # Tokens scored together. A pair counts as _SHORT tokens at least, so 64 pairs are the most.
 _TOKENS, _SHORT = 4096, 64
@@ -30,7 +25,7 @@ _CELLS = 1 << 21
 
 
 def token_log_probs(
-    system: System,
+    ensemble: Ensemble,
     sources: Sequence[str],
     targets: Sequence[Sequence[int]],
     options: DecodingConfig | None = None,
@@ -38,7 +33,7 @@ def token_log_probs(
     """Log-probability of each token of given outputs, the end mark included, in nats (Sutskever et al. 2014, eq. 1).
 
     Args:
-        system: one model or an ensemble.
+        ensemble: one model or an ensemble.
         sources: what is translated; none is empty.
         targets: ids of the outputs.
         options: how an ensemble is combined; the system's own if None.
@@ -46,17 +41,17 @@ def token_log_probs(
     Returns:
         (T + 1,) for each.
     """
-    combination = (options or system.config.decoding).combination
-    together = max(1, _CELLS // len(system.vocabularies.tgt))
-    read = system.sizes(sources) or [0] * len(sources)
+    combination = (options or ensemble.config.decoding).combination
+    together = max(1, _CELLS // len(ensemble.vocabularies.tgt))
+    read = ensemble.lengths(sources) or [0] * len(sources)
     sizes = [max(_SHORT, len(target) + 1, size + 1) for target, size in zip(targets, read, strict=True)]
     # Longest first shows a lack of memory at once.
     order = sorted(range(len(targets)), key=lambda row: -sizes[row])
 
     def score(rows: Sequence[int]) -> list[Tensor]:
-        with system.ready():
-            begun = system.start([sources[row] for row in rows], [targets[row] for row in rows])
-            decoders = [member.model.decoder for member in system.members]
+        with ensemble.ready():
+            begun = ensemble.start([sources[row] for row in rows], [targets[row] for row in rows])
+            decoders = [member.model.decoder for member in ensemble.members]
             features = [
                 decoder(batch.tgt_in, state).flatten(0, 1)
                 for decoder, (batch, state) in zip(decoders, begun, strict=True)
@@ -87,16 +82,16 @@ def _said(
 
 
 def log_probs(
-    system: System,
+    ensemble: Ensemble,
     sources: Sequence[str],
     targets: Sequence[Sequence[int]],
     options: DecodingConfig | None = None,
 ) -> list[float]:
     """Log-probability of each output with its end mark, in nats; see :func:`token_log_probs`."""
-    return [float(tokens.sum()) for tokens in token_log_probs(system, sources, targets, options)]
+    return [float(tokens.sum()) for tokens in token_log_probs(ensemble, sources, targets, options)]
 
 
-def alignments(system: System, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
     """Attention weights (T + 1, S) of each output's tokens and end mark over its source's tokens and end mark.
 
     Those of the first member that has attention, in the order of the text even where it is read back to front.
@@ -104,44 +99,44 @@ def alignments(system: System, sources: Sequence[str], targets: Sequence[Sequenc
     Raises:
         ConfigError: none has attention.
     """
-    attentive = [member.model.decoder.attention is not None for member in system.members]
+    attentive = [member.model.decoder.attention is not None for member in ensemble.members]
     if not any(attentive):
         raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
-    member = system.members[attentive.index(True)]
-    with system.ready():
-        batch, state = system.start(sources, targets)[attentive.index(True)]
+    member = ensemble.members[attentive.index(True)]
+    with ensemble.ready():
+        batch, state = ensemble.start(sources, targets)[attentive.index(True)]
         weights = member.model.decoder.align(batch.tgt_in, state).float().cpu()
     if state.memory is None:
         raise ValueError("a decoder with attention has a memory")
     looks = []
     for look, mask, target in zip(weights, state.memory.mask.cpu(), targets, strict=True):
         own = look[: len(target) + 1, mask]
-        if member.config.model.reverse_source and not system.of_pictures:
+        if member.config.model.reverse_source and not ensemble.config.data.reads_images:
             own = torch.cat([own[:, :-1].flip(1), own[:, -1:]], dim=1)
         looks.append(own)
     return looks
 
 
-def check_options(system: System, options: DecodingConfig, *, requiring: bool) -> None:
+def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: bool) -> None:
     """Refuses what these models cannot do.
 
     Args:
-        system: the models.
+        ensemble: the models.
         options: how they are to decode.
         requiring: whether outputs have to hold required words.
 
     Raises:
         ConfigError: naming the setting, and what it needs.
     """
-    attends = any(member.model.decoder.attention is not None for member in system.members)
-    kind = system.config.subword.type
+    attends = any(member.model.decoder.attention is not None for member in ensemble.members)
+    kind = ensemble.config.subword.type
     faults = []
     for name in ("coverage_penalty", "replace_unknown"):
         if getattr(options, name) and not attends:
             faults.append(f'decoding.{name} needs attention, found model.attention = "none"')
     if options.replace_unknown and kind != "word":
         faults.append(f'decoding.replace_unknown is for vocabularies of words, found subword.type = "{kind}"')
-    if system.of_pictures and (options.min_ratio or options.max_ratio or options.replace_unknown):
+    if ensemble.config.data.reads_images and (options.min_ratio or options.max_ratio or options.replace_unknown):
         faults.append("decoding.min_ratio, max_ratio and replace_unknown are about source words: a picture has none")
     if requiring and (options.sample or options.diverse_groups > 1):
         faults.append("required words need a plain beam: leave out decoding.sample and decoding.diverse_groups")
@@ -150,11 +145,11 @@ def check_options(system: System, options: DecodingConfig, *, requiring: bool) -
 
 
 def with_coverage(
-    system: System, sources: Sequence[str], found: list[list[Translation]], beta: float
+    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]], beta: float
 ) -> list[list[Translation]]:
     """Outputs with the coverage penalty in their scores, best first."""
     flat = [(source, output) for source, outputs in zip(sources, found, strict=True) for output in outputs]
-    looks = alignments(system, [source for source, _ in flat], [output.ids for _, output in flat])
+    looks = alignments(ensemble, [source for source, _ in flat], [output.ids for _, output in flat])
     scored = iter(
         replace(output, score=output.score + coverage_penalty(look, beta))
         for (_, output), look in zip(flat, looks, strict=True)
@@ -163,7 +158,7 @@ def with_coverage(
 
 
 def with_source_words(
-    system: System, sources: Sequence[str], found: list[list[Translation]]
+    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]]
 ) -> list[list[Translation]]:
     """Outputs with a word of the source for each unknown one (Luong et al. 2015b, §3.2)."""
     lacking = [
@@ -175,15 +170,15 @@ def with_source_words(
     if lacking:
         outputs = [found[place][number] for place, number in lacking]
         origins = [sources[place] for place, _ in lacking]
-        looks = alignments(system, origins, [output.ids for output in outputs])
+        looks = alignments(ensemble, origins, [output.ids for output in outputs])
         for (place, number), output, source, look in zip(lacking, outputs, origins, looks, strict=True):
             pieces = fill_unknown(output.tokens, output.ids, source, look)
-            found[place][number] = replace(output, text=system.vocabularies.tgt.join(pieces), tokens=tuple(pieces))
+            found[place][number] = replace(output, text=ensemble.vocabularies.tgt.join(pieces), tokens=tuple(pieces))
     return found
 
 
 def canonical(
-    system: System, sources: Sequence[str], found: list[list[Translation]], options: DecodingConfig
+    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]], options: DecodingConfig
 ) -> list[list[Translation]]:
     """Each text once, with the score that it has as the tokeniser writes it, best first.
 
@@ -191,14 +186,14 @@ def canonical(
     """
     if options.mbr or options.replace_unknown:
         return [unique(outputs) for outputs in found]
-    tgt = system.vocabularies.tgt
+    tgt = ensemble.vocabularies.tgt
     ranking = Ranking(normalisation=options.normalisation, length_penalty=options.length_penalty)
     settled = []
     for source, outputs in zip(sources, found, strict=True):
         usual = {output.text: _usual(tgt, output) for output in outputs}
         each = [output for output in outputs if output.ids == usual[output.text]]
         odd = sorted(usual.keys() - {output.text for output in each})
-        totals = log_probs(system, [source] * len(odd), [usual[text] for text in odd], options)
+        totals = log_probs(ensemble, [source] * len(odd), [usual[text] for text in odd], options)
         again = [
             Translation(
                 text, ranking.score(total, len(usual[text])), tuple(tgt.pieces(usual[text])), usual[text], total
@@ -206,7 +201,7 @@ def canonical(
             for text, total in zip(odd, totals, strict=True)
         ]
         if odd and options.coverage_penalty:
-            (again,) = with_coverage(system, [source], [again], options.coverage_penalty)
+            (again,) = with_coverage(ensemble, [source], [again], options.coverage_penalty)
         settled.append(unique(each + again))
     return settled
 

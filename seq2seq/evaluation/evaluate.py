@@ -1,4 +1,4 @@
-"""How good a run is: translate a test set, score it, write it down."""
+"""Scores of a run: translate or caption a held-out set, compare with its references, write the numbers down."""
 
 import json
 import sys
@@ -16,21 +16,19 @@ from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import read_aligned
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.system import System
+from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.translator import Translator
+from seq2seq.device import DeviceSpec
 from seq2seq.errors import CorpusError, RunError
 from seq2seq.evaluation.caption_metrics import caption_scores
 from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
-from seq2seq.evaluation.model_card import model_card
-from seq2seq.evaluation.picture_page import PAGE, picture_page
 from seq2seq.evaluation.retrieval import prefers_own_targets
-from seq2seq.model.durable import write_durably
-from seq2seq.model.features import Pictures
-from seq2seq.model.manifest import check_manifest, digest
-from seq2seq.model.run_folder import MODEL, read_config
+from seq2seq.files.atomic import write_atomic
+from seq2seq.files.manifest import check_manifest, digest
+from seq2seq.model.vision.features import Pictures
+from seq2seq.runs.layout import EVALUATION, MODEL, read_config
 
-EVALUATION = "evaluation.json"
-# Sentences translated between two steps of the progress bar.
+# Sources decoded between two steps of the progress bar.
 _STRIDE = 500
 
 
@@ -55,6 +53,24 @@ class Evaluation:
     ``prefers_own`` as :func:`seq2seq.evaluation.retrieval.prefers_own_targets` gives it."""
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedRun:
+    """An evaluation with all that a report of it needs."""
+
+    folder: Path
+    config: Config
+    scores: dict[str, Any]
+    """What ``evaluation.json`` holds."""
+    predictor: Predictor
+    pictures: Pictures | None
+    """Those of the corpus, if the run reads pictures."""
+    sources: Sequence[str]
+    references: Sequence[Sequence[str]]
+    """One or more for each source."""
+    outputs: Sequence[Translation]
+    """The best one for each source."""
+
+
 def evaluate(
     run: str | Path,
     *,
@@ -63,16 +79,14 @@ def evaluate(
     options: DecodingConfig | None = None,
     device: str = "auto",
     precision: str = "fp32",
-) -> Evaluation:
-    """Translates and scores a set of sentences; writes ``evaluation.json`` and the card ``README.md``.
-
-    A run that reads pictures also gets a page ``report.html`` with pictures and their captions.
+) -> EvaluatedRun:
+    """Decodes and scores a set of sources; writes ``evaluation.json`` into the run.
 
     Args:
         run: a trained run.
         split: which held-out part of the run's own corpus.
         files: source and reference file, instead of a split.
-        options: beam and the like, instead of the run's own.
+        options: how to decode; None: as the run's ``[decoding]`` says.
         device: ``auto``, ``cpu``, ``cuda``.
         precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` or ``auto``.
 
@@ -82,7 +96,7 @@ def evaluate(
     """
     folder = Path(run)
     config = read_config(folder)
-    if config.data.of_pictures and files:
+    if config.data.reads_images and files:
         raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
     manifest = check_manifest(folder)
     options = options or config.decoding
@@ -90,10 +104,10 @@ def evaluate(
     pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
-    system, pictures = _load(run, config, device=device, precision=precision)
+    predictor, pictures = _load(run, config, device=device, precision=precision)
     sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()
-    outputs = _outputs(system, sources, options)
+    outputs = _decode(predictor, sources, options, "captioning" if pictures else "translating")
     seconds = round(time.perf_counter() - started, 2)
     texts = [output.text for output in outputs]
     evaluation = Evaluation(
@@ -104,42 +118,35 @@ def evaluate(
         exact_match=exact_match(texts, references),
         **corpus_scores(texts, references),
         weights=manifest["files"][MODEL]["sha256"],
-        captions=_caption_scores(system, sources, references, texts) if pictures else None,
+        captions=_caption_scores(predictor, sources, references, texts) if pictures else None,
     )
-    found = list(zip(sources, references, outputs, strict=True))
-    content = asdict(evaluation)
-    content["digest"] = digest(content)
-    _write_card(folder, config, content, found)
-    if pictures and isinstance(system, Captioner):
-        title = folder.resolve().name
-        _write(folder / PAGE, picture_page(title, content, system, pictures.pixels, found))
-    # Last: where it is, the others are.
-    _write(folder / EVALUATION, json.dumps(content, indent=2, ensure_ascii=False))
-    return evaluation
+    scores = asdict(evaluation)
+    scores["digest"] = digest(scores)
+    write_atomic(folder / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
+    print(f"wrote {folder / EVALUATION}", file=sys.stderr)
+    return EvaluatedRun(folder, config, scores, predictor, pictures, sources, references, outputs)
 
 
-def _load(run: str | Path, config: Config, *, device: str, precision: str) -> tuple[System, Pictures | None]:
-    """What is evaluated, and its pictures if it reads any."""
-    if not config.data.of_pictures:
+def _load(run: str | Path, config: Config, *, device: str, precision: str) -> tuple[Predictor, Pictures | None]:
+    """What is evaluated, and the corpus's pictures if it reads any."""
+    if not config.data.reads_images:
         return Translator.load(run, device=device, precision=precision), None
-    system = Captioner.load(run, device=device, precision=precision)
-    pictures = Pictures(prepare(config), config, system.compute)
-    system.look = pictures.pixels if config.training.finetune_from else pictures.features
-    return system, pictures
+    pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision))
+    look_up = pictures.pixels if config.training.finetune_from else pictures.features
+    return Captioner.load(run, device=device, precision=precision, look_up=look_up), pictures
 
 
-def _outputs(system: System, sources: Sequence[str], options: DecodingConfig) -> list[Translation]:
-    what = "captioning" if isinstance(system, Captioner) else "translating"
+def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfig, verb: str) -> list[Translation]:
     outputs: list[Translation] = []
-    for start in tqdm(range(0, len(sources), _STRIDE), desc=what, delay=2, disable=None, leave=False):
-        outputs.extend(system.best(sources[start : start + _STRIDE], options))
+    for start in tqdm(range(0, len(sources), _STRIDE), desc=verb, delay=2, disable=None, leave=False):
+        outputs.extend(predictor.best(sources[start : start + _STRIDE], options))
     return outputs
 
 
 def _caption_scores(
-    system: System, sources: Sequence[str], references: Sequence[Sequence[str]], texts: Sequence[str]
+    predictor: Predictor, sources: Sequence[str], references: Sequence[Sequence[str]], texts: Sequence[str]
 ) -> dict[str, Any]:
-    own = prefers_own_targets(system, sources, references)
+    own = prefers_own_targets(predictor, sources, references)
     return {**caption_scores(texts, references), "prefers_own": own}
 
 
@@ -190,16 +197,3 @@ def _split_pairs(run: Path, config: Config, manifest: dict[str, Any], split: str
             "among those to test on: bring the corpus back, or name files with --src and --ref"
         )
     return prepared.validation if split == "validation" else prepared.test
-
-
-def _write_card(
-    folder: Path, config: Config, content: dict[str, Any], found: Sequence[tuple[str, Sequence[str], Translation]]
-) -> None:
-    pairs = [Pair(source, references[0]) for source, references, _ in found]
-    outputs = [output.text for _, _, output in found]
-    _write(folder / "README.md", model_card(folder.name, config, content, pairs, outputs))
-
-
-def _write(path: Path, content: str) -> None:
-    write_durably(path, content.encode())
-    print(f"wrote {path}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Attention: a weighted mean of the memory, with weights that depend on where the decoder is.
 
-Keys are projected once for each sentence (:meth:`Attention.remember`); queries come for any number of
+Keys are projected once for each sentence (:meth:`Attention.precompute`); queries come for any number of
 decoder steps at once.
 
 Shapes: ``B`` batch, ``T`` target length, ``S`` source length, ``Q`` width of queries, ``M`` of the memory,
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.model.state import Encoded, Memory
+from seq2seq.model.state import AttentionMemory, Encoded
 
 
 class Attention(nn.Module):
@@ -28,12 +28,12 @@ class Attention(nn.Module):
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """How well each position fits each query, (B, T, S)."""
 
-    def remember(self, encoded: Encoded) -> Memory:
+    def precompute(self, encoded: Encoded) -> AttentionMemory:
         """The memory of a batch, keys included."""
         rows = torch.arange(encoded.memory.shape[0], device=encoded.memory.device)
-        return Memory(self.keys(encoded.memory), encoded.memory, encoded.mask, rows)
+        return AttentionMemory(self.keys(encoded.memory), encoded.memory, encoded.mask, rows)
 
-    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def forward(self, queries: Tensor, memory: AttentionMemory) -> tuple[Tensor, Tensor]:
         """Looks back at the source.
 
         Args:

@@ -13,24 +13,24 @@ from seq2seq.model.state import Encoded, State
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class DecoderInit:
     """What a decoder starts from."""
 
     state: State
-    summary: Tensor | None = None
+    source_vector: Tensor | None = None
     """A vector (B, C) that enters every step."""
-    first: Tensor | None = None
+    first_input: Tensor | None = None
     """What is read before the first token, (B, E)."""
 
 
 class CopyBridge(nn.Module):
     """Every decoder layer starts with the state of the encoder layer at its height (Sutskever et al. 2014)."""
 
-    summary_size = 0
+    source_vector_size = 0
 
-    def forward(self, encoded: Encoded) -> Handover:
+    def forward(self, encoded: Encoded) -> DecoderInit:
         """Hands the state over as it is; both stacks have the same widths."""
-        return Handover(encoded.final)
+        return DecoderInit(encoded.final)
 
 
 class _Start(nn.Module):
@@ -63,31 +63,31 @@ class ProjectBridge(nn.Module):
     gives its h for both.
     """
 
-    summary_size = 0
+    source_vector_size = 0
 
     def __init__(self, encoder_widths: Sequence[int], decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
         self.start = _Start(sum(encoder_widths), decoder_widths, cells=cells)
 
-    def forward(self, encoded: Encoded) -> Handover:
+    def forward(self, encoded: Encoded) -> DecoderInit:
         """Final encoder state to the decoder's start, (B, H) a layer."""
         hidden, cell = encoded.final.hidden, encoded.final.cell or encoded.final.hidden
-        return Handover(self.start(torch.cat(hidden, dim=-1), torch.cat(cell, dim=-1)))
+        return DecoderInit(self.start(torch.cat(hidden, dim=-1), torch.cat(cell, dim=-1)))
 
 
 class MeanBridge(nn.Module):
     """The decoder starts from the mean of the memory (as Nematus does: Sennrich et al. 2017)."""
 
-    summary_size = 0
+    source_vector_size = 0
 
     def __init__(self, memory_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
         self.start = _Start(memory_size, decoder_widths, cells=cells)
 
-    def forward(self, encoded: Encoded) -> Handover:
+    def forward(self, encoded: Encoded) -> DecoderInit:
         """Mean over real positions to the decoder's start."""
         mean = encoded.mean()
-        return Handover(self.start(mean, mean))
+        return DecoderInit(self.start(mean, mean))
 
 
 class EveryStepBridge(nn.Module):
@@ -97,16 +97,18 @@ class EveryStepBridge(nn.Module):
     stands beside the embedding at the input and, with the embedding, at the output; their maxout is not here.
     """
 
-    def __init__(self, encoder_width: int, summary_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
+    def __init__(
+        self, encoder_width: int, source_vector_size: int, decoder_widths: Sequence[int], *, cells: bool
+    ) -> None:
         super().__init__()
-        self.summary_size = summary_size
-        self.summary = nn.Linear(encoder_width, summary_size)
-        self.start = _Start(summary_size, decoder_widths, cells=cells)
+        self.source_vector_size = source_vector_size
+        self.source_vector = nn.Linear(encoder_width, source_vector_size)
+        self.start = _Start(source_vector_size, decoder_widths, cells=cells)
 
-    def forward(self, encoded: Encoded) -> Handover:
+    def forward(self, encoded: Encoded) -> DecoderInit:
         """Final state to the vector and the start made of it."""
-        summary = torch.tanh(self.summary(encoded.final.hidden[-1]))
-        return Handover(self.start(summary, summary), summary=summary)
+        source_vector = torch.tanh(self.source_vector(encoded.final.hidden[-1]))
+        return DecoderInit(self.start(source_vector, source_vector), source_vector=source_vector)
 
 
 class FirstInputBridge(nn.Module):
@@ -115,19 +117,19 @@ class FirstInputBridge(nn.Module):
     The vector is the mean of the memory, which for an image is the pooled feature map.
     """
 
-    summary_size = 0
+    source_vector_size = 0
 
     def __init__(self, memory_size: int, embedding_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
-        self.first = nn.Linear(memory_size, embedding_size)
+        self.first_input = nn.Linear(memory_size, embedding_size)
         self.widths = tuple(decoder_widths)
         self.cells = cells
 
-    def forward(self, encoded: Encoded) -> Handover:
+    def forward(self, encoded: Encoded) -> DecoderInit:
         """Mean over real positions, as an embedding."""
-        first = self.first(encoded.mean())
+        first = self.first_input(encoded.mean())
         empty = tuple(first.new_zeros(first.shape[0], width) for width in self.widths)
-        return Handover(State(empty, empty if self.cells else ()), first=first)
+        return DecoderInit(State(empty, empty if self.cells else ()), first_input=first)
 
 
 Bridge = CopyBridge | ProjectBridge | MeanBridge | EveryStepBridge | FirstInputBridge

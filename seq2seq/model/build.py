@@ -8,19 +8,18 @@ from torch import nn
 
 from seq2seq.config import CellKind, ModelConfig
 from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
-from seq2seq.model.backbone import EfficientNetLite0
 from seq2seq.model.bridge import Bridge, CopyBridge, EveryStepBridge, FirstInputBridge, MeanBridge, ProjectBridge
 from seq2seq.model.cells import GRU, LSTM, RNN
 from seq2seq.model.decoder import Decoder, Readout
 from seq2seq.model.embedding import Embedding
 from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
-from seq2seq.model.foreign_backbones import ForeignBackbone
-from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.initialisation import initialise
 from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack
 from seq2seq.model.regularisers import VariationalDropout
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.step_cells import LayerNormLSTM, PeepholeLSTM
+from seq2seq.model.vision.backbone import build_backbone
+from seq2seq.model.vision.encoder import ImageEncoder
 
 
 def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
@@ -31,15 +30,6 @@ def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
     model = Seq2Seq(encoder, _decoder(config, tgt_embedding))
     initialise(model, config)
     return model
-
-
-def build_backbone(name: str) -> EfficientNetLite0 | ForeignBackbone:
-    """A backbone without its published weights.
-
-    Raises:
-        ConfigError: it is another package's, which cannot be imported.
-    """
-    return EfficientNetLite0() if name == "efficientnet-lite0" else ForeignBackbone(name)
 
 
 def build_cell(kind: CellKind, input_size: int, width: int, config: ModelConfig) -> Cell:
@@ -89,10 +79,10 @@ def _decoder(config: ModelConfig, embedding: Embedding) -> Decoder:
     kind, widths, memory_size = config.decoder_kind(), config.decoder_widths(), config.encoder_widths()[-1]
     bridge, attention = _bridge(config), _attention(config)
     context_size = 0 if attention is None else memory_size
-    # The embedding goes to the output where the summary does (Cho et al. 2014, A.1).
-    beside = context_size + (bridge.summary_size + config.embedding_size if bridge.summary_size else 0)
+    # The embedding goes to the output where the source_vector does (Cho et al. 2014, A.1).
+    beside = context_size + (bridge.source_vector_size + config.embedding_size if bridge.source_vector_size else 0)
     readout = Readout(widths[-1], beside, config.embedding_size if config.tie_embeddings != "none" else widths[-1])
-    inputs = config.embedding_size + bridge.summary_size + (readout.size if config.input_feeding else 0)
+    inputs = config.embedding_size + bridge.source_vector_size + (readout.size if config.input_feeding else 0)
     residual, dropout = _residual(config, widths), _dropout(config)
     upper = [build_cell(kind, below + context_size, width, config) for below, width in pairwise(widths)]
     return Decoder(

@@ -1,7 +1,7 @@
 """The decoder: a recurrent language model of the target that starts from what the encoder knows.
 
 Shapes: ``B`` batch, ``T`` target length, ``S`` source length, ``E`` embedding, ``H`` width of a layer, ``M`` width
-of the memory, ``C`` of the summary, ``F`` of the features that the output layer reads, ``V`` target vocabulary.
+of the memory, ``C`` of the source_vector, ``F`` of the features that the output layer reads, ``V`` target vocabulary.
 """
 
 from dataclasses import replace
@@ -65,13 +65,15 @@ class Decoder(nn.Module):
     def start(self, encoded: Encoded) -> DecoderState:
         """The state before the first target token."""
         encoded = encoded.to(self.embedding.weight.device)
-        handover = self.bridge(encoded)
+        init = self.bridge(encoded)
         return DecoderState(
-            layers=handover.state,
-            memory=None if self.attention is None else self.attention.remember(encoded),
-            summary=handover.summary,
-            fed=encoded.memory.new_zeros(encoded.memory.shape[0], self.readout.size) if self.input_feeding else None,
-            first=handover.first,
+            layers=init.state,
+            memory=None if self.attention is None else self.attention.precompute(encoded),
+            source_vector=init.source_vector,
+            prev_features=encoded.memory.new_zeros(encoded.memory.shape[0], self.readout.size)
+            if self.input_feeding
+            else None,
+            first_input=init.first_input,
         )
 
     def forward(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
@@ -94,9 +96,9 @@ class Decoder(nn.Module):
 
     def begin(self, state: DecoderState) -> DecoderState:
         """The state after what has to be read before the first token, if there is such a thing."""
-        if state.first is None:
+        if state.first_input is None:
             return state
-        return self._advance(state.first.unsqueeze(1), replace(state, first=None))[1]
+        return self._advance(state.first_input.unsqueeze(1), replace(state, first_input=None))[1]
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
@@ -105,10 +107,10 @@ class Decoder(nn.Module):
 
     def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
         """Features and attention weights of whole sequences."""
-        embedded, given = self.embedding(tgt_in), state.first is not None
-        if state.first is not None:
+        embedded, given = self.embedding(tgt_in), state.first_input is not None
+        if state.first_input is not None:
             # In one run with the tokens, so that masks drawn once for all steps are.
-            embedded = torch.cat([state.first.unsqueeze(1), embedded], dim=1)
+            embedded = torch.cat([state.first_input.unsqueeze(1), embedded], dim=1)
         if self.input_feeding:
             features, look = self._loop(embedded, state)
             return features[:, given:], look[:, given:]
@@ -129,29 +131,29 @@ class Decoder(nn.Module):
         """From embeddings (B, T, E) to features (B, T, F), the state after them and attention weights (B, T, S)."""
         embedded = self.bottom.dropout(embedded)
         inputs, seen = [embedded], []
-        if state.summary is not None:
-            summary = state.summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
-            inputs.append(summary)
-            seen += [summary, embedded]
-        if state.fed is not None:
-            inputs.append(state.fed.unsqueeze(1).to(embedded.device))
+        if state.source_vector is not None:
+            source_vector = state.source_vector.unsqueeze(1).expand(-1, embedded.shape[1], -1)
+            inputs.append(source_vector)
+            seen += [source_vector, embedded]
+        if state.prev_features is not None:
+            inputs.append(state.prev_features.unsqueeze(1).to(embedded.device))
         bottom, upper = state.layers.split(1)
         outputs, bottom = self.bottom(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1), bottom)
         context = weights = None
         if self.attention is not None and state.memory is not None:
             context, weights = self.attention(outputs, state.memory)
             seen.append(context)
-        outputs, upper = self.upper(outputs, upper, beside=context)
+        outputs, upper = self.upper(outputs, upper, context=context)
         features = self.readout(outputs, seen)
-        fed = None if state.fed is None else features[:, -1]
-        return features, replace(state, layers=upper.above(bottom), fed=fed), weights
+        prev_features = None if state.prev_features is None else features[:, -1]
+        return features, replace(state, layers=upper.above(bottom), prev_features=prev_features), weights
 
 
 class Readout(nn.Module):
     """What the output layer reads.
 
     The top layer's output alone, through a linear map if it has another width; or
-    ``tanh(W [output; everything else])`` (Luong et al. 2015, eq. 5) where there is a context or a summary.
+    ``tanh(W [output; everything else])`` (Luong et al. 2015, eq. 5) where there is a context or a source_vector.
 
     Args:
         width: H of the top layer.

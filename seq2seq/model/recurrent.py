@@ -20,23 +20,23 @@ class BidirectionalLayer(nn.Module):
     """Two cells, one reading from each end (Schuster & Paliwal 1997).
 
     Args:
-        ahead: reads front to back.
-        back: reads back to front.
+        forward_cell: reads front to back.
+        backward_cell: reads back to front.
         merge: ``concat`` puts the two outputs, and the two states, side by side; ``sum`` adds them.
     """
 
-    def __init__(self, ahead: Cell, back: Cell, merge: Literal["concat", "sum"]) -> None:
+    def __init__(self, forward_cell: Cell, backward_cell: Cell, merge: Literal["concat", "sum"]) -> None:
         super().__init__()
-        self.ahead = ahead
-        self.back = back
+        self.forward_cell = forward_cell
+        self.backward_cell = backward_cell
         self.merge = merge
 
     def forward(
         self, inputs: Tensor, start: LayerState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LayerState]:
         """Runs over whole sequences, as a cell does; it always starts at zero."""
-        ahead, final_ahead = self.ahead(inputs, None, lengths)
-        back, final_back = self.back(reverse(inputs, lengths), None, lengths)
+        ahead, final_ahead = self.forward_cell(inputs, None, lengths)
+        back, final_back = self.backward_cell(reverse(inputs, lengths), None, lengths)
         final = zip(final_ahead, final_back, strict=True)
         return self._merge(ahead, reverse(back, lengths)), tuple(self._merge(one, other) for one, other in final)
 
@@ -69,7 +69,7 @@ class RecurrentStack(nn.Module):
         self.residual = tuple(residual)
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None, beside: Tensor | None = None
+        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None, context: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Runs the stack over whole sequences.
 
@@ -78,7 +78,7 @@ class RecurrentStack(nn.Module):
             state: where each layer starts; None: at zero.
             lengths: (B,) on the CPU, needed only where sequences differ in length *and* the final state or
                 a backward reader matters; None: every row is T long.
-            beside: (B, T, C), read by every layer next to the outputs of the one below.
+            context: (B, T, C), read by every layer next to the outputs of the one below.
 
         Returns:
             Outputs of the top layer (B, T, H), and the state of every layer after each row's last real step.
@@ -92,7 +92,7 @@ class RecurrentStack(nn.Module):
             if self.devices:
                 inputs = inputs.to(self.devices[index])
                 start = None if start is None else tuple(part.to(inputs.device) for part in start)
-            below = inputs if beside is None else torch.cat([inputs, beside.to(inputs.device)], dim=-1)
+            below = inputs if context is None else torch.cat([inputs, context.to(inputs.device)], dim=-1)
             outputs, last = layer(below, start, lengths)
             outputs = self.dropout(outputs)
             inputs = inputs + outputs if self.residual[index] else outputs

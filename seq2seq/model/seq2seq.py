@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.decoder import Decoder
 from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
-from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.state import DecoderState, Encoded
+from seq2seq.model.vision.encoder import ImageEncoder
 
 
 class Seq2Seq(nn.Module):

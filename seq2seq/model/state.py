@@ -1,7 +1,7 @@
 """The records that pass between encoder, bridge, decoder and search.
 
 Shapes: ``B`` batch, ``R`` rows being decoded, ``S`` source length, ``H`` width of a layer, ``M`` width of the
-memory, ``C`` of the summary, ``F`` of the features.
+memory, ``C`` of the source_vector, ``F`` of the features.
 """
 
 from dataclasses import dataclass, replace
@@ -77,11 +77,11 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class AttentionMemory:
     """What attention looks at; the same at every step of a sentence, and for all hypotheses of it.
 
     It is kept once for each of ``N`` sentences. Rows that look at one sentence ask together, as if they were several
-    steps of one row: they have the ``K`` seats of that sentence.
+    steps of one row: they have the ``K`` slots of that sentence.
     """
 
     keys: Tensor
@@ -92,12 +92,12 @@ class Memory:
     """True at real positions, (N, S)."""
     sentence: Tensor
     """Which of these sentences each row looks at, (R,)."""
-    seat: Tensor | None = None
-    """Number of each row's seat, counted through all sentences, (R,); None: row n is all that looks at sentence n."""
+    slot: Tensor | None = None
+    """Number of each row's slot, counted through all sentences, (R,); None: row n is all that looks at sentence n."""
     row: Tensor | None = None
-    """The row in each seat, (N · K,); an empty one repeats some row."""
+    """The row in each slot, (N · K,); an empty one repeats some row."""
 
-    def select(self, index: Tensor) -> "Memory":
+    def select(self, index: Tensor) -> "AttentionMemory":
         """The rows ``index`` (R',). Reordering hypotheses of one sentence moves nothing."""
         sentence = self.sentence.index_select(0, index)
         if torch.equal(sentence, self.sentence):
@@ -106,16 +106,16 @@ class Memory:
         parts = self.keys, self.values, self.mask
         if len(used) < len(self.mask):
             parts = self.keys[used], self.values[used], self.mask[used]
-        # The rows of a sentence take its seats in their order, wherever among the others they stand.
-        seats, first = max(rows.tolist(), default=0), rows.cumsum(0) - rows
+        # The rows of a sentence take its slots in their order, wherever among the others they stand.
+        slots, first = max(rows.tolist(), default=0), rows.cumsum(0) - rows
         numbers = torch.arange(len(sentence), device=sentence.device)
         order = sentence.argsort(stable=True)
         grouped = sentence[order]
-        seat = torch.empty_like(sentence)
-        seat[order] = grouped * seats + numbers - first[grouped]
-        row = sentence.new_zeros(len(used) * seats)
-        row[seat] = numbers
-        return Memory(*parts, sentence, seat, row)
+        slot = torch.empty_like(sentence)
+        slot[order] = grouped * slots + numbers - first[grouped]
+        row = sentence.new_zeros(len(used) * slots)
+        row[slot] = numbers
+        return AttentionMemory(*parts, sentence, slot, row)
 
     def gather(self, queries: Tensor) -> Tensor:
         """Queries of rows (R, T, Q) as those of sentences, (N, K · T, Q)."""
@@ -125,9 +125,9 @@ class Memory:
 
     def scatter(self, answers: Tensor, steps: int) -> Tensor:
         """Answers for sentences (N, K · T, any width) as those for rows, (R, T, any width): undoes :meth:`gather`."""
-        if self.seat is None:
+        if self.slot is None:
             return answers
-        return answers.reshape(-1, steps, answers.shape[-1]).index_select(0, self.seat)
+        return answers.reshape(-1, steps, answers.shape[-1]).index_select(0, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +135,13 @@ class DecoderState:
     """Everything a decoder needs to go on by one token."""
 
     layers: State
-    memory: Memory | None = None
+    memory: AttentionMemory | None = None
     """For attention."""
-    summary: Tensor | None = None
+    source_vector: Tensor | None = None
     """The source in one vector that enters every step, (R, C)."""
-    fed: Tensor | None = None
+    prev_features: Tensor | None = None
     """Features of the step before, which input feeding reads, (R, F)."""
-    first: Tensor | None = None
+    first_input: Tensor | None = None
     """What has still to be read before the first token, (R, E)."""
 
     def select(self, index: Tensor) -> "DecoderState":
@@ -150,7 +150,9 @@ class DecoderState:
             self,
             layers=self.layers.select(index),
             memory=None if self.memory is None else self.memory.select(index),
-            summary=None if self.summary is None else self.summary.index_select(0, index),
-            fed=None if self.fed is None else self.fed.index_select(0, index.to(self.fed.device)),
-            first=None if self.first is None else self.first.index_select(0, index),
+            source_vector=None if self.source_vector is None else self.source_vector.index_select(0, index),
+            prev_features=None
+            if self.prev_features is None
+            else self.prev_features.index_select(0, index.to(self.prev_features.device)),
+            first_input=None if self.first_input is None else self.first_input.index_select(0, index),
         )

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.errors import RunError
-from seq2seq.model.manifest import check_manifest
-from seq2seq.model.run_folder import LoadedRun, create_run, load_run, read_config, save_model, untied_weights
-from seq2seq.model.tensor_files import load_tensors
+from seq2seq.files.manifest import check_manifest
+from seq2seq.files.tensors import load_tensors
+from seq2seq.runs.folder import LoadedRun, create_run, load_run, save_model, unique_tensors
+from seq2seq.runs.layout import read_config
 from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
 
 # Settings of the network that are gone once it is trained; zoneout stays, as an expectation.
@@ -21,7 +22,6 @@ _WHILE_TRAINING = {
     "word_dropout",
     "initialisation",
     "forget_bias",
-    "device_map",
 }
 
 
@@ -77,7 +77,7 @@ def _read(first: LoadedRun, path: Path) -> Weights:
         check_manifest(path)
         _check_alike(first, path, path.resolve().parents[1])
         return Weights(path, Checkpoint(load_tensors(path / TENSORS), {}).weights())
-    weights = untied_weights(load_run(path).model)
+    weights = unique_tensors(load_run(path).model)
     _check_alike(first, path, path)
     return Weights(path, weights)
 

@@ -6,7 +6,6 @@ under another name and renamed when it is whole, so a crash leaves the one befor
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.errors import RunError
-from seq2seq.model.durable import explained, publish, write_durably
-from seq2seq.model.manifest import check_manifest, write_manifest
-from seq2seq.model.tensor_files import load_tensors, save_tensors
+from seq2seq.errors import RunError, warn
+from seq2seq.files.atomic import atomic_replace, friendly_os_errors, write_atomic
+from seq2seq.files.manifest import check_manifest, write_manifest
+from seq2seq.files.tensors import load_tensors, save_tensors
+from seq2seq.runs.folder import versions
 
-TENSORS, _PROGRESS = "tensors.safetensors", "progress.json"
+TENSORS, _NUMBERS = "tensors.safetensors", "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Checkpoint:
     """Tensors by name (weights, optimiser moments, random states) and plain numbers."""
 
     tensors: dict[str, Tensor]
-    progress: dict[str, Any]
+    numbers: dict[str, Any]
 
     def copied(self) -> "Checkpoint":
         """The same in host memory, where training no longer changes it."""
-        return Checkpoint({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.progress)
+        return Checkpoint({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.numbers)
 
     def weights(self) -> dict[str, Tensor]:
-        """The model's part, as :func:`seq2seq.model.run_folder.untied_weights` names it."""
+        """The model's part, as :func:`seq2seq.runs.folder.unique_tensors` names it."""
         return {name[6:]: tensor for name, tensor in self.tensors.items() if name.startswith("model.")}
 
 
@@ -45,23 +45,23 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
     Raises:
         RunError: it cannot be written; those before it are whole.
     """
-    folder = _folder(run) / f"{checkpoint.progress['updates']:08d}"
+    folder = _folder(run) / f"{checkpoint.numbers['updates']:08d}"
     scratch = folder.with_name(f"{folder.name}.part")
-    with explained(folder):
+    with friendly_os_errors(folder):
         try:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
             save_tensors(scratch / TENSORS, checkpoint.tensors)
-            write_durably(scratch / _PROGRESS, json.dumps(checkpoint.progress, indent=2).encode())
-            write_manifest(scratch, [TENSORS, _PROGRESS], {})
+            write_atomic(scratch / _NUMBERS, json.dumps(checkpoint.numbers, indent=2).encode())
+            write_manifest(scratch, [TENSORS, _NUMBERS], {"versions": versions()})
             shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been gone on from
-            publish(scratch, folder)
+            atomic_replace(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         for later in checkpoint_folders(run):
             if later.name > folder.name:  # it is damaged, or it would have been gone on from
                 shutil.rmtree(later)
-        tidy_checkpoints(run, checkpoint.progress["updates"], keep)
+        tidy_checkpoints(run, checkpoint.numbers["updates"], keep)
 
 
 def tidy_checkpoints(run: Path, updates: int, keep: int) -> None:
@@ -86,10 +86,10 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
     for folder in folders:
         try:
             check_manifest(folder)
-            progress = json.loads((folder / _PROGRESS).read_bytes())
-            return Checkpoint(load_tensors(folder / TENSORS), progress)
+            numbers = json.loads((folder / _NUMBERS).read_bytes())
+            return Checkpoint(load_tensors(folder / TENSORS), numbers)
         except RunError as error:
-            print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
+            warn(f"{error}; going back to the checkpoint before it")
     if folders:
         raise RunError(
             f"no checkpoint in {_folder(run)} is whole: choose another folder with --run, or remove this one"

@@ -22,8 +22,8 @@ from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from seq2seq.device import own_device
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.model.compute import own_device
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class World:
     local_rank: int = 0
     """Number on its machine."""
     device: str = "auto"
-    """What :meth:`seq2seq.model.compute.Compute.pick` is to be asked for."""
+    """What :meth:`seq2seq.device.DeviceSpec.pick` is to be asked for."""
     patient: Any = None
     """The process group in which one may wait for long."""
 
@@ -84,7 +84,7 @@ class World:
         distributed.destroy_process_group()  # not after an error: NCCL would wait for those that are gone
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the process that writes files and speaks."""
         return self.rank == 0
 
@@ -138,20 +138,20 @@ class World:
                 for gradient, part in zip(message, parts, strict=True):
                     gradient.copy_(part.view_as(gradient))
 
-    def copy_first(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_in_place(self, tensors: Iterable[Tensor]) -> None:
         """Gives every process the values that the first one has, in place."""
         if self.size > 1:
             for tensor in tensors:
                 with self._exchange():
                     distributed.broadcast(tensor, src=0)
 
-    def told(self, work: Callable[[], T]) -> T:
+    def from_rank0(self, work: Callable[[], T]) -> T:
         """What the first process finds. Only it does the work; where that fails, the others leave without a word."""
         if self.size == 1:
             return work()
         said: list[Any] = [False, None]
         try:
-            if self.leads:
+            if self.is_main:
                 said = [True, work()]
         finally:
             with self._exchange():
@@ -161,28 +161,28 @@ class World:
             raise SystemExit(2)
         return found  # type: ignore[no-any-return]
 
-    def in_turn(self, work: Callable[[], T]) -> T:
+    def rank0_first(self, work: Callable[[], T]) -> T:
         """Everybody's own result of what the first does before the others, so that they find on disk what it left.
 
         The first process of each other machine comes next, in case these do not share a disk.
         """
         found: list[T] = []
-        self.told(lambda: found.append(work()))
+        self.from_rank0(lambda: found.append(work()))
         for turn in (True, False):
-            if not self.leads and (self.local_rank == 0) is turn:
+            if not self.is_main and (self.local_rank == 0) is turn:
                 found.append(work())
             self.wait()
         return found[0]
 
-    def copies(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def broadcast(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors that the first process has, sent one by one so that nobody holds them twice."""
         if self.size == 1:
             return tensors
-        kinds = self.told(lambda: {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
+        kinds = self.from_rank0(lambda: {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
         found = (
-            tensors if self.leads else {name: torch.empty(shape, dtype=kind) for name, (shape, kind) in kinds.items()}
+            tensors if self.is_main else {name: torch.empty(shape, dtype=kind) for name, (shape, kind) in kinds.items()}
         )
-        self.copy_first(found.values())
+        self.broadcast_in_place(found.values())
         return found
 
     def wait(self) -> None:

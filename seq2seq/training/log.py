@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from seq2seq.errors import ConfigError
-from seq2seq.model.durable import explained, write_durably
+from seq2seq.files.atomic import friendly_os_errors, write_atomic
 from seq2seq.training.schedule import Position
 
 LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
@@ -61,7 +61,7 @@ class Log:
     def add(self, kind: str, position: Position, numbers: Mapping[str, Any]) -> None:
         """Writes one entry; the first one of a training is its ``start``."""
         line = {"type": kind, "time": round(time.time(), 1), **asdict(position), **numbers}
-        with explained(self._path), self._path.open("ab") as log:
+        with friendly_os_errors(self._path), self._path.open("ab") as log:
             log.write(json.dumps(line).encode() + b"\n")
         if self._boards:
             self._draw(kind, position.updates, numbers)
@@ -85,7 +85,7 @@ def cut_log(folder: Path, updates: int) -> None:
     whole = path.read_bytes() if path.is_file() else b""
     kept = b"".join(line for line in whole.splitlines(keepends=True) if _belongs(line, updates))
     if kept != whole:
-        write_durably(path, kept)
+        write_atomic(path, kept)
 
 
 def _belongs(line: bytes, updates: int) -> bool:

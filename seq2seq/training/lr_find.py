@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
+from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import ConfigError
-from seq2seq.model.compute import Compute, tune_process
 from seq2seq.recipe import load_recipe
-from seq2seq.training.loop import Trainer
+from seq2seq.training.trainer import Trainer
 
 # Widest layer of the network that stands in for the recipe's.
 _WIDEST = 128
@@ -165,10 +165,10 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 def _losses(config: Config, device: str, rates: Sequence[float], span: float) -> tuple[float, ...]:
     """The loss of each update's batch, to the last rate or until training has diverged."""
-    compute = Compute.pick(device, "fp32")
-    tune_process(compute)
+    device_spec = DeviceSpec.pick(device, "fp32")
+    tune_process(device_spec)
     prepared = prepare(config)
-    trainer = Trainer.of(config, prepared, compute)
+    trainer = Trainer.of(config, prepared, device_spec)
     steps = trainer.steps()
     losses: list[float] = []
     for rate in tqdm(rates, desc="range test", unit=" updates", disable=None):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import TrainingConfig
-from seq2seq.model.image_encoder import ImageEncoder
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.model.vision.encoder import ImageEncoder
 
 
 def build_optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -21,7 +21,7 @@ def build_optimizer(model: Seq2Seq, config: TrainingConfig) -> torch.optim.Optim
             return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True)
 
 
-def take_step(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, bad: Tensor) -> None:
+def optimizer_step(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, bad: Tensor) -> None:
     """Applies the gradient unless ``bad`` is 1 (it is not finite): then no weight changes."""
     if scaler.is_enabled():
         scaler.step(optimizer)  # makes the same check

@@ -6,10 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.errors import ConfigError, RunError
-from seq2seq.recipe import load_recipe
+from seq2seq.reports.text_plot import axis, plot
+from seq2seq.runs.layout import read_config
 from seq2seq.training.log import Entry, read_log
-from seq2seq.training.plot import axis, plot
 from seq2seq.training.schedule import in_words, minutes_left, progress
 
 # A training that has been silent for so many times its longest silence, and this many seconds, has stopped.
@@ -35,7 +34,7 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
         RunError: the folder is no run.
     """
     folder = Path(run)
-    config = _settings(folder)
+    config = read_config(folder)
     entries = read_log(folder)
     if not entries:
         return f"{folder}: nothing is logged yet"
@@ -49,18 +48,6 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
             f"learning rate {numbers['learning_rate']:.3g}, updates skipped: {numbers['skipped']}"
         )
     return "\n".join([*lines, *_curves(entries, width, height - len(lines))])
-
-
-def _settings(folder: Path) -> Config:
-    if not folder.is_dir():
-        raise RunError(f"{folder} is not a folder: expected a run, as 'seq2seq train' makes it")
-    path = folder / "config.toml"
-    if not path.is_file():
-        raise RunError(f"{folder} holds no {path.name}: expected a run, as 'seq2seq train' makes it")
-    try:
-        return load_recipe(str(path))
-    except ConfigError as error:
-        raise RunError(f"{path} cannot be used: {error}") from None
 
 
 def _activity(entries: Sequence[Entry], config: TrainingConfig) -> str:

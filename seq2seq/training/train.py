@@ -7,15 +7,17 @@ from pathlib import Path
 
 from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
+from seq2seq.device import tune_process
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import evaluate, is_evaluated, read_evaluation, summary
-from seq2seq.model.compute import Compute, tune_process
-from seq2seq.model.run_folder import CONFIG
+from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe
+from seq2seq.reports.report import write_report
+from seq2seq.runs.layout import CONFIG
 from seq2seq.training.checkpoint import has_checkpoints
 from seq2seq.training.distributed import World
-from seq2seq.training.lock import locked
 from seq2seq.training.log import Log, summary_writer
+from seq2seq.training.placement import choose_devices
 from seq2seq.training.session import Session, say
 from seq2seq.training.signals import stopping_at_once
 
@@ -53,32 +55,20 @@ def train(
     with ExitStack() as held:
         with World.join(device) as world:
             # A mistake in settings or device leaves no folder behind.
-            world.told(lambda: _compute(_settings(recipe, overrides, folder), world, device))
-            world.told(lambda: held.enter_context(locked(folder)))
+            world.from_rank0(lambda: choose_devices(_settings(recipe, overrides, folder).training, world, device))
+            world.from_rank0(lambda: held.enter_context(locked(folder)))
             # Only now can no other training begin there under other settings.
-            config = world.told(lambda: _settings(recipe, overrides, folder))
-            compute = _compute(config, world, device)
-            tune_process(compute)
-            prepared = world.in_turn(lambda: prepare(config))
-            Session(folder, config, prepared, compute, world, Log(folder, tensorboard=tensorboard)).run()
-        if world.leads and prepared.test and not is_evaluated(folder):
+            config = world.from_rank0(lambda: _settings(recipe, overrides, folder))
+            device_spec = choose_devices(config.training, world, device)
+            tune_process(device_spec)
+            prepared = world.rank0_first(lambda: prepare(config))
+            Session(folder, config, prepared, device_spec, world, Log(folder, tensorboard=tensorboard)).run()
+        if world.is_main and prepared.test and not is_evaluated(folder):
             with stopping_at_once():
-                evaluate(folder, device=world.device)
-    if world.leads and is_evaluated(folder):
+                write_report(evaluate(folder, device=world.device))
+    if world.is_main and is_evaluated(folder):
         say(summary(read_evaluation(folder)))
     return folder
-
-
-def _compute(config: Config, world: World, asked: str) -> Compute:
-    """Where to train: on the device that was asked for, or where the recipe spreads its layers."""
-    devices, precision = config.model.device_map, config.training.precision
-    if not devices or asked != "auto":
-        return Compute.pick(world.device, precision)
-    if world.size > 1:
-        raise ConfigError(
-            f"model.device_map is for one process, found {world.size}: start one, or set model.device_map=[]"
-        )
-    return Compute.spread(devices, precision)
 
 
 def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:

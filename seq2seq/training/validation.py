@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from seq2seq.corpus.pairs import Pair, with_references
+from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.scoring import token_log_probs
-from seq2seq.decoding.system import System
 from seq2seq.evaluation.metrics import bleu, exact_match
 from seq2seq.training.distributed import World
 
@@ -35,19 +35,19 @@ class Validation:
         return [self.bleu, -self.perplexity] if metric == "bleu" else [-self.perplexity]
 
 
-def validate(system: System, pairs: list[Pair], world: World) -> Validation:
+def validate(predictor: Predictor, pairs: list[Pair], world: World) -> Validation:
     """Scores a model on the first validation pairs and leaves it in training mode.
 
     Each process takes its share of the pairs, and all come to the same result.
     """
     pairs = [pair for pair in pairs[:_SENTENCES] if pair.src.strip()]
-    system.model.eval()
+    predictor.model.eval()
     # Greedy search sees every validation; the full beam is for the test set.
-    options = system.config.decoding.greedy()
-    sources, references = with_references(pairs, grouped=system.config.data.of_pictures)
-    outputs = world.interleave([output.text for output in system.best(world.share(sources), options)])
-    perplexity = _perplexity(system, pairs, world)
-    system.model.train()
+    options = predictor.config.decoding.greedy()
+    sources, references = with_references(pairs, grouped=predictor.config.data.reads_images)
+    outputs = world.interleave([output.text for output in predictor.best(world.share(sources), options)])
+    perplexity = _perplexity(predictor, pairs, world)
+    predictor.model.train()
     stride = max(1, len(sources) // _SAMPLES)
     samples = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
     return Validation(
@@ -58,9 +58,9 @@ def validate(system: System, pairs: list[Pair], world: World) -> Validation:
     )
 
 
-def _perplexity(system: System, pairs: list[Pair], world: World) -> float:
-    longest, own = system.config.data.max_tokens, world.share(pairs)
-    targets = [system.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in own]
-    found = token_log_probs(system, [pair.src for pair in own], targets)
+def _perplexity(predictor: Predictor, pairs: list[Pair], world: World) -> float:
+    longest, own = predictor.config.data.max_tokens, world.share(pairs)
+    targets = [predictor.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in own]
+    found = token_log_probs(predictor, [pair.src for pair in own], targets)
     tokens = [log_prob for each in world.interleave([each.tolist() for each in found]) for log_prob in each]
     return math.exp(min(-math.fsum(tokens) / len(tokens), 700))

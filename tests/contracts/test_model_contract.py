@@ -7,14 +7,14 @@ import torch
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_pictures
-from seq2seq.decoding.beam import beam_search
-from seq2seq.decoding.hypothesis import Ranking
-from seq2seq.decoding.rules import Rules
+from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.model.build import build_model
-from seq2seq.model.image_encoder import ImageEncoder
-from seq2seq.model.run_folder import restore_weights, untied_weights
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.tensor_files import load_tensors, save_tensors
+from seq2seq.model.vision.encoder import ImageEncoder
+from seq2seq.runs.folder import restore_weights, unique_tensors
+from seq2seq.search.beam import beam_search
+from seq2seq.search.hypothesis import Ranking
+from seq2seq.search.rules import Rules
 from seq2seq.training.objective import cross_entropy
 
 # With their end marks 6, 2 and 5 tokens: the last is no multiple of the pool, so padding lies inside a window.
@@ -128,7 +128,7 @@ def check_gradients_reach_every_parameter(model: Seq2Seq, batch: Batch) -> None:
 
 
 def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: Batch, folder) -> None:
-    save_tensors(folder / "w.safetensors", untied_weights(model))
+    save_tensors(folder / "w.safetensors", unique_tensors(model))
     with torch.device("meta"):
         other = make(settings)
     restore_weights(other, load_tensors(folder / "w.safetensors"), folder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.model.manifest import check_manifest
+from seq2seq.files.manifest import check_manifest
 from seq2seq.training.checkpoint import checkpoint_folders
 
 RECIPE = [

@@ -11,14 +11,14 @@ import pytest
 
 from seq2seq.errors import RunError
 from seq2seq.evaluation.evaluate import is_evaluated
-from seq2seq.model import manifest
-from seq2seq.model.run_folder import load_run
+from seq2seq.files import manifest
+from seq2seq.runs.folder import load_run
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint
 from seq2seq.training.status import status
 
 # What a run is loaded from. The others (log.jsonl, evaluation.json, README.md, training.lock) are for reading only.
 RUN_FILES = ("config.toml", "model.safetensors", "subword.joint.model", "manifest.json")
-CHECKPOINT_FILES = ("tensors.safetensors", "progress.json", "manifest.json")
+CHECKPOINT_FILES = ("tensors.safetensors", "state.json", "manifest.json")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def _resumed(run: Path) -> dict[str, Any]:
     checkpoint = load_checkpoint(run)
     assert checkpoint
     tensors = {name: tensor.numpy().tobytes() for name, tensor in checkpoint.tensors.items()}
-    return {"tensors": tensors, "progress": checkpoint.progress}
+    return {"tensors": tensors, "progress": checkpoint.numbers}
 
 
 def _flip(whole: bytes, chance: random.Random) -> bytes:
@@ -120,5 +120,5 @@ def test_a_file_that_cannot_be_read_is_named_and_the_checkpoint_before_it_used(
     monkeypatch.setattr(manifest, "file_sha256", fail)
     found = load_checkpoint(run)
     assert found
-    assert found.progress["updates"] < int(newest.name)
+    assert found.numbers["updates"] < int(newest.name)
     assert f"{newest.name}/tensors.safetensors cannot be read (Input/output error)" in capsys.readouterr().err

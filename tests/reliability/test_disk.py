@@ -11,7 +11,7 @@ from reference import Reference
 from work import on_small_disk, save_without_permission
 
 from seq2seq.errors import RunError
-from seq2seq.model.durable import write_durably
+from seq2seq.files.atomic import write_atomic
 
 
 @pytest.mark.slow
@@ -54,13 +54,13 @@ def test_no_permission_is_said(tmp_path: Path) -> None:
 def test_every_refusal_is_one_line_and_keeps_the_old_file(
     number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_durably(tmp_path / "file", b"old")
+    write_atomic(tmp_path / "file", b"old")
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(RunError, match=reason) as caught:
-        write_durably(tmp_path / "file", b"new")
+        write_atomic(tmp_path / "file", b"new")
     assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_bytes() == b"old"

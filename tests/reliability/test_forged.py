@@ -17,7 +17,7 @@ from work import load_with_little_memory
 
 from seq2seq.config import SubwordConfig
 from seq2seq.corpus.subword import Subword
-from seq2seq.model.manifest import digest, write_manifest
+from seq2seq.files.manifest import digest, write_manifest
 
 
 class _Harm:

@@ -11,7 +11,8 @@ from children import Child
 from reference import Reference, ending
 from work import command_killed_at, save_without_end, seq2seq
 
-from seq2seq.model.run_folder import MODEL, load_run
+from seq2seq.runs.folder import load_run
+from seq2seq.runs.layout import MODEL
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint
 
 
@@ -59,7 +60,7 @@ def test_what_is_killed_while_saving_can_be_read(run: Path, chance: random.Rando
         child.kill()
         checkpoint = load_checkpoint(run)
         assert checkpoint
-        number = checkpoint.progress["updates"]
+        number = checkpoint.numbers["updates"]
         assert all((tensor == number).all() for tensor in checkpoint.tensors.values())
         values = {float(value) for tensor in _weights(run).values() for value in (tensor.min(), tensor.max())}
         assert len(values) == 1

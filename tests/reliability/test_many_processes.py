@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq.corpus.prepared import prepare
-from seq2seq.model.run_folder import load_tensors
 from seq2seq.recipe import load_recipe
+from seq2seq.runs.folder import load_tensors
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from reference import Reference, ending
 from work import hold_lock, seq2seq, train_at_leisure
 
 from seq2seq.errors import RunError
+from seq2seq.files.lock import locked
 from seq2seq.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint
-from seq2seq.training.lock import locked
 from seq2seq.training.log import read_log
 
 
@@ -34,7 +34,7 @@ def test_a_signal_saves_at_the_next_update(number: int, status: int, reference: 
     assert f"stopped by {signal.Signals(number).name}" in words
     checkpoint = load_checkpoint(run)
     assert checkpoint
-    assert 0 < checkpoint.progress["updates"] < 24
+    assert 0 < checkpoint.numbers["updates"] < 24
     assert Child(seq2seq, *command).end()[0] == 0
     weights = [Checkpoint.weights(load_checkpoint(each)) for each in (run, reference.run)]
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())

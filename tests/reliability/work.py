@@ -16,11 +16,11 @@ from reference import ending
 from seq2seq.cli import main
 from seq2seq.corpus.batching import Batch
 from seq2seq.errors import Seq2SeqError
-from seq2seq.model.manifest import check_manifest
-from seq2seq.model.run_folder import load_run, save_model
+from seq2seq.files.lock import locked
+from seq2seq.files.manifest import check_manifest
+from seq2seq.runs.folder import load_run, save_model
 from seq2seq.training.checkpoint import Checkpoint, checkpoint_folders, save_checkpoint
-from seq2seq.training.lock import locked
-from seq2seq.training.loop import Trainer
+from seq2seq.training.trainer import Trainer
 
 # Bytes on the small disk: enough for the first checkpoints of the training in ``reference``, not for three at once.
 _ROOM = 120_000

@@ -9,12 +9,12 @@ import torch
 
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.corpus.prepared import prepare
+from seq2seq.device import DeviceSpec
 from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.model.build import build_model
-from seq2seq.model.compute import Compute
 from seq2seq.recipe import load_recipe
-from seq2seq.training.loop import Trainer
 from seq2seq.training.train import train
+from seq2seq.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -51,11 +51,11 @@ def test_a_reversed_source_is_learned_in_fewer_updates(tmp_path: Path) -> None:
         config = TrainingConfig(
             max_updates=most, batch_tokens=1200, learning_rate=0.005, schedule="constant", label_smoothing=0.0
         )
-        trainer = Trainer(model, corpus, config, Compute.pick(), reverse=reverse)
+        trainer = Trainer(model, corpus, config, DeviceSpec.pick(), reverse=reverse)
         for _ in trainer.steps():
-            if trainer.progress.updates % 10 == 0 and trainer.read_window()["loss"] < loss:
+            if trainer.state.updates % 10 == 0 and trainer.read_window()["loss"] < loss:
                 break
-        return trainer.progress.updates
+        return trainer.state.updates
 
     seed = fresh_seed()
     backward = updates_until(1.6, reverse=True, seed=seed)
@@ -80,4 +80,4 @@ def test_a_slice_of_the_real_corpus_is_learned(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert manifest["corpus"]["test sources in training"] == 0
     # Eight bits cost next to nothing (docs/log.md has the figure for a whole training).
-    assert evaluate(run, precision="int8").bleu.score >= evaluation["bleu"]["score"] - 0.5
+    assert evaluate(run, precision="int8").scores["bleu"]["score"] >= evaluation["bleu"]["score"] - 0.5

@@ -8,7 +8,7 @@ there for the processes of other toolkits, and only for those. Nothing of theirs
 - OpenNMT-py 3.5.1 imports spacy and fasttext for transforms that are not used here: empty modules stand in.
 - JoeyNMT 2.3.0 reads ``testing.min_output_length``, says so in its log, and does not hand it to its search:
   PEERS_JOEY_LEAST does.
-- PEERS_MATMUL=medium: float32 products through oneDNN, as our toolkit has them (``seq2seq/model/compute.py``).
+- PEERS_MATMUL=medium: float32 products through oneDNN, as our toolkit has them (``seq2seq/device.py``).
 - ``torch.load`` of checkpoints that hold more than tensors is no matter of this file but of the variable
   TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, which ``compare_peers.py`` sets as well; it reads files that it has just written.
 """

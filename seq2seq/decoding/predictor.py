@@ -1,0 +1,143 @@
+"""Sources in, outputs out: search over an ensemble, and all that turns token ids into answers."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
+from seq2seq.decoding.batches import within_memory
+from seq2seq.decoding.constraints import Constraints, TokenConstraints
+from seq2seq.decoding.ensemble import JointState, joint_step
+from seq2seq.decoding.lengths import limits, room_for_constraints
+from seq2seq.decoding.models import Ensemble
+from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
+from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
+from seq2seq.errors import RunError
+from seq2seq.search.hypothesis import Hypothesis
+from seq2seq.search.rules import Rules, prefix_table
+from seq2seq.search.strategy import SearchInputs, search
+
+
+class Predictor(Ensemble):
+    """An ensemble that answers: the best output for each source, or a list of the best."""
+
+    def best(
+        self, sources: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None
+    ) -> list[Translation]:
+        """The best output for each source, in the order given.
+
+        Args:
+            sources: any number.
+            options: how to decode; None: as the run's ``[decoding]`` says.
+            constraints: what the outputs must and must not hold.
+        """
+        constraints = constraints or Constraints()
+        outputs = self._outputs(sources, 1, options, constraints, lists=False)
+        return [found[0] for found in constraints.satisfied_first(outputs)]
+
+    def nbest(
+        self,
+        sources: Sequence[str],
+        count: int,
+        options: DecodingConfig | None = None,
+        constraints: Constraints | None = None,
+    ) -> list[list[Translation]]:
+        """Up to ``count`` outputs for each source, best first, in the order given.
+
+        Outputs that violate a constraint come after those that do not. Texts are unique, and each has the score of
+        its usual segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
+        may be the same text.
+        """
+        constraints = constraints or Constraints()
+        outputs = self._outputs(sources, count, options, constraints)
+        scored = canonical(self, sources, outputs, options or self.config.decoding)
+        return [found[:count] for found in constraints.satisfied_first(scored)]
+
+    def _outputs(
+        self,
+        sources: Sequence[str],
+        count: int,
+        options: DecodingConfig | None,
+        constraints: Constraints,
+        *,
+        lists: bool = True,
+    ) -> list[list[Translation]]:
+        """Outputs for each source as search found them, best first; without ``lists`` perhaps only the first."""
+        options = options or self.config.decoding
+        check_options(self, options, requiring=any(constraints.required))
+
+        def decode(rows: Sequence[int]) -> list[list[Translation]]:
+            return self._decode([sources[row] for row in rows], count, options, constraints.of(rows), lists=lists)
+
+        width = max(options.beam, options.mbr, count)
+        lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
+        found = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
+        return [found.get(row, [EMPTY]) for row in range(len(sources))]
+
+    def _decode(
+        self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
+    ) -> list[list[Translation]]:
+        """Outputs for the sources of one batch."""
+        found = self._search(sources, options, constraints, max(options.mbr, count))
+        if not (lists or options.mbr or options.coverage_penalty or constraints):
+            found = [hypotheses[:1] for hypotheses in found]
+        outputs = [[to_translation(one, self.vocabularies.tgt) for one in hypotheses] for hypotheses in found]
+        if options.coverage_penalty:
+            outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
+        if options.mbr:
+            outputs = [least_risk(candidates, options) for candidates in outputs]
+        if options.replace_unknown:
+            outputs = with_source_words(self, sources, outputs)
+        return outputs
+
+    def _search(
+        self, sources: Sequence[str], options: DecodingConfig, constraints: Constraints, draws: int
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses for the sources of one batch, best first.
+
+        Raises:
+            RunError: the model's outputs are not numbers.
+        """
+        tgt = self.vocabularies.tgt
+        tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
+        inputs = SearchInputs(
+            bos=BOS,
+            vocabulary=len(tgt),
+            seeds=[seed_of(options.seed, source) for source in sources],
+            draws=draws,
+            required=tokens.required if tokens else (),
+            word_start=tokens.word_start if tokens else None,
+        )
+        rules = self._rules(sources, options, tokens)
+        with self.ready():
+            state = JointState(tuple(state for _, state in self.start(sources)))
+            step = joint_step([member.model.decoder for member in self.members], options.combination)
+            found = search(step, state, rules, options, inputs)
+        if not all(best and math.isfinite(best[0].log_prob) for best in found):
+            raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
+        return found
+
+    def _rules(self, sources: Sequence[str], options: DecodingConfig, tokens: TokenConstraints | None) -> Rules:
+        """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
+        device = self.device_spec.device
+        lengths: Sequence[int | None] = self.lengths(sources) or [None] * len(sources)
+        shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
+        if tokens:
+            longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
+        prefix, bigrams = prefix_table(tokens.prefixes) if tokens else None, self.vocabularies.tgt.forbidden_bigrams
+        return Rules(
+            eos=EOS,
+            banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
+            longest=torch.tensor(longest, device=device),
+            shortest=torch.tensor(shortest, device=device) if any(shortest) else None,
+            prefix=None if prefix is None else prefix.to(device),
+            forbidden_bigrams=None
+            if bigrams is None
+            else (torch.tensor(bigrams.ending, device=device), torch.tensor(bigrams.barred, device=device)),
+            no_repeat_ngram=options.no_repeat_ngram,
+            blocked=tokens.blocked if tokens else (),
+            word_start=tokens.word_start if tokens else None,
+            word_end=tokens.word_end if tokens else None,
+        )

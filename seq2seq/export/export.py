@@ -1,0 +1,152 @@
+"""A trained run as ONNX files, for programs without torch."""
+
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
+from seq2seq.errors import Seq2SeqError
+from seq2seq.export.graphs import NEXT
+from seq2seq.export.onnx_files import write_graphs
+from seq2seq.export.verify import largest_difference
+from seq2seq.files.hashing import file_sha256
+from seq2seq.files.manifest import MANIFEST
+from seq2seq.runs.folder import LoadedRun, load_run
+from seq2seq.runs.layout import CONFIG
+from seq2seq.version import __version__
+
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_SCRIPT = "translate.py"
+
+
+def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
+    """Writes a run as ``encoder.onnx`` and ``decoder_step.onnx``, with all that another program needs to use them.
+
+    Beside them come the subword models, ``config.toml``, ``manifest.json`` (names, types and shapes of inputs and
+    outputs), a ``README.md`` and, of a reader of text, ``translate.py``, which runs them without this package.
+    The files are compared with torch on batches of other sizes and lengths before they get their name.
+
+    Args:
+        run: a trained run.
+        out: a new or empty folder.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        RunError: it is no complete run, or damaged.
+        Seq2SeqError: ``out`` is no new or empty folder, a package is missing, or the model cannot be exported.
+    """
+    out = Path(out).absolute()
+    _check_empty(out)
+    _check_packages()
+    loaded = load_run(Path(run))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the goal, so that it can get its name at once or not at all.
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        folder = Path(scratch) / out.name
+        folder.mkdir()
+        _fill(folder, loaded)
+        os.replace(folder, out)
+    return out
+
+
+def _check_empty(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise Seq2SeqError(f"{out}: expected a new or empty folder, found a file; name another with --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise Seq2SeqError(f"{out}: expected a new or empty folder, found files in it; empty it or name another")
+
+
+def _check_packages() -> None:
+    for name in _PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise Seq2SeqError(
+                f"export needs the packages {', '.join(_PACKAGES)}, and {name} cannot be imported ({error}): "
+                f'install them, for example with "pip install {" ".join(_PACKAGES)}"'
+            ) from None
+
+
+def _fill(folder: Path, loaded: LoadedRun) -> None:
+    config, model = loaded.config, loaded.model.eval()
+    reverse_source = config.model.reverse_source
+    try:
+        graphs = write_graphs(model, folder, reverse_source=reverse_source)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = next(line for line in [*str(error).splitlines(), type(error).__name__] if line.strip())
+        raise Seq2SeqError(
+            f"{loaded.folder} cannot be exported: expected graphs for every batch and length, found that torch cannot "
+            f"write them ({reason}); use the run with seq2seq itself, or train it with other [model] settings"
+        ) from error
+    difference = largest_difference(model, folder, reverse_source=reverse_source)
+    shutil.copyfile(loaded.folder / CONFIG, folder / CONFIG)
+    loaded.vocabularies.save(folder)
+    if not config.data.reads_images:
+        shutil.copyfile(Path(__file__).with_name("translate_onnx.py"), folder / _SCRIPT)
+    manifest = _manifest(loaded, [asdict(graph) for graph in graphs], difference)
+    (folder / "README.md").write_text(_readme(manifest), encoding="utf-8")
+    manifest["files"] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: float) -> dict[str, Any]:
+    config, (encoder, step) = loaded.config, graphs
+    joint = loaded.vocabularies.joint
+    return {
+        "seq2seq": __version__,
+        "source": "pictures" if config.data.reads_images else "text",
+        "encoder": encoder,
+        "decoder_step": step,
+        "next": {port["name"]: port["name"].removesuffix(NEXT) for port in step["outputs"][1:]},
+        "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
+        "never_written": [PAD, UNK, BOS],
+        "subword": {"type": config.subword.type}
+        | {side: f"subword.{'joint' if joint else side}.model" for side in ("src", "tgt")},
+        "max_tokens": config.data.max_tokens,
+        "largest_difference": difference,
+    }
+
+
+def _readme(manifest: dict[str, Any]) -> str:
+    """What a person needs to use the files, from what a program needs."""
+    text = manifest["source"] == "text"
+    reads = (
+        "`src` holds subword ids without marks, padded with anything; `lengths` says how many of each row count. "
+        "End marks and the reversal of sources, if the model wants it, are in the graph."
+        if text
+        else "`pixels` holds red, green and blue from -1 to 1 (`value / 127.5 - 1`) of the middle square, 7/8 of the "
+        "shorter side, resized to 224 × 224 (bicubic), transparent pixels white."
+    )
+    lines = ["# An exported seq2seq model", "", f"Written by seq2seq {manifest['seq2seq']} for ONNX runtimes.", ""]
+    if text:
+        needs = "numpy, onnxruntime and sentencepiece"
+        lines += ["```", f"python {_SCRIPT} < sentences", "```", "", f"needs {needs}, and no torch.", ""]
+    lines += [
+        "1. `encoder.onnx` runs once for a batch. " + reads,
+        "2. `decoder_step.onnx` takes `token`, at first the begin mark "
+        f"({manifest['tokens']['bos']}) in every row, and everything that the encoder gave, by name.",
+        "3. It gives `log_probs` of the next token and the new values of some of the inputs, named `…_next`; the "
+        "others stay. Rows can be chosen, repeated and put into another order between steps, the same in all inputs.",
+        f"4. The end mark is {manifest['tokens']['eos']}. seq2seq never writes the tokens "
+        f"{', '.join(map(str, manifest['never_written']))}, whatever their probability.",
+        "",
+        f"On random batches the graphs and torch differed by {manifest['largest_difference']:.1g} at most.",
+    ]
+    for key in ("encoder", "decoder_step"):
+        graph = manifest[key]
+        lines += ["", f"## {graph['file']}", "", "| | name | type | shape |", "|---|---|---|---|"]
+        for kind in ("inputs", "outputs"):
+            for port in graph[kind]:
+                shape = " × ".join(map(str, port["shape"]))
+                lines.append(f"| {kind[:-1]} | `{port['name']}` | {port['type']} | {shape} |")
+    return "\n".join(lines) + "\n"

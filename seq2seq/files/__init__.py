@@ -1,0 +1,1 @@
+"""Bytes on a disk: atomic writes, hashes, manifests, locks, checked caches, tensors. Knows nothing of models."""

@@ -1,0 +1,99 @@
+"""Files that are old or new after a crash, never half: written under another name, synced, renamed."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import safetensors
+
+from seq2seq.errors import RunError
+
+
+@contextmanager
+def scratch_file(path: Path) -> Iterator[Path]:
+    """Where to write what :func:`atomic_replace` then puts in place of ``path``; nothing stays there.
+
+    Raises:
+        RunError: it cannot be written; says why and what to do.
+    """
+    scratch = path.with_name(path.name + ".part")
+    with friendly_os_errors(path):
+        try:
+            yield scratch
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def atomic_replace(scratch: Path, path: Path) -> None:
+    """Puts a written file, or a folder of synced files, in place of another, as durably as the disk allows."""
+    if scratch.is_file():
+        with scratch.open("rb") as stream:
+            os.fsync(stream.fileno())
+    os.replace(scratch, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames within a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replaces a file at once: after a crash there is the old content or the new, nothing between."""
+    with scratch_file(path) as scratch:
+        scratch.write_bytes(content)
+        atomic_replace(scratch, path)
+
+
+@contextmanager
+def friendly_os_errors(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to write a path into one line that says what to do.
+
+    Raises:
+        RunError: instead of any OSError.
+    """
+    try:
+        yield
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = _reason(path, _number(error)) or str(error)
+        raise RunError(f"cannot write {path}: {reason}; what was saved before is whole") from None
+
+
+def _number(error: Exception) -> int | None:
+    """The system's number of an error; safetensors tells it only in words."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else None
+
+
+def _reason(path: Path, number: int | None) -> str | None:
+    match number:
+        case errno.ENOSPC:
+            return f"the disk is full ({_free(path)}): make room there, then give the same command again"
+        case errno.EDQUOT:
+            return (
+                "your quota on this disk is used up: make room in it or ask for more, then give the same command again"
+            )
+        case errno.EROFS:
+            return "this disk is read-only: have it mounted for writing, or name a folder elsewhere"
+        case errno.EACCES | errno.EPERM:
+            return (
+                "you have no permission to write there: change the folder's owner or mode, or name a folder elsewhere"
+            )
+        case errno.ENOENT if not path.parent.is_dir():
+            return f"there is no folder {path.parent}: make it, or name another"
+    return None
+
+
+def _free(path: Path) -> str:
+    nearest = next(folder for folder in path.absolute().parents if folder.is_dir())
+    return f"{shutil.disk_usage(nearest).free / 1e6:.1f} MB free without it"

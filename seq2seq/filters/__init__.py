@@ -1,0 +1,1 @@
+"""Commands over streams of lines: lines in, as many answers out."""

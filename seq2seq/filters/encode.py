@@ -1,0 +1,86 @@
+"""Sentence vectors: what an encoder knows after its last word (the fixed vector of Sutskever et al. 2014, §3.8)."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seq2seq.decoding.batches import within_memory
+from seq2seq.decoding.translator import Translator
+from seq2seq.errors import ConfigError, RunError
+from seq2seq.files.atomic import atomic_replace, friendly_os_errors, scratch_file
+from seq2seq.filters.streams import to_texts, warn_of_cuts
+
+_TOGETHER = 512
+_TOKENS = 8000
+
+
+def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int = 0) -> npt.NDArray[np.float32]:
+    """The encoder's final hidden state for each sentence, (N, width); zero for an empty one.
+
+    Args:
+        translator: its first member encodes.
+        sentences: N of them.
+        layer: which one, counted from 1 at the bottom; 0: all of them side by side, bottom first.
+
+    Raises:
+        ConfigError: there is no such layer.
+    """
+    member = translator.members[0]
+    widths = member.config.model.encoder_widths()
+    if not 0 <= layer <= len(widths):
+        raise ConfigError(f"--layer {layer}: expected 1 to {len(widths)}, or 0 for all")
+    vectors = np.zeros((len(sentences), sum(widths) if layer == 0 else widths[layer - 1]), dtype=np.float32)
+
+    def encode(rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+        batch = translator.batches([sentences[row] for row in rows])[0].to(translator.device_spec.device)
+        with translator.ready():
+            hidden = member.model.encoder(batch).final.hidden
+            chosen = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
+        return list(chosen.float().cpu().numpy())
+
+    for row, vector in within_memory(translator.group(sentences, _TOKENS), encode, lower="encode shorter ones").items():
+        vectors[row] = vector
+    return vectors
+
+
+def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *, layer: int = 0) -> int:
+    """Writes the vector of every line to a ``.npy`` file; returns how many there were.
+
+    Memory does not grow with the input, and the file is there only when it is complete.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder; name a file, such as {path / 'vectors.npy'}")
+    with friendly_os_errors(path), TemporaryFile(dir=path.parent) as rows:
+        count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
+        for lines in _groups(source):
+            warn_of_cuts(translator, lines, count)
+            rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
+            count += len(lines)
+        rows.seek(0)
+        with scratch_file(path) as whole:
+            _write_array(whole, rows, (count, width))
+            atomic_replace(whole, path)
+    return count
+
+
+def _groups(source: Iterable[bytes]) -> Iterator[list[str]]:
+    lines = to_texts(source)
+    while group := list(islice(lines, _TOGETHER)):
+        yield group
+
+
+def _write_array(path: Path, rows: IO[bytes], shape: tuple[int, int]) -> None:
+    with path.open("wb") as stream:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        shutil.copyfileobj(rows, stream)

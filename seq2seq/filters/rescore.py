@@ -1,0 +1,136 @@
+"""Ranking another system's n-best lists anew (Sutskever et al. 2014, §3.7, Table 2).
+
+Lists are Moses's: ``number ||| text ||| features ||| score``, all of one number in a row.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from typing import BinaryIO
+
+from sacrebleu.metrics.bleu import BLEU
+
+from seq2seq.config import DecodingConfig
+from seq2seq.decoding.scoring import log_probs
+from seq2seq.decoding.translator import Translator
+from seq2seq.errors import CorpusError
+from seq2seq.filters.streams import warn_of_cuts
+
+_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One line of a list."""
+
+    number: int
+    text: str
+    features: str
+    """As they came."""
+    theirs: float
+    """The score that the other system gave it."""
+    ours: float = 0.0
+    """log p(text | source) of our models, in nats."""
+
+    def combined(self, weight: float) -> float:
+        """``(1 - weight) · theirs + weight · ours``; the paper takes the even average."""
+        return (1 - weight) * self.theirs + weight * self.ours
+
+    def line(self, weight: float) -> str:
+        """The candidate with our log-probability as one more feature and the combined score."""
+        features = f"{self.features} Seq2Seq= {self.ours:.4f}".strip()
+        return f"{self.number} ||| {self.text} ||| {features} ||| {self.combined(weight):.4f}"
+
+
+def read_lists(lines: Iterable[str], name: str) -> Iterator[list[Candidate]]:
+    """The lists of a file, one after the other.
+
+    Raises:
+        CorpusError: a line is none of a list, or numbers do not rise by one; with its place.
+    """
+    candidates = (_parse(line, f"{name}, line {place}") for place, line in enumerate(lines, 1))
+    for expected, (number, group) in enumerate(groupby(candidates, key=lambda candidate: candidate.number)):
+        if number != expected:
+            raise CorpusError(f"{name}: expected the list of sentence {expected} next, found that of {number}")
+        yield list(group)
+
+
+def rescored(
+    translator: Translator,
+    sources: Iterable[str],
+    lists: Iterable[list[Candidate]],
+    options: DecodingConfig | None = None,
+) -> Iterator[list[Candidate]]:
+    """The lists with our log-probabilities, in their order; one list is held at a time.
+
+    Of an empty source nothing is said: its list stays as it is.
+
+    Args:
+        translator: one model or an ensemble.
+        sources: what the lists are translations of.
+        lists: as :func:`read_lists` gives them.
+        options: how an ensemble is combined; the translator's own if None.
+
+    Raises:
+        CorpusError: there are more lists than sources, or fewer.
+    """
+    tgt = translator.vocabularies.tgt
+    for number, (source, found) in enumerate(zip_longest(sources, lists)):
+        if source is None or found is None:
+            lacking = "sentence to translate" if source is None else "list"
+            raise CorpusError(f"no {lacking} number {number}: expected as many lists as lines in --src")
+        if translator.is_empty(source):
+            yield found
+            continue
+        warn_of_cuts(translator, [source], number)
+        ids = [tgt.encode(candidate.text) for candidate in found]
+        totals = log_probs(translator, [source] * len(found), ids, options)
+        yield [
+            Candidate(one.number, one.text, one.features, one.theirs, total)
+            for one, total in zip(found, totals, strict=True)
+        ]
+
+
+def ranked(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
+    """Best first."""
+    return sorted(candidates, key=lambda candidate: -candidate.combined(weight))
+
+
+def tune_weight(lists: Sequence[Sequence[Candidate]], references: Sequence[str]) -> float:
+    """The weight, in steps of 0.05, with which the first of each list have the highest BLEU; the lowest of several.
+
+    Raises:
+        CorpusError: there are no lists, or not as many as references.
+    """
+    if not lists or len(lists) != len(references):
+        raise CorpusError(
+            f"expected a reference for each list, and at least one: found {len(references)} references "
+            f"and {len(lists)} lists"
+        )
+    metric = BLEU()
+
+    def quality(weight: float) -> float:
+        chosen = [ranked(candidates, weight)[0].text for candidates in lists]
+        return float(metric.corpus_score(chosen, [list(references)]).score)
+
+    return max((step / _STEPS for step in range(_STEPS + 1)), key=quality)
+
+
+def write_lists(lists: Iterable[Sequence[Candidate]], weight: float, target: BinaryIO) -> None:
+    """Each list in its new order."""
+    for candidates in lists:
+        for candidate in ranked(candidates, weight):
+            target.write(f"{candidate.line(weight)}\n".encode())
+
+
+def _parse(line: str, place: str) -> Candidate:
+    parts = [part.strip() for part in line.rstrip("\n").split("|||")]
+    try:
+        number, text, *features, last = parts
+        place_of_list, score = int(number), float(last)
+        if len(features) > 1 or not math.isfinite(score):
+            raise ValueError
+    except ValueError:
+        raise CorpusError(f"{place}: expected 'number ||| text ||| features ||| score', found {line[:60]!r}") from None
+    return Candidate(place_of_list, text, "".join(features), score)

@@ -1,0 +1,1 @@
+"""Convolutional networks that read pictures, and the encoder made of them."""

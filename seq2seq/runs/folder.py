@@ -1,0 +1,146 @@
+"""The run folder: everything a trained model needs, in one place that can be moved and e-mailed.
+
+``config.toml``, ``model.safetensors``, ``subword.*.model`` and the ``manifest.json`` over them.
+"""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+import torch
+from torch import Tensor
+
+from seq2seq.config import Config
+from seq2seq.corpus.subword import Vocabularies
+from seq2seq.errors import RunError
+from seq2seq.files.atomic import friendly_os_errors, scratch_file
+from seq2seq.files.manifest import check_manifest, commit_files, stage_file, write_manifest
+from seq2seq.files.tensors import load_tensors, write_tensors
+from seq2seq.model.build import build_model
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.recipe import to_toml
+from seq2seq.runs.layout import CONFIG, MODEL, read_config, require_folder
+from seq2seq.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A model as it came out of its folder."""
+
+    folder: Path
+    config: Config
+    vocabularies: Vocabularies
+    model: Seq2Seq
+    manifest: dict[str, Any]
+
+
+def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None:
+    """Writes what is known before training, vocabularies and settings; of a run that goes on, what is not so by now.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    with friendly_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    contents = {**vocabularies.files(), CONFIG: to_toml(config).encode()}
+    changed = {name: content for name, content in contents.items() if not _holds(folder / name, content)}
+    for name, content in changed.items():
+        with scratch_file(folder / name) as scratch:
+            scratch.write_bytes(content)
+            stage_file(scratch, folder / name)
+    if changed:
+        commit_files(folder, changed)
+
+
+def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Puts the model into its run folder and renews the manifest.
+
+    Args:
+        folder: an existing run folder, as :func:`create_run` leaves it.
+        weights: as :func:`unique_tensors` gives them.
+        facts: anything worth knowing of where they come from: updates, scores, the corpus's fingerprint.
+    """
+    with scratch_file(folder / MODEL) as scratch:
+        write_tensors(scratch, weights)
+        stage_file(scratch, folder / MODEL)
+    write_manifest(
+        folder,
+        [CONFIG, MODEL, *sorted(path.name for path in folder.glob("subword.*.model"))],
+        {"versions": versions(), **facts},
+    )
+
+
+def versions() -> dict[str, str]:
+    """What a run is made with, for its manifests."""
+    return {
+        "seq2seq": __version__,
+        "torch": torch.__version__,
+        "sentencepiece": sentencepiece.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def load_run(folder: str | Path) -> LoadedRun:
+    """Reads a run folder and checks every byte of it.
+
+    Raises:
+        RunError: no run, an unfinished one, or a damaged file, by name.
+    """
+    folder = Path(folder)
+    require_folder(folder)
+    if not (folder / MODEL).is_file():
+        raise RunError(f"{folder} holds no {MODEL}: train it first, for example with 'seq2seq train --run {folder}'")
+    manifest = check_manifest(folder)
+    config = read_config(folder)
+    vocabularies = Vocabularies.load(folder, config.subword)
+    # Without storage until the weights are known to fit: a forged config cannot ask for all the memory.
+    with torch.device("meta"):
+        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
+    restore_weights(model, load_tensors(folder / MODEL), folder / MODEL)
+    return LoadedRun(folder, config, vocabularies, model, manifest)
+
+
+def unique_tensors(model: Seq2Seq) -> dict[str, Tensor]:
+    """The model's weights, each once: a shared table goes by the first of its names.
+
+    The statistics that some backbones normalise with are among them.
+    """
+    return {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+
+
+def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Gives a model, possibly one without storage, the weights of a file.
+
+    Raises:
+        RunError: names, shapes or types differ.
+    """
+    expected = {name: _shape(tensor) for name, tensor in unique_tensors(model).items()}
+    found = {name: _shape(tensor) for name, tensor in weights.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        name = wrong[0]
+        raise RunError(
+            f"{path} does not fit its {CONFIG}: {len(wrong)} tensors differ, for example {name}, "
+            f"expected {expected.get(name)}, found {found.get(name)}"
+        )
+    first: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+        if name in weights:
+            first[parameter] = torch.nn.Parameter(weights[name])
+        # A shared table comes again under its other names: they must stay one tensor.
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, first[parameter])
+    for name, _ in list(model.named_buffers()):
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, weights[name])
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content

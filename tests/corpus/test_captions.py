@@ -1,0 +1,118 @@
+"""Corpora of pictures: folders and tars with a list of captions, and emoji."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from seq2seq.config import DataConfig
+from seq2seq.corpus.captions import picture_reader, read_captions
+from seq2seq.corpus.pairs import Pair
+from seq2seq.errors import CorpusError
+
+LINES = ["image\tsplit\tcaption", "a.png\ttrain\tone", "a.png\ttrain\ttwo"]
+LINES += [f"v{number}.png\tvalid\tcaption {number}" for number in range(4)]
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> DataConfig:
+    (tmp_path / "captions.tsv").write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    return DataConfig(format="pictures", path=str(tmp_path))
+
+
+def test_several_captions_a_picture(corpus: DataConfig) -> None:
+    assert list(read_captions(corpus, "train")) == [Pair("a.png", "one"), Pair("a.png", "two")]
+
+
+def test_a_split_is_shared_out_by_picture(corpus: DataConfig) -> None:
+    first, second = (list(read_captions(corpus, part)) for part in ("valid[:50%]", "valid[50%:]"))
+    assert [pair.src for pair in first] == ["v0.png", "v1.png"]
+    assert [pair.src for pair in second] == ["v2.png", "v3.png"]
+
+
+@pytest.mark.parametrize(
+    ("line", "part", "expected"),
+    [
+        ("only two\tcells", "train", "line 8: expected image, split and caption"),
+        ("x.png\ttrain\tx", "tset", "no caption belongs to the split 'tset'"),
+        ("x.png\ttrain\tx", "valid[50%", "expected|found 'valid"),
+    ],
+)
+def test_mistakes_are_named(line: str, part: str, expected: str, corpus: DataConfig) -> None:
+    with (Path(corpus.path) / "captions.tsv").open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(CorpusError, match=expected):
+        list(read_captions(corpus, part))
+
+
+@pytest.mark.parametrize("where", ["folder", "images", "tar"])
+def test_pictures_lie_in_a_folder_or_a_tar(where: str, corpus: DataConfig) -> None:
+    folder = Path(corpus.path)
+    if where == "tar":
+        with tarfile.open(folder / "images.tar", "w") as archive:
+            member = tarfile.TarInfo("./a.png")
+            member.size = len(png())
+            archive.addfile(member, io.BytesIO(png()))
+    else:
+        inside = folder / "images" if where == "images" else folder
+        inside.mkdir(exist_ok=True)
+        (inside / "a.png").write_bytes(png())
+    read = picture_reader(corpus)
+    assert read("a.png") == png()
+    with pytest.raises(CorpusError, match=r"b\.png"):
+        read("b.png")
+
+
+def test_names_do_not_lead_out_of_the_folder(corpus: DataConfig) -> None:
+    with pytest.raises(CorpusError, match="lies outside"):
+        picture_reader(corpus)("../../etc/passwd")
+
+
+def test_a_hub_data_set_in_its_own_format(tmp_path: Path) -> None:
+    """The columns of jxie/flickr8k, from a local folder: ``datasets`` treats both alike."""
+    import datasets
+
+    rows = {
+        "image": [{"bytes": png(), "path": None} for _ in range(2)],
+        "caption_0": ["a dog", "a cat"],
+        "caption_1": ["the dog", "the cat"],
+    }
+    table = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image(decode=False))
+    table.to_parquet(tmp_path / "train.parquet")
+    data = DataConfig(format="hub-pictures", path=str(tmp_path), src="image", tgt="caption_")
+    pairs = list(read_captions(data, "train"))
+    assert pairs == [
+        Pair("train/0", "a dog"),
+        Pair("train/0", "the dog"),
+        Pair("train/1", "a cat"),
+        Pair("train/1", "the cat"),
+    ]
+    assert picture_reader(data)("train/1") == png()
+    wrong = DataConfig(format="hub-pictures", path=str(tmp_path), src="picture", tgt="caption_")
+    with pytest.raises(CorpusError, match="expected a column 'picture'"):
+        list(read_captions(wrong, "train"))
+
+
+@pytest.mark.slow
+def test_emoji_have_names_in_four_languages_and_no_skin_tones() -> None:
+    folder = str(Path(__file__).parents[2] / "data")
+    named = {
+        language: list(read_captions(DataConfig(format="emoji", path=language, directory=folder), "train"))
+        for language in ("en", "de", "es", "fr")
+    }
+    assert len(named["en"]) == 1918
+    for language, pairs in named.items():
+        pictures = [pair.src for pair in pairs]
+        assert len(set(pictures)) == len(pictures), language
+        assert not any(f"{tone:x}" in name.split("-") for name in pictures for tone in range(0x1F3FB, 0x1F400))
+        assert not any(pair.tgt.startswith(":") or "_" in pair.tgt for pair in pairs)
+    assert Pair("1f436.png", "dog face") in named["en"]
+    assert picture_reader(DataConfig(format="emoji", path="en", directory=folder))("1f436.png").startswith(b"\x89PNG")

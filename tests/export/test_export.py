@@ -1,0 +1,262 @@
+"""Exported models in onnxruntime, against torch."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from seq2seq.cli import main
+from seq2seq.config import Config, ModelConfig, SubwordConfig, TrainingConfig
+from seq2seq.corpus.batching import collate, collate_pictures
+from seq2seq.corpus.subword import Subword, Vocabularies
+from seq2seq.decoding.translator import Translator
+from seq2seq.errors import Seq2SeqError
+from seq2seq.export import graphs
+from seq2seq.export.export import export
+from seq2seq.export.graphs import carried, marked, parts
+from seq2seq.export.onnx_files import write_graphs
+from seq2seq.export.verify import Session, largest_difference
+from seq2seq.model.build import build_model
+from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
+from seq2seq.search.greedy import greedy_search
+from seq2seq.search.hypothesis import Ranking
+from seq2seq.search.rules import Rules
+
+SENTENCES = ["a bad cab", "dab", "a cab faced a bead", "beef"]
+
+# Between them and the run of digits (LSTM, stacked, copied, no attention) every cell, encoder, bridge and attention.
+MODELS: list[dict[str, object]] = [
+    {
+        **{"cell": "gru", "encoder": "bidirectional", "bridge": "project", "attention": "additive"},
+        **{"layers": 1, "decoder_cell": "lstm"},
+    },
+    {
+        **{"cell": "rnn", "nonlinearity": "relu", "encoder": "convolutional", "pool": 2, "filter_width": 3},
+        **{"bridge": "first-input", "attention": "dot", "input_feeding": True, "layers": 1},
+    },
+    {
+        **{"cell": "peephole", "encoder": "bidirectional", "merge": "sum"},
+        **{"layers": 1, "bridge": "every-step", "reverse_source": False, "zoneout": 0.2},
+    },
+    {"cell": "layernorm", "bridge": "mean", "attention": "general", "layers": 1, "dropout": 0.3},
+]
+
+
+def make_run(folder: Path, settings: dict[str, object]) -> Path:
+    """A run as training leaves it, with weights drawn at random."""
+    subword = Subword.train(SENTENCES, SubwordConfig(type="char", byte_fallback=False), vocab_size=20)
+    defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 12, "tie_embeddings": "none"}
+    model_config = ModelConfig(**(defaults | settings))
+    config = Config(
+        model=model_config,
+        subword=SubwordConfig(type="char", joint=True, byte_fallback=False),
+        training=TrainingConfig(max_updates=1),
+    )
+    create_run(folder, config, Vocabularies(subword, subword))
+    model = build_model(model_config, len(subword), len(subword))
+    save_model(folder, unique_tensors(model), {})
+    return folder
+
+
+def load_script(folder: Path) -> ModuleType:
+    """The exported ``translate.py``, as if another program imported it."""
+    spec = importlib.util.spec_from_file_location("exported_translate", folder / "translate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=[{}, *MODELS], ids=lambda settings: settings.get("cell", "lstm"))
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits_run: Path
+) -> tuple[Path, Path]:
+    """A run and what was exported of it."""
+    torch.manual_seed(20140910)
+    folder = tmp_path_factory.mktemp("an export")
+    run = make_run(folder / "run", request.param) if request.param else digits_run
+    return run, export(run, folder / "out")
+
+
+def batches(vocab: int) -> Iterator[list[list[int]]]:
+    """Sources unlike the exporter's example in number and length; one batch without padding, the others with it."""
+    chance = np.random.default_rng(1)
+    for lengths in ((1,), (8,), (3, 3), (2, 19, 1, 18, 5, 6), (40, 1)):
+        yield [chance.integers(4, vocab, length).tolist() for length in lengths]
+
+
+def close(found: np.ndarray, expected: torch.Tensor) -> None:
+    np.testing.assert_allclose(found.astype(np.float64), expected.double().numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_the_graphs_say_what_torch_says(exported: tuple[Path, Path]) -> None:
+    run, out = exported
+    loaded, model = load_run(run), load_script(out).ExportedModel(out)
+    chance = torch.Generator().manual_seed(1)
+    for sources in batches(len(loaded.vocabularies.src)):
+        batch = collate(sources, reverse=loaded.config.model.reverse_source)
+        with torch.inference_mode():
+            network = loaded.model.eval()
+            state, ours = network.decoder.begin(network.encode(batch)[1]), model.start(sources)
+            assert ours.keys() == parts(state).keys()
+            for _ in range(5):
+                token = torch.randint(len(loaded.vocabularies.tgt), (len(ours["hidden_0"]),), generator=chance)
+                logits, state = network.decoder.step(token, state)
+                log_probs, ours = model.advance(token.numpy(), ours)
+                close(log_probs, logits.log_softmax(-1))
+                for name, part in filter(lambda entry: carried(entry[0]), parts(state).items()):
+                    close(ours[name], part)
+                # What a beam does: rows change places, double and vanish.
+                rows = torch.randint(len(token), (len(token) + 1,), generator=chance)
+                state, ours = state.select(rows), {name: part[rows.numpy()] for name, part in ours.items()}
+
+
+def test_greedy_translations_are_ours_token_for_token(exported: tuple[Path, Path]) -> None:
+    run, out = exported
+    loaded, model = load_run(run), load_script(out).ExportedModel(out)
+    seen = set()
+    for sources in batches(len(loaded.vocabularies.src)):
+        batch = collate(sources, reverse=loaded.config.model.reverse_source)
+        limits = torch.tensor([2 * len(source) + 10 for source in sources])
+        with torch.inference_mode():
+            _, state = loaded.model.eval().encode(batch)
+            rules = Rules(eos=3, banned=(0, 1, 2), longest=limits)
+            expected = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
+        found = model.greedy(sources)
+        assert found == [list(hypothesis.tokens) for hypothesis in expected]
+        seen |= {tuple(tokens) for tokens in found}
+    assert len(seen) > 2  # else the sources would not have mattered
+
+
+def test_the_folder_works_without_torch_and_without_us(exported: tuple[Path, Path]) -> None:
+    run, out = exported
+    lines = ["12345", "", "  9 8", "a bad\u2581cab", "\ufeff31"]
+    program = "import runpy, sys; sys.modules['torch'] = sys.modules['seq2seq'] = None"
+    program += "; runpy.run_path(sys.argv[1], run_name='__main__')"
+    text = "\n".join(lines) + "\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program, out / "translate.py"], input=text.encode(), capture_output=True, check=True
+    )
+    translator = Translator.load(run, device="cpu")
+    greedy = replace(translator.config.decoding, beam=1)
+    assert done.stdout.decode().split("\n")[:-1] == [found.text for found in translator.translate(lines, greedy)]
+    assert done.stderr == b""
+
+
+def test_the_folder_is_complete_and_says_nothing_of_this_machine(exported: tuple[Path, Path]) -> None:
+    _, out = exported
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert {*manifest["files"], "manifest.json"} == {path.name for path in out.iterdir()}
+    for path in out.glob("*.onnx"):
+        for place in (Path(torch.__file__).parents[1], Path(__file__).parents[2]):
+            assert str(place).encode() not in path.read_bytes()
+    for key in ("encoder", "decoder_step"):
+        session = onnxruntime.InferenceSession(out / manifest[key]["file"])
+        for kind, said in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+            assert [port["name"] for port in manifest[key][kind]] == [port.name for port in said]
+            for port, found in zip(manifest[key][kind], said, strict=True):
+                # A free size has a name in both, a fixed one its number.
+                assert [size if isinstance(size, int) else None for size in port["shape"]] == [
+                    size if isinstance(size, int) else None for size in found.shape
+                ]
+
+
+def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    run, out = exported
+    sentences = ["12", "dab", "77"]
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    example = text.split("```python\n")[1].split("```")[0]
+    loaded = load_run(run)
+    for line, instead in (
+        ('folder = "exported"', f"folder = {str(out)!r}"),
+        (example.split("\n")[5], f"sentences = {sentences}"),
+        ("subword.{side}.model", "subword.joint.model" if loaded.vocabularies.joint else "subword.{side}.model"),
+    ):
+        assert example.count(line) == 1
+        example = example.replace(line, instead)
+    exec(compile(example, "docs/export.md", "exec"), {})
+    ids = [loaded.vocabularies.src.encode(sentence) for sentence in sentences]
+    # The example stops all rows at the limit of the longest.
+    longest = 2 * max(map(len, ids)) + 10
+    with torch.inference_mode():
+        _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
+        rules = Rules(eos=3, banned=(0, 1, 2), longest=torch.full((len(ids),), longest))
+        found = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
+    expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for hypothesis in found]
+    assert capsys.readouterr().out.split("\n")[:-1] == expected
+
+
+def test_sources_are_marked_as_batches_mark_them() -> None:
+    rows = [[5, 6, 7], [8], [9, 4]]
+    src = torch.tensor([[5, 6, 7], [8, -1, 99], [9, 4, -5]])
+    for back in (False, True):
+        found = marked(src, torch.tensor([3, 1, 2]), reverse_source=back)
+        assert torch.equal(found, collate(rows, reverse=back).src)
+
+
+def test_pictures(tmp_path: Path) -> None:
+    config = ModelConfig(
+        **{"encoder": "image", "bridge": "first-input", "attention": "general", "tie_embeddings": "target"},
+        **{"layers": 1, "hidden_size": 12, "embedding_size": 8},
+    )
+    model = build_model(config, 20, 20).eval()
+    write_graphs(model, tmp_path, reverse_source=False)
+    encoder, step = Session(tmp_path / "encoder.onnx"), Session(tmp_path / "decoder_step.onnx")
+    for count in (1, 2):
+        pixels, token = torch.rand(count, 3, 224, 224) * 2 - 1, torch.arange(count) + 4
+        with torch.inference_mode():
+            state = model.decoder.begin(model.encode(collate_pictures(pixels))[1])
+            logits, _ = model.decoder.step(token, state)
+        start = encoder({"pixels": pixels.numpy()})
+        assert start.keys() == parts(state).keys()
+        for name, part in parts(state).items():
+            close(start[name], part)
+        close(step({"token": token.numpy(), **start})["log_probs"], logits.log_softmax(-1))
+
+
+def test_a_frozen_length_is_refused(digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch's own cells, which its exporter writes out as many steps long as its example.
+    monkeypatch.setattr(graphs, "for_onnx", lambda encoder: encoder)
+    with pytest.raises(Seq2SeqError, match=r"cannot be exported: expected graphs for every batch and length") as caught:
+        export(digits_run, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_say_something_else_are_refused(exported: tuple[Path, Path]) -> None:
+    run, out = exported
+    loaded = load_run(run)
+    with torch.no_grad():
+        loaded.model.decoder.output.bias[5] += 0.01
+    with pytest.raises(Seq2SeqError, match=r"would not say what the model says: expected log_probs for 1 sources"):
+        largest_difference(loaded.model.eval(), out, reverse_source=loaded.config.model.reverse_source)
+
+
+def test_mistakes_are_one_line(
+    digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "something").touch()
+
+    def refused(model: Path | str, out: Path) -> str:
+        assert main(["export", "--model", str(model), "--out", str(out)]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    assert "no-such-run is not a folder" in refused("no-such-run", tmp_path / "out")
+    assert "full: expected a new or empty folder, found files in it" in refused(digits_run, full)
+    assert "something: expected a new or empty folder, found a file" in refused(digits_run, full / "something")
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    assert "onnxscript cannot be imported" in refused(digits_run, tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"full"}

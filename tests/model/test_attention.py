@@ -1,0 +1,86 @@
+"""Attention: equal to its formulas, a distribution over real positions, cheap to reorder."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
+from seq2seq.model.state import Encoded, State
+
+B, T, S, Q, M = 3, 4, 5, 6, 8
+LENGTHS = torch.tensor([5, 1, 3])
+
+
+def made(kind: str) -> Attention:
+    match kind:
+        case "dot":
+            attention: Attention = DotAttention()
+        case "general":
+            attention = GeneralAttention(Q, M)
+        case _:
+            attention = AdditiveAttention(Q, M)
+    return attention.double()
+
+
+def encoded() -> Encoded:
+    mask = torch.arange(S) < LENGTHS.unsqueeze(1)
+    return Encoded(torch.randn(B, S, M, dtype=torch.float64), mask, State(()))
+
+
+def score(attention: Attention, query: Tensor, memory: Tensor) -> Tensor:
+    match attention:
+        case DotAttention():
+            return query @ memory / math.sqrt(M)
+        case GeneralAttention():
+            return query @ (attention.key.weight @ memory)
+        case AdditiveAttention():
+            inner = attention.query.weight @ query + attention.key.weight @ memory + attention.key.bias
+            return attention.score.weight[0] @ torch.tanh(inner)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["dot", "general", "additive"])
+def test_attention_equals_its_formula(kind: str) -> None:
+    attention, source = made(kind), encoded()
+    queries = torch.randn(B, T, M if kind == "dot" else Q, dtype=torch.float64)
+    context, weights = attention(queries, attention.precompute(source))
+    for row, length in enumerate(LENGTHS.tolist()):
+        memory = source.memory[row, :length]
+        for time in range(T):
+            exponents = torch.stack([score(attention, queries[row, time], one) for one in memory]).exp()
+            expected = exponents / exponents.sum()
+            torch.testing.assert_close(weights[row, time, :length], expected)
+            assert not weights[row, time, length:].any()
+            torch.testing.assert_close(context[row, time], expected @ memory)
+
+
+def test_what_lies_under_padding_does_not_matter() -> None:
+    attention, source = made("general"), encoded()
+    queries = torch.randn(B, T, Q, dtype=torch.float64)
+    expected, _ = attention(queries, attention.precompute(source))
+    source.memory[~source.mask] = 1e6
+    torch.testing.assert_close(attention(queries, attention.precompute(source))[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["dot", "general", "additive"])
+@pytest.mark.parametrize("rows", [[0, 0, 1, 2, 2, 2], [2, 0, 2, 1], [1, 1], [0, 1, 2]])
+def test_rows_of_one_sentence_ask_its_memory_together(kind: str, rows: list[int]) -> None:
+    attention, source = made(kind), encoded()
+    queries = torch.randn(len(rows), T, M if kind == "dot" else Q, dtype=torch.float64)
+    memory = attention.precompute(source).select(torch.tensor(rows, dtype=torch.long))
+    assert len(memory.mask) == len(set(rows))
+    together, weights = attention(queries, memory)
+    for number, row in enumerate(rows):
+        alone = Encoded(source.memory[[row]], source.mask[[row]], State(()))
+        context, look = attention(queries[[number]], attention.precompute(alone))
+        torch.testing.assert_close(together[[number]], context)
+        torch.testing.assert_close(weights[[number]], look)
+
+
+def test_reordering_within_sentences_moves_nothing() -> None:
+    memory = made("general").precompute(encoded())
+    beam = memory.select(torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert beam.keys is memory.keys
+    assert beam.select(torch.tensor([1, 1, 3, 2, 4, 5])) is beam

@@ -1,0 +1,123 @@
+"""Run folders: moved, damaged, forged."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import seq2seq
+from seq2seq.errors import RunError
+from seq2seq.files.atomic import write_atomic
+from seq2seq.files.manifest import check_manifest, digest, stage_file, write_manifest
+from seq2seq.files.tensors import save_tensors
+from seq2seq.runs.folder import load_run
+
+
+@pytest.fixture
+def run(digits_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(digits_run, tmp_path / "moved run ñ"))
+
+
+def forge_manifest(run: Path, files: dict[str, object]) -> None:
+    """One that seems whole."""
+    content = {"files": files}
+    (run / "manifest.json").write_text(json.dumps(content | {"digest": digest(content)}), encoding="utf-8")
+
+
+def test_a_moved_run_translates_as_before(digits_run: Path, run: Path) -> None:
+    sources = ["123", "98765"]
+    assert seq2seq.load(run, device="cpu").translate(sources) == seq2seq.load(digits_run, device="cpu").translate(
+        sources
+    )
+
+
+def test_what_a_run_holds(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert {"config.toml", "model.safetensors", "manifest.json", "log.jsonl", "evaluation.json", "README.md"} <= names
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    assert set(manifest["files"]) == {"config.toml", "model.safetensors", "subword.joint.model"}
+    assert manifest["corpus"]["fingerprint"]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "model.safetensors", "subword.joint.model"])
+def test_damage_is_named(name: str, run: Path) -> None:
+    whole = (run / name).read_bytes()
+    for damaged in (whole[:-1], bytes([whole[0] ^ 1]) + whole[1:], whole[:-1] + bytes([whole[-1] ^ 128]), b""):
+        (run / name).write_bytes(damaged)
+        with pytest.raises(RunError, match=f"{name} is damaged"):
+            load_run(run)
+    (run / name).unlink()
+    with pytest.raises(RunError, match=name):
+        load_run(run)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"files": 3}', b'{"files": {"a": {}}}'])
+def test_a_damaged_manifest_is_named(content: bytes, run: Path) -> None:
+    (run / "manifest.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"manifest\.json is not a manifest"):
+        load_run(run)
+
+
+def test_a_manifest_cannot_point_outside(run: Path) -> None:
+    forge_manifest(run, {"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}})
+    with pytest.raises(RunError, match="is forged"):
+        check_manifest(run)
+
+
+def test_weights_of_another_model_are_refused(run: Path) -> None:
+    text = (run / "config.toml").read_text(encoding="utf-8").replace("hidden_size = 32", "hidden_size = 48")
+    (run / "config.toml").write_text(text, encoding="utf-8")
+    forge_manifest(run, {})
+    with pytest.raises(RunError, match=r"model\.safetensors does not fit its config\.toml: \d+ tensors differ"):
+        load_run(run)
+
+
+def test_an_enormous_model_is_refused_without_being_built(run: Path) -> None:
+    text = (run / "config.toml").read_text(encoding="utf-8").replace("hidden_size = 32", "hidden_size = 65536")
+    (run / "config.toml").write_text(text, encoding="utf-8")
+    forge_manifest(run, {})
+    with pytest.raises(RunError, match="does not fit"):
+        load_run(run)
+
+
+def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a folder"):
+        load_run(tmp_path / "nothing")
+    with pytest.raises(RunError, match="train it first"):
+        load_run(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        write_atomic(path, b"new")
+    with pytest.raises(RunError, match="the disk is full"):
+        save_tensors(path, {})
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_crash_after_a_crash_leaves_a_model_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "model"
+    model.write_bytes(b"first")
+    write_manifest(tmp_path, ["model"], {})
+
+    def replace(content: bytes) -> None:
+        (tmp_path / "scratch").write_bytes(content)
+        stage_file(tmp_path / "scratch", model)
+
+    replace(b"second")  # and a crash before the manifest is written anew
+    check_manifest(tmp_path)
+    monkeypatch.setattr(
+        "seq2seq.files.manifest.atomic_replace", lambda *_: None
+    )  # the other one comes before the third is in its place
+    replace(b"third")
+    assert model.read_bytes() == b"second"
+    check_manifest(tmp_path)

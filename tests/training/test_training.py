@@ -1,0 +1,382 @@
+"""Training: resuming equals not stopping, bad numbers change nothing, signals save."""
+
+import json
+import math
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.config import TrainingConfig
+from seq2seq.corpus.prepared import Prepared, prepare
+from seq2seq.device import DeviceSpec
+from seq2seq.errors import ConfigError, RunError, Seq2SeqError
+from seq2seq.files import manifest
+from seq2seq.files.lock import locked
+from seq2seq.files.tensors import load_tensors
+from seq2seq.recipe import load_recipe
+from seq2seq.runs.folder import load_run
+from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.training.log import Log, cut_log
+from seq2seq.training.objective import cross_entropy
+from seq2seq.training.schedule import Position
+from seq2seq.training.signals import Interrupted, StopSignals, stopping_at_once
+from seq2seq.training.train import train
+from seq2seq.training.trainer import Trainer
+
+CPU = DeviceSpec.pick("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    data = tmp_path_factory.mktemp("data")
+    small = ["data.train=1500", "data.validation_size=10", "data.test_size=10", "training.batch_tokens=200"]
+    sizes = ["model.hidden_size=16", "model.embedding_size=8", "model.dropout=0.2", "training.max_updates=24"]
+    return [f"data.directory={data}", *small, *sizes, "training.validate_every=10"]
+
+
+def digest(run: Path) -> dict[str, bytes]:
+    """All that a run ends with: the best model, and weights and moments of the last update."""
+    last = max((run / "checkpoints").iterdir()) / "tensors.safetensors"
+    assert last.parent.name == "00000024"
+    tensors = load_tensors(last) | load_tensors(run / "model.safetensors")
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+def test_two_runs_are_bit_identical(overrides: list[str], tmp_path: Path) -> None:
+    one, two = (train("reverse-digits", run=tmp_path / name, overrides=overrides, device="cpu") for name in "ab")
+    assert digest(one) == digest(two)
+
+
+NOISE = [
+    *("subword.type=bpe", "subword.vocab_size=60", "subword.sampling=0.3", "model.variational=true"),
+    *("model.weight_dropout=0.2", "model.word_dropout=0.1"),
+]
+
+
+@pytest.mark.parametrize(("stop", "noise"), [(1, []), (7, []), (10, []), (19, []), (13, NOISE)])
+def test_resuming_equals_not_stopping(
+    stop: int, noise: list[str], overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = overrides + noise
+    whole = train("reverse-digits", run=tmp_path / "whole", overrides=overrides, device="cpu")
+    real, updates = Trainer._update, 0
+
+    def update_and_stop(self: Trainer, batches: list) -> None:
+        nonlocal updates
+        real(self, batches)
+        updates += 1
+        if updates == stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_update", update_and_stop)
+    with pytest.raises(Interrupted) as caught:
+        train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
+    assert caught.value.exit_code == 143
+    monkeypatch.setattr(Trainer, "_update", real)
+    stopped = train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
+    assert digest(stopped) == digest(whole)
+
+
+def test_a_finished_run_is_left_alone_and_can_be_extended(
+    overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    before = (run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert ((run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()) == before
+    assert "is trained already" in capsys.readouterr().err
+    train("reverse-digits", run=run, overrides=[*overrides, "training.max_updates=30"], device="cpu")
+    assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["updates"] == 30
+    load_run(run)
+
+
+def test_settings_may_change_without_a_better_model(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    train("reverse-digits", run=run, overrides=[*overrides, "decoding.beam=2"], device="cpu")
+    assert load_run(run).config.decoding.beam == 2
+
+
+def test_a_limit_in_epochs_survives_a_resume(overrides: list[str], tmp_path: Path) -> None:
+    settings = [*overrides, "training.max_updates=0", "training.max_epochs=0.4", "training.checkpoint_every=1"]
+    whole = train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+    last = json.loads((whole / "log.jsonl").read_text().splitlines()[-1])
+    settings[-2] = "training.max_epochs=0.8"
+    train("reverse-digits", run=whole, overrides=settings, device="cpu")
+    longer = json.loads((whole / "log.jsonl").read_text().splitlines()[-1])
+    assert 0.4 <= last["epochs"] < 0.8 <= longer["epochs"] < 1
+
+
+def test_a_checkpoint_of_another_version_is_refused(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    checkpoint = load_checkpoint(run)
+    assert checkpoint
+    del checkpoint.numbers["processes"]
+    save_checkpoint(run, checkpoint, 2)
+    with pytest.raises(RunError, match=r"begun with another version of seq2seq than .*: go on with that one"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+
+
+def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    for path in (run / "checkpoints").glob("*/tensors.safetensors"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"no checkpoint in .* is whole"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(RunError, match="holds a model but no checkpoint"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+
+
+def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_path: Path) -> None:
+    train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    with pytest.raises(ConfigError, match=r"model\.hidden_size \(16 there, 8 now\)"):
+        train("reverse-digits", run=tmp_path / "run", overrides=[*overrides, "model.hidden_size=8"], device="cpu")
+
+
+def test_checkpoints_of_unknown_settings_are_refused(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    (run / "config.toml").unlink()
+    with pytest.raises(RunError, match=r"holds checkpoints but no config\.toml"):
+        train("reverse-digits", run=run, overrides=overrides, device="cpu")
+
+
+def test_another_corpus_in_a_begun_run_is_refused(overrides: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    lines = [f"{number}\t{number}\n" for number in range(1000, 1400)]
+    path.write_text("".join(lines), encoding="utf-8")
+    settings = [*overrides, "data.format=tsv", f"data.path={path}", "data.train=c.tsv", "data.src=1", "data.tgt=2"]
+    train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+    path.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(RunError, match="was begun on another state of its corpus"):
+        train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def corpus(overrides: list[str]) -> Prepared:
+    return prepare(load_recipe("reverse-digits", overrides))
+
+
+@pytest.fixture
+def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
+    def make(**settings: object) -> Trainer:
+        config = TrainingConfig(**({"max_updates": 100, "batch_tokens": 100, "schedule": "constant"} | settings))
+        return Trainer(tiny_model(vocab=15).float(), corpus, config, CPU, reverse=True)
+
+    return make
+
+
+def test_a_mean_over_sentences_has_a_larger_gradient(trainer: Callable[..., Trainer]) -> None:
+    moved, tokens = {}, {}
+    for mean in ("tokens", "sentences"):
+        torch.manual_seed(1)
+        training = trainer(loss_mean=mean, optimizer="sgd", learning_rate=0.01, clip_norm=0, batch_sentences=20)
+        before = torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()])
+        next(training.steps())
+        after = torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()])
+        moved[mean], tokens[mean] = after - before, int(training.window.tokens)
+    assert tokens["tokens"] == tokens["sentences"] > 20
+    torch.testing.assert_close(moved["sentences"], moved["tokens"] * tokens["tokens"] / 20, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_changes_no_weight(
+    trainer: Callable[..., Trainer], optimizer: str, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = trainer(optimizer=optimizer)
+    steps = training.steps()
+    next(steps)
+    before = [parameter.clone() for parameter in training.model.parameters()]
+    poison = training.model.decoder.output.bias.register_hook(lambda gradient: gradient * bad)
+    next(steps)
+    assert all(map(torch.equal, before, training.model.parameters()))
+    poison.remove()
+    next(steps)
+    assert not all(map(torch.equal, before, training.model.parameters()))
+    numbers = training.read_window()
+    assert training.state.skipped == numbers["skipped"] == 1
+    assert all(map(math.isfinite, numbers.values()))
+
+
+def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) -> None:
+    training = trainer()
+    training.model.decoder.output.bias.register_hook(lambda gradient: gradient * float("nan"))
+    steps = training.steps()
+    for _ in range(19):
+        next(steps)
+    with pytest.raises(Seq2SeqError, match="training diverged: no finite gradient in 20 updates in a row"):
+        next(steps)
+
+
+def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Trainer]) -> None:
+    one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
+    two.model.load_state_dict(one.model.state_dict())
+    batches = two._batches()
+    pair = [next(batches)(), next(batches)()]
+    losses = [
+        cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
+        for batch in pair
+    ]
+    tokens = sum(int((batch.tgt_out != 0).sum()) for batch in pair)
+    (sum(losses) / tokens).backward()
+    next(one.steps())
+    for before, after in zip(two.model.parameters(), one.model.parameters(), strict=True):
+        torch.testing.assert_close(after, before - one.config.learning_rate * before.grad)
+
+
+def test_sgd_is_clipped_at_the_norm(trainer: Callable[..., Trainer]) -> None:
+    training = trainer(optimizer="sgd", clip_norm=1e-3, learning_rate=1.0)
+    before = [parameter.detach().clone() for parameter in training.model.parameters()]
+    next(training.steps())
+    moved = torch.stack(
+        [(a.detach() - b).norm() for a, b in zip(training.model.parameters(), before, strict=True)]
+    ).norm()
+    assert float(moved) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    trainer: Callable[..., Trainer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = trainer()
+    steps = training.steps()
+    for _ in range(3):
+        next(steps)
+        save_checkpoint(tmp_path, training.checkpoint(), keep=2)
+    folders = sorted((tmp_path / "checkpoints").iterdir())
+    assert [folder.name for folder in folders] == ["00000002", "00000003"]
+    content = bytearray((folders[1] / "tensors.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folders[1] / "tensors.safetensors").write_bytes(content)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.numbers["updates"] == 2
+    assert "00000003/tensors.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_as_many_checkpoints_stay_as_are_asked_for(trainer: Callable[..., Trainer], tmp_path: Path) -> None:
+    training = trainer()
+    (tmp_path / "checkpoints" / "00000001.part").mkdir(parents=True)  # a crash left it
+    for _ in zip(range(4), training.steps(), strict=False):
+        save_checkpoint(tmp_path, training.checkpoint(), keep=3)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["00000002", "00000003", "00000004"]
+
+
+def test_what_cannot_be_saved_stops_training(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(run: Path, checkpoint: Checkpoint, keep: int) -> None:
+        save_checkpoint(run, checkpoint, keep)
+        if checkpoint.numbers["updates"]:
+            raise RunError("no room")
+
+    monkeypatch.setattr("seq2seq.training.session.save_checkpoint", refuse)
+    with pytest.raises(RunError, match="no room"):
+        train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    assert load_checkpoint(tmp_path / "run").numbers["updates"] in (10, 20)
+
+
+def test_a_copied_checkpoint_stays_as_it_is_while_training_goes_on(trainer: Callable[..., Trainer]) -> None:
+    training = trainer()
+    steps = training.steps()
+    next(steps)
+    live, copied = training.checkpoint(), training.checkpoint().copied()
+    before = {name: tensor.clone() for name, tensor in copied.tensors.items()}
+    next(steps)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in copied.tensors.items())
+    assert not all(torch.equal(tensor, before[name]) for name, tensor in live.tensors.items())
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
+    log = Log(tmp_path, tensorboard=False)
+    for updates in (2, 4, 6):
+        log.add("training", Position(updates=updates), {})
+    whole = (tmp_path / "log.jsonl").read_bytes()
+    cut_log(tmp_path, 6)
+    assert (tmp_path / "log.jsonl").read_bytes() == whole
+    (tmp_path / "log.jsonl").write_bytes(whole + b'{"type": "training", "upd')
+    cut_log(tmp_path, 4)
+    assert (tmp_path / "log.jsonl").read_bytes().splitlines() == whole.splitlines()[:2]
+
+
+def test_what_was_damaged_beside_the_model_is_made_anew(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    whole = {name: (run / name).read_bytes() for name in ("subword.joint.model", "evaluation.json")}
+    for name in whole:
+        (run / name).write_bytes(b"\x00" + whole[name][1:])
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert load_run(run).vocabularies.src.model == whole["subword.joint.model"]
+    assert (
+        json.loads((run / "evaluation.json").read_bytes())["weights"] == json.loads(whole["evaluation.json"])["weights"]
+    )
+
+
+def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(overrides: list[str], tmp_path: Path) -> None:
+    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    found = json.loads((run / "evaluation.json").read_bytes())
+    other = found | {"weights": "0" * 64, "beam": 99}
+    (run / "evaluation.json").write_text(json.dumps(other | {"digest": manifest.digest(other)}), encoding="utf-8")
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert json.loads((run / "evaluation.json").read_bytes())["beam"] == found["beam"]
+
+
+def test_a_folder_is_held_before_the_corpus_is_made(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq.training.train.prepare", lambda _: pytest.fail("prepared"))
+    with locked(tmp_path / "run"), pytest.raises(RunError, match="is being trained already"):
+        train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+    with pytest.raises(ConfigError):
+        train("reverse-digits", run=tmp_path / "other", overrides=["model.layers=0"], device="cpu")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_second_request_to_end_is_still_only_noted() -> None:
+    with StopSignals() as signals:
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGINT)  # the first Ctrl-C
+        assert signals.received == signal.SIGTERM
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 0)])
+def test_where_nothing_is_to_save_a_signal_ends_at_once(number: int, status: int) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted) as caught, stopping_at_once():
+        os.kill(os.getpid(), number)
+    assert caught.value.exit_code == status
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_ctrl_c_is_not_held_back() -> None:
+    # A shell lets what it runs in the background ignore SIGINT, and the tests may be run there.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signals.received == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+def test_a_gpu_learns_in_every_precision(precision: str, corpus: Prepared, tiny_model: Callable) -> None:
+    config = TrainingConfig(max_updates=200, batch_tokens=500, learning_rate=0.005, warmup_updates=10)
+    device_spec = DeviceSpec.pick("cuda", precision)
+    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), corpus, config, device_spec, reverse=True)
+    losses = []
+    for update, _ in enumerate(training.steps(), start=1):
+        if update % 50 == 0:
+            losses.append(training.read_window()["loss"])
+    assert losses[-1] < 0.9 * losses[0]
+    assert training.state.skipped < 20
