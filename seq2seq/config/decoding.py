@@ -46,8 +46,6 @@ class DecodingConfig:
     """Of drawing. A sentence's draws depend on it and on the sentence alone, not on what else is translated."""
     mbr: int = 0
     """Choose, of this many candidates, the one closest to all others (minimum Bayes risk); 0: the best one."""
-    mbr_utility: Literal["chrf", "bleu"] = "chrf"
-    """What "close" means there."""
     replace_unknown: bool = False
     """Write the most attended source word where an output says <unk>; for vocabularies of words, needs attention."""
     combination: Literal["average", "log-linear"] = "average"
@@ -88,18 +86,21 @@ def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
 
 
 def unused_settings(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
-    """Settings that were changed, yet have no meaning beside the others, each with the reason."""
-    of_beam = ("diverse_groups", "diversity", "coverage_penalty")
-    of_drawing = ("temperature", "top_k", "top_p")
-    useless = {
-        "decoding.sample = true": of_beam if decoding.sample else (),
-        "decoding.sample = false": () if decoding.sample else of_drawing,
-        f'decoding.normalisation = "{decoding.normalisation}"': _if(decoding.normalisation != "gnmt", "length_penalty"),
-        f"decoding.diverse_groups = {decoding.diverse_groups}": _if(decoding.diverse_groups == 1, "diversity"),
-        "decoding.mbr = 0": _if(not decoding.mbr, "mbr_utility"),
-    }
-    for reason, names in useless.items():
-        yield from ((name, reason) for name in names if _changed(decoding, name))
+    """Names of settings that were changed but that other settings leave without effect, each with the reason."""
+    conditions = (
+        (decoding.sample, "decoding.sample = true", ("diverse_groups", "diversity", "coverage_penalty")),
+        (not decoding.sample, "decoding.sample = false", ("temperature", "top_k", "top_p")),
+        (
+            decoding.normalisation != "gnmt",
+            f'decoding.normalisation = "{decoding.normalisation}"',
+            ("length_penalty",),
+        ),
+        (decoding.diverse_groups == 1, "decoding.diverse_groups = 1", ("diversity",)),
+    )
+    defaults = DecodingConfig()
+    for unused, reason, names in conditions:
+        if unused:
+            yield from ((name, reason) for name in names if getattr(decoding, name) != getattr(defaults, name))
 
 
 def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
@@ -116,11 +117,3 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         yield "decoding.mbr = 1 leaves nothing to choose from: expected at least 2, or 0 for none"
     if decoding.mbr > decoding.beam and not decoding.sample:
         yield f"decoding.mbr = {decoding.mbr} needs as many candidates, found decoding.beam = {decoding.beam}"
-
-
-def _if(condition: bool, *names: str) -> tuple[str, ...]:
-    return names if condition else ()
-
-
-def _changed(decoding: DecodingConfig, name: str) -> bool:
-    return bool(getattr(decoding, name) != getattr(DecodingConfig(), name))
