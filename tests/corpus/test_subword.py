@@ -1,9 +1,10 @@
 """Subwords: any text comes back, models are reproducible, errors say what to change."""
 
 import random
+import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config import SubwordConfig
@@ -40,6 +41,21 @@ def test_any_text_survives(kind: str, text: str) -> None:
 @settings(deadline=None)
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
+
+
+@given(text=st.text().filter(lambda text: not {"\u2581", "\ufeff"} & set(text)))
+@example("1º de mayo … ﬁn ² ｆ ① ½")  # NFKC would write other characters
+@example("e\u0301 \u212b")
+@settings(deadline=None)
+def test_text_is_composed_canonically_and_nothing_else_of_it_changes(text: str) -> None:
+    normalised = normalise(text)
+    assert unicodedata.is_normalized("NFC", normalised)
+    assert unicodedata.normalize("NFD", normalised).split() == unicodedata.normalize("NFD", text).split()
+    assert normalised == " ".join(normalised.split())
+
+
+def test_reserved_characters_are_replaced() -> None:
+    assert normalise("\ufeffa\u2581b\ufeff") == "a_b"
 
 
 @given(text=st.text().filter(lambda text: "\uffed" not in text))
