@@ -156,4 +156,4 @@ class BatchOrder:
             for lengths in (self.src_lengths[rows[batch]] + 1, self.tgt_lengths[rows[batch]] + 1):
                 cells += len(batch) * int(lengths.max())
                 tokens += int(lengths.sum())
-        return 1 - tokens / max(cells, 1)
+        return 1 - tokens / cells

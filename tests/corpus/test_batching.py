@@ -64,7 +64,7 @@ def batches_of(order: BatchOrder, number: int = 0) -> list[list[np.ndarray]]:
 
 
 def cut_by_the_book(order: BatchOrder, rows: np.ndarray) -> list[list[int]]:
-    """The rule pair by pair: a batch ends before it exceeds its budget, or, half full, where the source length changes."""
+    """The rule pair by pair: a batch ends at its budget, or, if half full, where the source length changes."""
     budget = order.batch_sentences or order.batch_tokens
 
     def cells(batch: list[int]) -> int:
