@@ -168,8 +168,8 @@ def test_random_crops_keep_half_to_all_of_the_area_anywhere_inside_and_half_are_
     assert areas.mean() == pytest.approx(0.75, abs=0.05)
     # From 0 (left, top) to 1 (right, bottom), of crops small enough to tell.
     shares = np.array([(left / (WIDTH - side), top / (HEIGHT - side)) for side, left, top, _ in boxes if side < 236])
-    assert np.all((-0.1 < shares.min(0)) & (shares.min(0) < 0.1))
-    assert np.all((0.9 < shares.max(0)) & (shares.max(0) < 1.1))
+    assert np.all((shares.min(0) > -0.1) & (shares.min(0) < 0.1))
+    assert np.all((shares.max(0) > 0.9) & (shares.max(0) < 1.1))
     assert shares.mean(0) == pytest.approx([0.5, 0.5], abs=0.1)
     assert abs(np.corrcoef(shares.T)[0, 1]) < 0.4
     # Of 200 fair coins fewer than 65 or more than 135 show heads once in a million times.
