@@ -52,7 +52,9 @@ def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
     device = trainer.device_spec.device
     ready, steps = coming_batches(trainer), trainer.steps()
     started = now(device)
-    epoch_updates = len(trainer.order.epoch(0))
+    order = trainer.order
+    pools = enumerate(order.pools(0))
+    epoch_updates = sum(len(order.fill(0, n, order.src_lengths[rows], order.tgt_lengths[rows])) for n, rows in pools)
     sorting = now(device) - started
     for batch, _ in zip(islice(ready, 3), steps, strict=False):
         started = now(device)

@@ -23,7 +23,7 @@ __all__ = ["__version__", "load", "train"]
 
 
 def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = ()) -> Path:
-    """Trains a recipe, or goes on where an earlier call was interrupted, and evaluates it.
+    """Trains a recipe, or resumes its interrupted training, and evaluates it.
 
     Args:
         recipe: name of a shipped recipe or path of a TOML file.
@@ -34,9 +34,9 @@ def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str
         The run folder.
 
     Raises:
-        Seq2SeqError: whatever the caller can mend: settings, data, a damaged run.
+        Seq2SeqError: invalid settings, unusable data, a damaged run.
     """
-    # Here and not above: torch takes a second to import, and `import seq2seq` should not.
+    # Imported here: torch takes a second to import, and `import seq2seq` should not.
     from seq2seq.training.train import train as train_recipe
 
     return train_recipe(recipe, run=run, overrides=overrides)
@@ -48,10 +48,10 @@ def load(run: str | Path, *, device: str = "auto", precision: str = "fp32") -> T
     Args:
         run: the run's folder.
         device: ``auto``, ``cpu``, ``cuda``, …
-        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``, whichever of them is fast there.
+        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``, the fastest of them on that device.
 
     Raises:
-        RunError: the folder is no complete run, or one of its files is damaged.
+        RunError: the folder is not a complete run, or one of its files is damaged.
     """
     from seq2seq.decoding.translator import Translator
 

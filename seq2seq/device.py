@@ -1,4 +1,4 @@
-"""Where the arithmetic is done and in which precision."""
+"""Devices and precisions of computation."""
 
 import contextlib
 import ctypes
@@ -16,18 +16,18 @@ _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_
 
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
-    """A device and the type of its matrix products; weights are float32."""
+    """A device and the dtype of its matrix products; weights are float32."""
 
     device: torch.device
     dtype: torch.dtype
     int8: bool = False
-    """Decoding goes through 8-bit copies of the decoder's weights (:mod:`seq2seq.model.quantised`)."""
+    """Decode with 8-bit copies of the decoder's weights (:mod:`seq2seq.model.quantised`)."""
     layers: tuple[torch.device, ...] = ()
-    """Where each layer of a model lies; none: all on the device."""
+    """Device of each layer; empty: all are on ``device``."""
 
     @classmethod
     def spread(cls, devices: Sequence[str], precision: str = "auto") -> "DeviceSpec":
-        """Layers on several devices, of which the first takes batches and says what precision ``auto`` is.
+        """One device per layer; batches go to the first, which also decides what precision ``auto`` means.
 
         Raises:
             ConfigError: as :meth:`pick`, or devices of different kinds in half precision.
@@ -42,31 +42,31 @@ class DeviceSpec:
 
     @classmethod
     def pick(cls, device: str = "auto", precision: str = "auto") -> "DeviceSpec":
-        """Resolves ``auto``: CUDA if there is one; bf16 where the device has it, else fp16 on CUDA, else fp32.
+        """Resolves ``auto``: CUDA if available; bf16 if the device has it, else fp16 on CUDA, else fp32.
 
         Raises:
-            ConfigError: no such device, or one that cannot work in that precision.
+            ConfigError: no such device, or it does not support that precision.
         """
-        chosen = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+        name = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
         try:
-            where = torch.device(chosen)
-            torch.empty(0, device=where)
+            torch_device = torch.device(name)
+            torch.empty(0, device=torch_device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
             raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu, cuda or auto") from None
         if precision == "auto":
-            precision = "bf16" if _has_bf16(where) else "fp16" if where.type == "cuda" else "fp32"
-        if precision == "int8" and where.type != "cpu":
+            precision = "bf16" if _has_bf16(torch_device) else "fp16" if torch_device.type == "cuda" else "fp32"
+        if precision == "int8" and torch_device.type != "cpu":
             raise ConfigError("precision int8 is for CPUs: use fp16, bf16 or auto on a GPU")
         if precision == "int8":
-            return cls(where, torch.bfloat16 if _has_bf16(where) else torch.float32, int8=True)
-        if precision == "fp16" and where.type == "cpu":
+            return cls(torch_device, torch.bfloat16 if _has_bf16(torch_device) else torch.float32, int8=True)
+        if precision == "fp16" and torch_device.type == "cpu":
             raise ConfigError("precision fp16 needs a GPU: use bf16, fp32 or auto on a CPU")
-        return cls(where, _DTYPES[precision])
+        return cls(torch_device, _DTYPES[precision])
 
     @property
     def places(self) -> str:
-        """The devices in words."""
+        """Names of all devices, for messages."""
         return " and ".join(dict.fromkeys(map(str, self.layers or [self.device])))
 
     @property
@@ -77,43 +77,43 @@ class DeviceSpec:
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Within it, matrix products run in this precision."""
+        """A context in which matrix products run in this precision."""
         if self.dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 def own_device(device: str, local_rank: int) -> str:
-    """What one of several processes on a machine computes on: of GPUs, one of its own.
+    """The device of one of several processes on a machine: of GPUs, each gets its own.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``.
-        local_rank: number of the process on its machine.
+        local_rank: index of the process on its machine.
 
     Raises:
         ConfigError: not enough GPUs.
     """
     if device != "cuda" and not (device == "auto" and torch.cuda.is_available()):
         return device
-    found = torch.cuda.device_count()
-    if local_rank >= found:
+    gpus = torch.cuda.device_count()
+    if local_rank >= gpus:
         raise ConfigError(
-            f"process {local_rank} of this machine has no GPU of its own, found {found}: "
-            f"lower --nproc-per-node to {found}, or use --device cpu"
+            f"process {local_rank} of this machine has no GPU of its own, found {gpus}: "
+            f"lower --nproc-per-node to {gpus}, or use --device cpu"
         )
     return f"cuda:{local_rank}"
 
 
 def tune_process(device_spec: DeviceSpec) -> None:
-    """Settings of the whole process that make training on a CPU faster and change no result.
+    """Makes training on a CPU faster by settings of the whole process that change no result.
 
-    Fresh memory for each large temporary costs page faults at every step, so glibc is told to keep
-    freed blocks (1.1-1.3x measured). Float32 products go through oneDNN (2x on AMD, same error), but
-    not where the CPU has AMX, which would round them to bf16.
+    glibc keeps freed blocks, because fresh memory for each large temporary costs page faults at every step (1.1-1.3x
+    measured). Float32 products go through oneDNN (2x on AMD, same error), except on CPUs with AMX, where it would
+    round them to bf16.
     """
     if device_spec.device.type != "cpu":
         return
-    # The two torch probes are private, and absent from some builds.
+    # torch's probes of the CPU are private, and absent from some builds.
     amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     if not amx():
         torch.set_float32_matmul_precision("medium")
@@ -125,10 +125,10 @@ def tune_process(device_spec: DeviceSpec) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device or the host had no memory left."""
+    """True if an error means that a device or the host ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    # The CPU's allocator and what CUDA's libraries allocate by themselves have no class of their own.
+    # The CPU's allocator and CUDA's libraries raise no error class of their own.
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 

@@ -1,11 +1,11 @@
-"""What users are told: errors that they can put right, and warnings."""
+"""Errors that users can put right, and warnings."""
 
 import sys
 from functools import cache
 
 
 class Seq2SeqError(Exception):
-    """Something the user can put right: the message says what was expected, what was found, what to do.
+    """An error that the user can put right: it says what was expected, what was found and what to do.
 
     The command line prints it as one line on stderr and exits with status 2; a program that uses the
     package catches this one class.
@@ -13,23 +13,23 @@ class Seq2SeqError(Exception):
 
 
 class ConfigError(Seq2SeqError):
-    """A recipe or a ``--set`` that does not describe a possible model; lists every fault at once."""
+    """Settings that are invalid or contradict one another; lists every fault at once."""
 
 
 class CorpusError(Seq2SeqError):
-    """Data that cannot be read or used as it is: a missing file, sides that do not align."""
+    """Data that cannot be read or used: a missing file, sides that do not align."""
 
 
 class RunError(Seq2SeqError):
-    """A run folder that is missing, damaged, or made by something else."""
+    """A run folder, or another file of ours, that is missing or damaged or cannot be written."""
 
 
 def warn(text: str) -> None:
-    """Prints a warning, one line on stderr; the work goes on."""
+    """Prints a warning of one line to stderr."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 @cache
 def warn_once(text: str) -> None:
-    """The same, but only the first time that this process says it."""
+    """Prints a warning once per process."""
     warn(text)

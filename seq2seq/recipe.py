@@ -5,7 +5,7 @@ import json
 import tomllib
 import types
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,15 +17,15 @@ _SHIPPED = resources.files("seq2seq") / "recipes"
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that ship with the package, in alphabetical order."""
+    """Names of the shipped recipes, sorted."""
     return sorted(entry.name[:-5] for entry in _SHIPPED.iterdir() if entry.name.endswith(".toml"))
 
 
 def recipe_text(name: str) -> str:
-    """TOML of a shipped recipe, or of the file at the path ``name``.
+    """TOML text of a shipped recipe, or of the file at the path ``name``.
 
     Raises:
-        ConfigError: where there is neither.
+        ConfigError: there is neither.
     """
     if name in recipe_names():
         return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
@@ -35,8 +35,8 @@ def recipe_text(name: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: expected a TOML file in UTF-8, found other bytes ({error.reason})") from None
     except OSError:
-        near = difflib.get_close_matches(name, recipe_names(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        matches = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f"did you mean {matches[0]}? " if matches else ""
         known = ", ".join(recipe_names())
         raise ConfigError(f"no recipe or file named {name!r}: {hint}choose one of {known}, or a .toml file") from None
 
@@ -46,7 +46,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         name: a shipped recipe's name or the path of a TOML file.
-        overrides: ``table.key=value`` each, the value as TOML or, failing that, as a string.
+        overrides: ``table.key=value`` each; a value that is not TOML is a string.
 
     Raises:
         ConfigError: naming every fault at once.
@@ -59,16 +59,21 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
-    """Turns parsed TOML and overrides into a :class:`Config`, refusing what it does not know."""
+    """Builds a :class:`Config` from parsed TOML and overrides.
+
+    Raises:
+        ConfigError: naming every fault at once.
+    """
     faults: list[str] = []
+    known = get_type_hints(Config)
+    kinds = {table: get_type_hints(cls) for table, cls in known.items()}
     for override in overrides:
         key, separator, text = override.partition("=")
         table, dot, name = key.strip().partition(".")
         if not (separator and dot and name):
             faults.append(f"--set {override!r} must read table.key=value")
         elif isinstance(tables.setdefault(table, {}), dict):
-            tables[table][name] = _parse_value(text.strip(), _kind(table, name))
-    known = get_type_hints(Config)
+            tables[table][name] = _parse_value(text.strip(), kinds.get(table, {}).get(name))
     parts = {}
     for table, values in tables.items():
         if table not in known:
@@ -76,8 +81,8 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         elif not isinstance(values, dict):
             faults.append(f"{table} = {values!r} must be a table [{table}]")
         else:
-            parts[table] = known[table](**_checked(table, values, known[table], faults))
-    # Settings of the right type are still checked against one another, so that all faults show at once.
+            parts[table] = known[table](**_checked(table, values, kinds[table], faults))
+    # Settings of the right type are still checked against one another, so that all faults are reported at once.
     try:
         config = Config(**parts)
     except ConfigError as error:
@@ -92,20 +97,14 @@ def to_toml(config: Config) -> str:
     lines = []
     for table, values in asdict(config).items():
         lines.append(f"[{table}]")
-        # JSON's strings, numbers, booleans and lists are TOML's too.
+        # JSON's strings, numbers, booleans and lists are valid TOML.
         lines.extend(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
         lines.append("")
     return "\n".join(lines)
 
 
-def _kind(table: str, name: str) -> Any:
-    """Type of a setting, None if there is no such setting."""
-    cls = get_type_hints(Config).get(table)
-    return get_type_hints(cls).get(name) if cls else None
-
-
 def _parse_value(text: str, kind: Any) -> Any:
-    """A value from the command line: TOML, or the text itself where that is not TOML or a string is wanted."""
+    """Parses a value from the command line: the text itself if it is not TOML or the setting is a string."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -113,33 +112,29 @@ def _parse_value(text: str, kind: Any) -> Any:
     return text if kind is str and not isinstance(value, str) else value
 
 
-def _checked(table: str, values: dict[str, Any], cls: type, faults: list[str]) -> dict[str, Any]:
-    """The values that have a key and a type that ``cls`` knows; the others go to ``faults``."""
-    hints = get_type_hints(cls)
-    names = {entry.name for entry in fields(cls)}
+def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """The values that have a known key and its type; the others are added to ``faults``."""
     accepted = {}
     for key, value in values.items():
-        if key not in names:
-            faults.append(f"unknown key {table}.{key}{_nearest(key, names)}")
-            continue
-        fitted = _fit(value, hints[key])
-        if fitted is None:
-            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(hints[key])}")
+        if key not in kinds:
+            faults.append(f"unknown key {table}.{key}{_nearest(key, kinds)}")
+        elif (fitted := _fit(value, kinds[key])) is None:
+            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(kinds[key])}")
         else:
             accepted[key] = fitted
     return accepted
 
 
 def _fit(value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``, or None where it is no such thing (no setting can be None)."""
+    """``value`` as a ``kind``, or None if it is not one (no setting can be None)."""
     origin = get_origin(kind)
     if origin is Literal:
         return value if isinstance(value, str) and value in get_args(kind) else None
     if origin in (Union, types.UnionType):
         return next((fit for option in get_args(kind) if (fit := _fit(value, option)) is not None), None)
     if origin is tuple:
-        whole = isinstance(value, list) and all(_fit(item, get_args(kind)[0]) is not None for item in value)
-        return tuple(value) if whole else None
+        fits = isinstance(value, list) and all(_fit(item, get_args(kind)[0]) is not None for item in value)
+        return tuple(value) if fits else None
     if kind is float and type(value) is int:
         return float(value)
     # bool is a subclass of int, and `layers = true` is a mistake.
@@ -158,5 +153,5 @@ def _describe(kind: Any) -> str:
 
 
 def _nearest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else f" (known: {', '.join(sorted(known))})"
+    matches = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {matches[0]}?)" if matches else f" (known: {', '.join(sorted(known))})"

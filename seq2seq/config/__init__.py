@@ -1,7 +1,7 @@
 """The settings of a run: five frozen tables, checked as a whole.
 
-A setting exists once, here. Its name is its TOML key, its type annotation is what the reader
-(:mod:`seq2seq.recipe`) enforces, and :meth:`Config.faults` lists the combinations that cannot work.
+Each setting is defined once, here. Its name is its TOML key, :mod:`seq2seq.recipe` enforces its type annotation, and
+:meth:`Config.faults` lists the combinations that cannot work.
 """
 
 from collections.abc import Iterator

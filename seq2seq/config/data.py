@@ -1,4 +1,4 @@
-"""The table ``[data]``: where the pairs come from."""
+"""The table ``[data]``: the corpus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,28 +11,29 @@ EMOJI_LANGUAGES = ("en", "de", "es", "fr")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """Where the sentence pairs come from and which of them are kept."""
+    """Source of the pairs, and which of them are kept."""
 
     format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"] = "files"
     path: str = "data"
-    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy``; language of emoji's names."""
+    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` (digits); language (emoji)."""
     src: str = "src"
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
-    """The same of the target; for hub data sets of pictures the beginning of the captions' columns."""
+    """Likewise for the target; for ``hub-pictures`` the prefix of the captions' columns."""
     train: str = "train"
-    """Name of the training part: file prefix, file name or hub split; pairs to make for digits.
+    """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
 
-    Files may be shards: ``train-*`` stands for all that fit, in the order of their names; any may be packed (``.gz``).
-    A part of pictures may be a share of its pictures: ``valid[:50%]`` and ``valid[50%:]`` are the halves of ``valid``.
+    Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``).
+    For ``pictures``, ``valid[:50%]`` and ``valid[50%:]`` are the two halves of the images of ``valid``.
     """
     validation: str = ""
-    """The same for validation; empty: ``validation_size`` sources are cut from the training part."""
+    """Name of the validation part; empty: ``validation_size`` sources are cut out of the training part."""
     test: str = ""
+    """Name of the test part; empty: ``test_size`` sources are cut out of the training part."""
     member: str = ""
     """The tab-separated file inside the package."""
     sha256: str = ""
-    """What that member must hash to."""
+    """SHA-256 of that member, in hex."""
     subset: str = ""
     """Hub configuration, for example ``fr-en``."""
     revision: str = ""
@@ -42,22 +43,22 @@ class DataConfig:
     max_tokens: int = 100
     """Training pairs with more subword tokens than this on either side are dropped."""
     long_sources: Literal["drop", "cut"] = "drop"
-    """``cut``: learn from the first ``max_tokens`` of a longer source, as for documents that are to be labelled."""
+    """``cut``: keep the first ``max_tokens`` of a longer source, as for documents that are to be labelled."""
     max_ratio: float = 9.0
-    """Pairs in which one side has over this many times the other's characters are dropped."""
+    """Pairs with a side of over this many times the other's characters, which count as at least 20, are dropped."""
     drop_duplicates: bool = True
     drop_identical: bool = True
-    """Drop pairs whose two sides are the same text: in real corpora they are untranslated."""
+    """Drop pairs whose sides are the same text: in real corpora they are untranslated."""
     directory: str = "data"
-    """Downloads and prepared token ids are kept here."""
+    """Folder of downloads and prepared corpora."""
 
     @property
     def reads_images(self) -> bool:
-        """Whether sources are pictures."""
+        """True if sources are images."""
         return self.format in ("pictures", "hub-pictures", "emoji")
 
 
-# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
 _RANGES: Ranges = {
     "validation_size": (0, 1_000_000),
     "test_size": (0, 1_000_000),

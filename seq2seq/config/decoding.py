@@ -9,58 +9,56 @@ from seq2seq.config.ranges import Ranges, range_faults
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodingConfig:
-    """How outputs are searched for; the command line can override it. ``docs/decoding.md`` has an example of each."""
+    """How outputs are searched for; the command line overrides it. ``docs/decoding.md`` has an example of each."""
 
     beam: int = 5
     """Hypotheses kept for each sentence; 1 is greedy search."""
     normalisation: Literal["gnmt", "average", "none"] = "gnmt"
-    """What log-probabilities are divided by before hypotheses of different lengths are compared: ``((5 + length) / 6)
-    ** length_penalty`` (Wu et al. 2016, eq. 14), the length, or nothing."""
+    """Divisor of log-probabilities, so that hypotheses of different lengths can be compared: ``((5 + length) / 6) **
+    length_penalty`` (Wu et al. 2016, eq. 14), the length, or 1."""
     length_penalty: float = 1.0
-    """Exponent alpha of ``gnmt``; 0 compares plain log-probabilities."""
+    """α, the exponent of ``gnmt``; 0 compares plain log-probabilities."""
     coverage_penalty: float = 0.0
-    """β of Wu et al. 2016, eq. 14: source words that got little attention make an output worse. Needs attention."""
+    """β of Wu et al. 2016, eq. 14: penalises source positions that got little attention. Needs attention."""
     min_length: int = 0
-    """Least tokens of an output."""
+    """Minimum tokens of an output."""
     max_length: int = 0
-    """Most tokens of an output; 0: twice the source's and 10."""
+    """Maximum tokens of an output; 0: twice the source's plus 10."""
     min_ratio: float = 0.0
-    """Least tokens of an output for each token of its source."""
+    """Minimum tokens of an output for each token of its source."""
     max_ratio: float = 0.0
-    """Most tokens of an output for each token of its source; 0: no such limit."""
+    """Maximum tokens of an output for each token of its source; 0: no such limit."""
     no_repeat_ngram: int = 0
-    """No run of this many tokens comes twice in an output (Paulus et al. 2018, §2.5); 0: it may."""
+    """No n-gram of this order occurs twice in an output (Paulus et al. 2018, §2.5); 0: no such rule."""
     diverse_groups: int = 1
-    """Groups that share the beam and avoid one another's words (Vijayakumar et al. 2018)."""
+    """Groups that the beam is divided into, which avoid one another's tokens (Vijayakumar et al. 2018)."""
     diversity: float = 0.5
-    """What a token costs for each group before that chose it at the same step, in nats (λ there)."""
+    """λ there: penalty of a token, in nats, for each earlier group that chose it at the same step."""
     sample: bool = False
-    """BatchRef outputs at random from the model instead of searching for the best."""
+    """Sample outputs from the model instead of searching for the best."""
     temperature: float = 1.0
-    """Logits are divided by it before drawing: below 1 likely tokens become likelier still."""
+    """Logits are divided by it before sampling; below 1, likely tokens become likelier."""
     top_k: int = 0
-    """BatchRef from this many likeliest tokens (Fan et al. 2018, §5.1); 0: from all."""
+    """Sample from this many likeliest tokens (Fan et al. 2018, §5.1); 0: from all."""
     top_p: float = 1.0
-    """BatchRef from the fewest tokens that together have this probability (Holtzman et al. 2020, §3.1)."""
+    """Sample from the fewest tokens that together have this probability (Holtzman et al. 2020, §3.1)."""
     seed: int = 1
-    """Of drawing. A sentence's draws depend on it and on the sentence alone, not on what else is translated."""
+    """Seed of sampling. A sentence's samples depend on it and on the sentence, not on the rest of the batch."""
     mbr: int = 0
-    """Choose, of this many candidates, the one closest to all others (minimum Bayes risk); 0: the best one."""
-    mbr_utility: Literal["chrf", "bleu"] = "chrf"
-    """What "close" means there."""
+    """Minimum Bayes risk: choose, of this many candidates, the one closest to all others by chrF; 0: the best one."""
     replace_unknown: bool = False
-    """Write the most attended source word where an output says <unk>; for vocabularies of words, needs attention."""
+    """Replace <unk> in outputs by the most attended source word; for vocabularies of words, needs attention."""
     combination: Literal["average", "log-linear"] = "average"
-    """How an ensemble's members are combined: mean of probabilities, or of their logarithms."""
+    """How an ensemble's members are combined: mean of probabilities or of log-probabilities."""
     batch_tokens: int = 4000
-    """Source tokens times beam that are decoded together."""
+    """Source tokens times beam in a batch."""
 
     def greedy(self) -> "DecodingConfig":
         """Plain greedy search, whatever else is set."""
         return DecodingConfig(beam=1, max_length=self.max_length, batch_tokens=self.batch_tokens)
 
 
-# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
 _RANGES: Ranges = {
     "beam": (1, 1000),
     "length_penalty": (0, 10),
@@ -88,18 +86,21 @@ def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
 
 
 def unused_settings(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
-    """Settings that were changed, yet have no meaning beside the others, each with the reason."""
-    of_beam = ("diverse_groups", "diversity", "coverage_penalty")
-    of_drawing = ("temperature", "top_k", "top_p")
-    useless = {
-        "decoding.sample = true": of_beam if decoding.sample else (),
-        "decoding.sample = false": () if decoding.sample else of_drawing,
-        f'decoding.normalisation = "{decoding.normalisation}"': _if(decoding.normalisation != "gnmt", "length_penalty"),
-        f"decoding.diverse_groups = {decoding.diverse_groups}": _if(decoding.diverse_groups == 1, "diversity"),
-        "decoding.mbr = 0": _if(not decoding.mbr, "mbr_utility"),
-    }
-    for reason, names in useless.items():
-        yield from ((name, reason) for name in names if _changed(decoding, name))
+    """Names of settings that were changed but that other settings leave without effect, each with the reason."""
+    conditions = (
+        (decoding.sample, "decoding.sample = true", ("diverse_groups", "diversity", "coverage_penalty")),
+        (not decoding.sample, "decoding.sample = false", ("temperature", "top_k", "top_p")),
+        (
+            decoding.normalisation != "gnmt",
+            f'decoding.normalisation = "{decoding.normalisation}"',
+            ("length_penalty",),
+        ),
+        (decoding.diverse_groups == 1, "decoding.diverse_groups = 1", ("diversity",)),
+    )
+    defaults = DecodingConfig()
+    for unused, reason, names in conditions:
+        if unused:
+            yield from ((name, reason) for name in names if getattr(decoding, name) != getattr(defaults, name))
 
 
 def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
@@ -116,11 +117,3 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         yield "decoding.mbr = 1 leaves nothing to choose from: expected at least 2, or 0 for none"
     if decoding.mbr > decoding.beam and not decoding.sample:
         yield f"decoding.mbr = {decoding.mbr} needs as many candidates, found decoding.beam = {decoding.beam}"
-
-
-def _if(condition: bool, *names: str) -> tuple[str, ...]:
-    return names if condition else ()
-
-
-def _changed(decoding: DecodingConfig, name: str) -> bool:
-    return bool(getattr(decoding, name) != getattr(DecodingConfig(), name))

@@ -14,57 +14,55 @@ CellKind = Literal["lstm", "gru", "rnn", "peephole", "layernorm"]
 class ModelConfig:
     """The network. Defaults are Sutskever, Vinyals & Le 2014 at laptop size.
 
-    Settings of a part (``pool`` of the convolutional encoder, say) wait until that part is chosen.
+    Settings of a part that is not chosen (``pool`` without the convolutional encoder, say) have no effect.
     """
 
     encoder: Literal["stacked", "bidirectional", "convolutional", "image"] = "stacked"
     bidirectional_layers: Literal["first", "all"] = "all"
-    """Which layers of a bidirectional encoder read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
-    merge: Literal["concat", "sum"] = "concat"
-    """The two ways side by side, each half as wide as the layer, or added, each as wide."""
+    """Layers of a bidirectional encoder that read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
     filter_width: int = 5
-    """Tokens under the filter of a convolutional encoder, an odd number."""
+    """Width in tokens of a convolutional encoder's filters, an odd number."""
     pool: int = 4
-    """Tokens that a convolutional encoder makes one."""
+    """Tokens that a convolutional encoder pools into one position."""
     backbone: str = "efficientnet-lite0"
-    """What an image encoder sees with; ``torchvision:NAME`` and ``timm:NAME`` take a model of those packages, if they
-    are installed."""
+    """Network of an image encoder; ``torchvision:NAME`` and ``timm:NAME`` are models of those packages, if they are
+    installed."""
     cell: CellKind = "lstm"
     decoder_cell: Literal["same", "lstm", "gru", "rnn", "peephole", "layernorm"] = "same"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """Of simple recurrent networks (``cell = "rnn"``)."""
+    """Activation of simple recurrent cells (``cell = "rnn"``)."""
     bridge: Literal["copy", "project", "mean", "every-step", "first-input"] = "copy"
     attention: Literal["none", "dot", "general", "additive"] = "none"
     input_feeding: bool = False
-    """Each step reads the features of the one before (Luong et al. 2015); slower, for it needs a loop."""
+    """Each step reads the features of the previous one (Luong et al. 2015); slower, because it needs a loop."""
     reverse_source: bool = True
     layers: int = 3
     hidden_size: int | tuple[int, ...] = 256
-    """One width for all layers, or one for each."""
+    """One width for all layers, or a list with one for each."""
     decoder_layers: int = 0
     """0: as many as the encoder."""
     decoder_hidden_size: int | tuple[int, ...] = 0
     """0: the encoder's."""
     embedding_size: int = 256
     dropout: float = 0.1
-    """Between layers, on what the bottom one reads and on the top output (Zaremba et al. 2014)."""
+    """On the inputs of every layer and the outputs of the top one (Zaremba et al. 2014)."""
     variational: bool = False
     """One dropout mask for all time steps (Gal & Ghahramani 2016)."""
     weight_dropout: float = 0.0
-    """Of hidden-to-hidden weights (Merity et al. 2018)."""
+    """Dropout of hidden-to-hidden weights (Merity et al. 2018)."""
     word_dropout: float = 0.0
-    """Of whole embeddings."""
+    """Dropout of whole embeddings."""
     zoneout: float = 0.0
-    """Units that keep their state in a step (Krueger et al. 2017); for ``peephole`` and ``layernorm`` cells."""
+    """Share of units that keep their state in a step (Krueger et al. 2017); for ``peephole`` and ``layernorm``."""
     residual_from: int = 0
-    """First layer, counted from 1, whose input is added to its output (Wu et al. 2016), wherever the two have
-    one width; 0: none."""
+    """First layer, counted from 1, with a residual connection (Wu et al. 2016), if its input is as wide as its
+    output; 0: none."""
     tie_embeddings: Literal["none", "target", "all"] = "all"
-    """Share the output layer with the target embedding (Press & Wolf 2017), or also with the source's."""
+    """Share the output layer with the target embedding (Press & Wolf 2017), or with both embeddings."""
     initialisation: Literal["uniform", "scaled"] = "scaled"
     """``uniform``: U(-0.08, 0.08), the paper's; ``scaled``: Xavier inputs, orthogonal recurrences."""
     forget_bias: float = 1.0
-    """Start of the bias of forget gates, and a GRU's update gates, under ``scaled`` (Gers et al. 2000)."""
+    """Initial bias of forget gates, and of a GRU's update gates, under ``scaled`` (Gers et al. 2000)."""
 
     def decoder_kind(self) -> CellKind:
         """The decoder's cell."""
@@ -72,11 +70,11 @@ class ModelConfig:
 
     @staticmethod
     def has_cell(kind: CellKind) -> bool:
-        """Whether layers of this kind have a memory cell c beside their output h."""
+        """True if layers of this kind have a memory cell c beside their output h."""
         return kind not in ("gru", "rnn")
 
     def encoder_widths(self) -> tuple[int, ...]:
-        """Width of each encoder layer, bottom first; of a picture's features as the decoder sees them."""
+        """Width of each encoder layer, bottom first; of an image encoder, the width of its projected features."""
         if self.encoder == "image":
             return self.decoder_widths()[:1]
         return _widths(self.hidden_size, self.layers)
@@ -90,7 +88,7 @@ def _widths(size: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
     return (size,) * layers if isinstance(size, int) else size
 
 
-# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
 _RANGES: Ranges = {
     "layers": (1, 64),
     "decoder_layers": (0, 64),
@@ -110,7 +108,7 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("model", model, _RANGES)
     if max(model.layers, model.decoder_layers) > _RANGES["layers"][1]:
-        return  # named already, and a list of so many widths would take all the memory
+        return  # named already, and a list of so many widths would exhaust the memory
     for key, widths, layers in (
         ("hidden_size", model.encoder_widths(), 1 if model.encoder == "image" else model.layers),
         ("decoder_hidden_size", model.decoder_widths(), model.decoder_layers or model.layers),
@@ -131,7 +129,7 @@ def model_faults(model: ModelConfig) -> Iterator[str]:
 
 
 def _joint_faults(model: ModelConfig) -> Iterator[str]:
-    """Parts that do not fit one another."""
+    """Settings that do not go together."""
     src, tgt = model.encoder_widths(), model.decoder_widths()
     if model.bridge == "copy" and src != tgt:
         yield (
@@ -148,10 +146,10 @@ def _joint_faults(model: ModelConfig) -> Iterator[str]:
             f'model.attention = "dot" needs a top encoder layer as wide as the bottom decoder layer, found '
             f'{src[-1]} and {tgt[0]}: make them equal or set model.attention = "general"'
         )
-    if model.encoder == "bidirectional" and model.merge == "concat":
-        both = src if model.bidirectional_layers == "all" else src[:1]
-        if any(width % 2 for width in both):
-            yield f'model.hidden_size = {list(src)} must be even where model.merge = "concat" gives each way one half'
+    if model.encoder == "bidirectional":
+        bidirectional = src if model.bidirectional_layers == "all" else src[:1]
+        if any(width % 2 for width in bidirectional):
+            yield f"model.hidden_size = {list(src)} must be even where a layer reads both ways: each takes one half"
     if model.encoder == "convolutional" and model.filter_width % 2 == 0:
         yield f"model.filter_width = {model.filter_width} must be odd, so that a filter has a middle"
     if model.input_feeding and model.attention == "none":

@@ -1,4 +1,4 @@
-"""Numbers that a setting may have."""
+"""Ranges of numeric settings."""
 
 from collections.abc import Iterator, Mapping
 

@@ -19,17 +19,17 @@ class SubwordConfig:
     tgt_vocab_size: int = 0
     """Pieces of the target's own vocabulary; 0: as many as the source's."""
     byte_fallback: bool = True
-    """Spell characters outside the vocabulary as bytes, so that any text survives; not for words."""
+    """Spell characters outside the vocabulary as bytes, so that any text can be encoded; not for ``word``."""
     sampling: float = 0.0
-    """Subword regularisation (Kudo 2018): training sees a sentence split another way each time; 0: never.
+    """Subword regularisation (Kudo 2018): each epoch samples another segmentation of a sentence; 0: none.
 
     ``unigram``: 0.1 to 0.5 is usual, smaller is noisier; ``bpe``: share of merges left out, 0.1 is usual.
     """
     train_sentences: int = 1_000_000
-    """At most this many sentences, drawn evenly from all, teach a subword model; of words all are counted."""
+    """Sentences, sampled uniformly, that a subword model is learned from at most; ``word`` counts all."""
 
 
-# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
 _RANGES: Ranges = {
     "vocab_size": (8, 1_000_000),
     "tgt_vocab_size": (0, 1_000_000),

@@ -1,4 +1,4 @@
-"""The table ``[training]``: how the weights are found."""
+"""The table ``[training]``: the optimisation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from seq2seq.config.ranges import Ranges, range_faults
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """How the weights are found, and when to stop looking."""
+    """How weights are optimised, and when training stops."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = 0.002
     schedule: Literal["linear", "inverse-sqrt", "halving", "constant"] = "linear"
-    """After warm-up: linearly to zero at the last update; 1/sqrt(update); the paper's halving; flat."""
+    """After warm-up: linearly to zero at the last update; 1/sqrt(update); halved every half epoch; constant."""
     warmup_updates: int = 0
     halve_after_epochs: float = 5.0
-    halve_every_epochs: float = 0.5
+    """Epoch of the first halving under ``schedule = "halving"`` (Sutskever et al. 2014, §3.4)."""
     max_updates: int = 0
-    """Stop after this many updates; 0: no such limit. Likewise for the next two."""
+    """Stop after this many updates; 0: no such limit. Likewise epochs and minutes below."""
     max_epochs: float = 0.0
     max_minutes: float = 0.0
     batch_tokens: int = 1200
@@ -28,12 +28,12 @@ class TrainingConfig:
     batch_sentences: int = 0
     """Sentences in a batch, instead of tokens; 0: by tokens."""
     accumulate: int = 1
-    """Batches whose gradients make one update; of each process, if there are several."""
+    """Batches per update; of each process, if there are several."""
     loss_mean: Literal["tokens", "sentences"] = "tokens"
-    """What the loss of an update is the mean over: target tokens, or sentences as in Sutskever et al. 2014, §3.4. The
-    latter's gradient is as many times larger as a sentence has tokens, which learning_rate and clip_norm must know."""
+    """Mean the loss over target tokens, or over sentences as in Sutskever et al. 2014, §3.4. The latter's gradient is
+    larger by the tokens of a sentence: choose learning_rate and clip_norm accordingly."""
     clip_norm: float = 1.0
-    """The gradient's norm is scaled down to this; 0: never."""
+    """Largest norm of the gradient, which is scaled down to it; 0: no limit."""
     label_smoothing: float = 0.1
     weight_decay: float = 0.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -46,24 +46,23 @@ class TrainingConfig:
     checkpoint_every: int = 0
     """Updates between two checkpoints besides those of validations; 0: no others."""
     keep_checkpoints: int = 2
-    """The newest so many stay; the best weights are the run's model, whatever becomes of their checkpoint."""
+    """Number of newest checkpoints kept; the best weights are the run's model and kept anyway."""
     log_every: int = 50
     finetune_from: int = 0
-    """First epoch, counted from 1, in which the backbone of an image encoder learns too, from pictures that are
-    cropped and mirrored at random; 0: it stays as it was published, and its features are computed once."""
+    """First epoch, counted from 1, in which the backbone of an image encoder is trained too, on randomly cropped and
+    mirrored images; 0: it stays frozen, and its features are computed once."""
     finetune_learning_rate: float = 1e-4
-    """The backbone's own learning rate; it follows the schedule of the other."""
+    """The backbone's learning rate; it follows the same schedule."""
     device_map: tuple[str, ...] = ()
     """Device of each layer, bottom first, the same in encoder and decoder (Sutskever et al. 2014, §3.5); empty: all
     layers on one device."""
 
 
-# Bounds that keep a mistyped or malicious recipe from asking for all the memory there is.
+# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
 _RANGES: Ranges = {
     "learning_rate": (0, 100),
     "warmup_updates": (0, float("inf")),
     "halve_after_epochs": (0, float("inf")),
-    "halve_every_epochs": (1e-6, float("inf")),
     "max_updates": (0, float("inf")),
     "max_epochs": (0, float("inf")),
     "max_minutes": (0, float("inf")),

@@ -1,1 +1,1 @@
-"""From text on disk to batches of token ids."""
+"""From text and images on disk to batches of token ids."""

@@ -1,6 +1,6 @@
-"""Batches: token ids padded to rectangles, and the order in which training sees them.
+"""Batches: token ids padded to rectangles, and the order of an epoch's batches.
 
-Shapes: ``B`` batch, ``S`` source length, ``T`` target length.
+Shapes: ``B`` batch, ``S`` source length, ``T`` target length, ``C`` channels, ``N`` pairs of the corpus.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,14 @@ class Batch:
     """A rectangle of sentence pairs."""
 
     src: Tensor
-    """Source ids with their end mark, (B, S), padding at the end; of pictures features (B, S, C) or pixels
+    """Source ids with end mark, (B, S), padding at the end; of images features (B, S, C) or pixels
     (B, 3, height, width)."""
     src_lengths: Tensor
     """Real tokens in each row of ``src``, (B,), always on the CPU: kernels need them there."""
     tgt_in: Tensor
-    """What the decoder reads: begin mark and target, (B, T)."""
+    """Decoder inputs: begin mark and target, (B, T)."""
     tgt_out: Tensor
-    """What it should say: target and end mark, (B, T)."""
+    """Expected outputs: target and end mark, (B, T)."""
 
     @property
     def src_mask(self) -> Tensor:
@@ -53,37 +53,31 @@ def collate(
 ) -> Batch:
     """Pads sentences to a batch; the one place where sources are reversed.
 
-    ``[1, 2, 3]`` is read as ``3 2 1 </s>`` where ``reverse`` is set: its first word comes to stand next
-    to the translation's first word (Sutskever et al. 2014, §3.3). Reversal is done before padding.
+    With ``reverse`` the source ``[1, 2, 3]`` becomes ``3 2 1 </s>``: its first word comes to stand next to the
+    translation's first word (Sutskever et al. 2014, §3.3). Sources are reversed before they are padded.
 
     Args:
         sources: token ids of each sentence, without marks.
-        targets: likewise; None when there is nothing to learn from, only a source to translate.
-        reverse: read each source back to front.
+        targets: likewise; None if there are only sources to translate.
+        reverse: reverse each source.
     """
     rows = [[*(source[::-1] if reverse else source), EOS] for source in sources]
-    answers = [[]] * len(rows) if targets is None else targets
-    return Batch(
-        src=_pad(rows),
-        src_lengths=torch.tensor([len(row) for row in rows]),
-        tgt_in=_pad([[BOS, *answer] for answer in answers]),
-        tgt_out=_pad([[*answer, EOS] for answer in answers]),
-    )
+    return Batch(_pad(rows), torch.tensor([len(row) for row in rows]), *_pad_targets(len(rows), targets))
 
 
-def collate_pictures(pictures: Tensor, targets: Sequence[Sequence[int]] | None = None) -> Batch:
-    """The same for pictures, be they features (B, S, C) or pixels (B, 3, height, width): none needs padding."""
-    answers = [[]] * len(pictures) if targets is None else targets
-    return Batch(
-        src=pictures,
-        src_lengths=torch.full((len(pictures),), pictures.shape[1]),
-        tgt_in=_pad([[BOS, *answer] for answer in answers]),
-        tgt_out=_pad([[*answer, EOS] for answer in answers]),
-    )
+def collate_images(images: Tensor, targets: Sequence[Sequence[int]] | None = None) -> Batch:
+    """A batch of images, features (B, S, C) or pixels (B, 3, height, width), which need no padding."""
+    return Batch(images, torch.full((len(images),), images.shape[1]), *_pad_targets(len(images), targets))
+
+
+def _pad_targets(count: int, targets: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:
+    """``tgt_in`` and ``tgt_out``."""
+    targets = [[]] * count if targets is None else targets
+    return _pad([[BOS, *target] for target in targets]), _pad([[*target, EOS] for target in targets])
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> Tensor:
-    # By way of numpy: a list of padded lists takes torch seven times as long to read.
+    # By way of numpy: torch takes seven times as long to read a list of padded lists.
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     padded = np.full((len(rows), lengths.max()), PAD)
     real = np.arange(padded.shape[1]) < lengths[:, None]
@@ -93,12 +87,12 @@ def _pad(rows: Sequence[Sequence[int]]) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchOrder:
-    """The order in which an epoch's pairs are seen: a pure function of lengths, seed and epoch.
+    """The order of an epoch's batches: a pure function of lengths, seed and epoch.
 
     Pairs are shuffled, cut into pools, sorted by length within their pool and filled into batches up to
-    the budget; then the batches of the pool are shuffled. A batch closes early where the source length
-    changes, if it is at least half full: rows of one source length need no padding. Because nothing
-    else enters, "epoch 3, batch 1,000" is all that a checkpoint has to remember.
+    the budget; then the batches of the pool are shuffled. A batch also ends where the source length
+    changes, if it is at least half full: rows of one source length need no padding. Because the order depends
+    on nothing else, a checkpoint only has to store "epoch 3, batch 1,000".
 
     Attributes:
         src_lengths: tokens of each source, (N,).
@@ -116,49 +110,41 @@ class BatchOrder:
     seed: int
     pool: int = 250_000
 
-    def epoch(self, number: int) -> list[IntArray]:
-        """The batches of an epoch, each the indices of its pairs."""
-        return [
-            rows[batch]
-            for place, rows in enumerate(self.pools(number))
-            for batch in self.fill(number, place, self.src_lengths[rows], self.tgt_lengths[rows])
-        ]
-
     def pools(self, number: int) -> list[IntArray]:
         """The pools of an epoch, each the indices of its pairs."""
         shuffled = np.random.default_rng((self.seed, number)).permutation(len(self.src_lengths))
         return np.split(shuffled, range(self.pool, len(shuffled), self.pool))
 
     def fill(self, number: int, place: int, src_lengths: Lengths, tgt_lengths: Lengths) -> list[IntArray]:
-        """The batches of one pool of an epoch, each as places within the pool.
+        """The batches of one pool of an epoch, each the indices of its pairs within the pool.
 
         Args:
-            number: of the epoch.
-            place: of the pool in the epoch.
-            src_lengths: tokens of each of its sources, which sampling may have changed.
+            number: index of the epoch.
+            place: index of the pool in the epoch.
+            src_lengths: tokens of each source in the pool, which subword sampling may have changed.
             tgt_lengths: likewise.
         """
         by_length = np.lexsort((tgt_lengths, src_lengths))
-        filled = [by_length[start:end] for start, end in self._cut(src_lengths[by_length], tgt_lengths[by_length])]
+        batches = [by_length[start:end] for start, end in self._cut(src_lengths[by_length], tgt_lengths[by_length])]
         generator = np.random.default_rng((self.seed, number, place))
-        return [filled[batch] for batch in generator.permutation(len(filled))]
+        return [batches[index] for index in generator.permutation(len(batches))]
 
     def _cut(self, src_lengths: Lengths, tgt_lengths: Lengths) -> Iterator[tuple[int, int]]:
-        """Where batches begin and end among pairs in the order of their lengths."""
+        """Start and end of each batch among pairs that are sorted by length."""
         tgt_cells = tgt_lengths.astype(np.int64) + 1
         start = 0
         while start < len(src_lengths):
-            # No batch holds more pairs than this, so that a look ahead costs no loop over pairs.
+            # No batch has more pairs than this, so it is enough to look at so many; no loop over pairs is needed.
             most = self.batch_sentences or self.batch_tokens // int(tgt_cells[start])
-            ahead = slice(start, start + most + 2)
-            count = np.arange(1, len(src_lengths[ahead]) + 1)
+            window = slice(start, start + most + 2)
+            count = np.arange(1, len(src_lengths[window]) + 1)
             if self.batch_sentences:
                 cells, budget = count, self.batch_sentences
             else:
-                cells, budget = count * np.maximum.accumulate(tgt_cells[ahead]), self.batch_tokens
-            turns = (np.diff(src_lengths[ahead]) != 0) & (2 * cells[:-1] >= budget)
-            stops = np.flatnonzero((cells[1:] > budget) | turns)
-            end = start + 1 + int(stops[0]) if len(stops) else len(src_lengths)
+                cells, budget = count * np.maximum.accumulate(tgt_cells[window]), self.batch_tokens
+            new_length = (np.diff(src_lengths[window]) != 0) & (2 * cells[:-1] >= budget)
+            ends = np.flatnonzero((cells[1:] > budget) | new_length)
+            end = start + 1 + int(ends[0]) if len(ends) else len(src_lengths)
             yield start, end
             start = end
 
@@ -170,4 +156,4 @@ class BatchOrder:
             for lengths in (self.src_lengths[rows[batch]] + 1, self.tgt_lengths[rows[batch]] + 1):
                 cells += len(batch) * int(lengths.max())
                 tokens += int(lengths.sum())
-        return 1 - tokens / max(cells, 1)
+        return 1 - tokens / cells

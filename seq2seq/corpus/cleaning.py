@@ -1,4 +1,4 @@
-"""Which pairs are worth learning from, and which are kept back to test on."""
+"""Which pairs are worth learning from, and which are held out for validation and testing."""
 
 import hashlib
 import heapq
@@ -10,12 +10,12 @@ from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import normalise
 from seq2seq.errors import CorpusError
 
-# Below this many characters a side's length says nothing about whether it is a translation.
+# A side of fewer characters counts as this long in the length ratio: short texts vary too much in length.
 _SHORT = 20
 
 
 def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
-    """Normalised pairs without empty, lopsided or identical ones; ``dropped`` counts those by reason."""
+    """Normalises pairs and drops those with empty, identical or lopsided sides; ``dropped`` counts them by reason."""
     for raw in pairs:
         pair = Pair(raw.src if data.reads_images else normalise(raw.src), normalise(raw.tgt))
         if reason := _fault(pair, data):
@@ -38,10 +38,10 @@ def _fault(pair: Pair, data: DataConfig) -> str:
 
 
 def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int]) -> tuple[list[Pair], list[Pair]]:
-    """Cuts validation and test parts out of a corpus, the same ones each time.
+    """Selects a validation and a test part, the same ones each time.
 
-    The parts are chosen by *source sentence*: those whose hash is smallest. Each gives its first pair;
-    its other pairs may be in no other part, so training must leave out all pairs with these sources.
+    The parts are selected by *source sentence*: those with the smallest hashes. Each source contributes its first
+    pair only; training must leave out all pairs with these sources.
 
     Args:
         pairs: cleaned.
@@ -53,24 +53,24 @@ def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int]) -> tuple[list[Pair],
     Raises:
         CorpusError: too few different sources.
     """
-    wanted = sum(sizes)
-    if not wanted:
+    total = sum(sizes)
+    if not total:
         return [], []
     # A max-heap (by negated hash) of the smallest hashes so far; ``first`` holds the pair of each.
     heap: list[tuple[int, str]] = []
     first: dict[str, Pair] = {}
     for pair in pairs:
         key = -int.from_bytes(hashlib.blake2b(pair.src.encode(), digest_size=8).digest())
-        if pair.src in first or (len(heap) == wanted and key <= heap[0][0]):
+        if pair.src in first or (len(heap) == total and key <= heap[0][0]):
             continue
         first[pair.src] = pair
         heapq.heappush(heap, (key, pair.src))
-        if len(heap) > wanted:
+        if len(heap) > total:
             del first[heapq.heappop(heap)[1]]
-    if len(heap) < wanted:
+    if len(heap) < total:
         raise CorpusError(
             f"{len(heap)} different sources are too few to cut {sizes[0]} for validation and {sizes[1]} for "
             "testing: bring more, or set data.validation_size and data.test_size lower"
         )
-    chosen = [first[source] for _, source in sorted(heap, reverse=True)]
-    return chosen[: sizes[0]], chosen[sizes[0] :]
+    selected = [first[source] for _, source in sorted(heap, reverse=True)]
+    return selected[: sizes[0]], selected[sizes[0] :]

@@ -1,7 +1,7 @@
-"""The cleaned training part as text on disk, so that a source is read once however often its pairs are looked at.
+"""The cleaned training part as text on disk, so that the corpus is read only once.
 
-A hub source is a download; cutting test sentences out, counting words and tokenising each need all of it. Memory grows
-by 14 bytes a pair: a digest, by which the first of equal pairs is found, a mark, and what sorting takes.
+A hub data set is a download; holding out test sentences, counting words and encoding each need all of it. Memory
+grows by 14 bytes a pair: a digest to find duplicates, a mark, and what sorting takes.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from seq2seq.corpus.pairs import Pair
 Marks = npt.NDArray[np.bool_]
 
 _DIGEST = 8
-# Digests are compared a share at a time, so that sorting needs little beside them.
+# Digests are compared one share after another, so that sorting needs little memory.
 _SHARES = 16
 
 
 class Gathered:
-    """Pairs in a text file, some of them struck out; iterates over the others, in order, any number of times."""
+    """Pairs in a text file, some of them dropped; iterates over the others, in order, any number of times."""
 
     def __init__(self, path: Path, kept: Marks) -> None:
         self._path = path
@@ -39,7 +39,7 @@ class Gathered:
                 yield Pair(src, tgt)
 
     def without(self, reason: str, unwanted: Callable[[Pair], bool], dropped: Counter[str]) -> "Gathered":
-        """The pairs that are wanted; ``dropped`` counts the others under ``reason``."""
+        """Drops unwanted pairs; ``dropped`` counts them under ``reason``."""
         wanted = np.fromiter((not unwanted(pair) for pair in self), dtype=np.bool_, count=len(self))
         kept = self._kept.copy()
         kept[kept] = wanted
@@ -47,22 +47,22 @@ class Gathered:
         return Gathered(self._path, kept)
 
     def sample(self, count: int) -> "Gathered":
-        """At most ``count`` of the pairs, drawn evenly from all of them, the same ones each time."""
+        """At most ``count`` of the pairs, sampled uniformly, the same ones each time."""
         if len(self) <= count:
             return self
-        drawn = np.random.default_rng(0).choice(np.flatnonzero(self._kept), count, replace=False, shuffle=False)
+        sampled = np.random.default_rng(0).choice(np.flatnonzero(self._kept), count, replace=False, shuffle=False)
         kept = np.zeros_like(self._kept)
-        kept[drawn] = True
+        kept[sampled] = True
         return Gathered(self._path, kept)
 
 
 def gather(pairs: Iterable[Pair], path: Path, *, drop_duplicates: bool, dropped: Counter[str]) -> Gathered:
-    """Writes a stream of cleaned pairs to a file, and finds those that came before.
+    """Writes a stream of cleaned pairs to a file.
 
     Args:
         pairs: without tabs and line feeds.
         path: of the file.
-        drop_duplicates: of equal pairs keep the first only.
+        drop_duplicates: keep only the first of equal pairs.
         dropped: counts the others.
     """
     digests = bytearray()
@@ -79,13 +79,13 @@ def gather(pairs: Iterable[Pair], path: Path, *, drop_duplicates: bool, dropped:
 
 
 def _count(marks: Marks, reason: str, dropped: Counter[str]) -> None:
-    """Reasons that never occurred stay unnamed."""
+    """Counts marks under a reason; a reason that never occurred gets no entry."""
     if number := int(np.count_nonzero(marks)):
         dropped[reason] += number
 
 
 def first_of_equals(digests: npt.NDArray[np.uint64]) -> Marks:
-    """True where a value stands for the first time, (N,)."""
+    """True where a value occurs for the first time, (N,)."""
     first = np.zeros(len(digests), dtype=np.bool_)
     shares = digests.view(np.uint8)[::_DIGEST] % _SHARES
     for share in range(_SHARES):

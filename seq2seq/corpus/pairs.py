@@ -1,4 +1,4 @@
-"""The records that a corpus is made of."""
+"""The records of a corpus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from seq2seq.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A source text and the text it should become."""
+    """A source text, or the name of an image, and its target text."""
 
     src: str
     tgt: str
@@ -34,12 +34,12 @@ def pair_of(record: Any, src: str, tgt: str, *, where: str) -> Pair:
 
 
 def with_references(pairs: Sequence[Pair], *, grouped: bool) -> tuple[list[str], list[list[str]]]:
-    """Sources, and for each of them its references.
+    """Sources, and the references of each.
 
     Args:
         pairs: in any order.
-        grouped: each source once, with all its targets, as for pictures; else each pair by itself, though its source
-            may come again.
+        grouped: each source once, with all its targets as references, as for images; else one source with one
+            reference for each pair.
     """
     if not grouped:
         return [pair.src for pair in pairs], [[pair.tgt] for pair in pairs]

@@ -1,4 +1,4 @@
-"""The corpus made ready once and found so afterwards: what training and evaluation read of it."""
+"""The prepared corpus, built once and cached: all that training and evaluation read of it."""
 
 import hashlib
 import json
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
-from seq2seq.corpus.build import PICTURES, REPORT, TOKENS, make
+from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.files.cache import find_or_make
 
-# Part of the cache's key: raise it when the same settings come to mean other ids.
+# Part of the cache's key: increase it when the same settings come to give other ids.
 _LAYOUT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything training and evaluation need of a corpus."""
+    """A prepared corpus."""
 
     vocabularies: Vocabularies
     src: TokenColumn
@@ -31,23 +31,24 @@ class Prepared:
     report: dict[str, Any]
     """What was kept, what was dropped and why, and the corpus's fingerprint."""
     folder: Path
-    """Where all this is kept."""
-    pictures: tuple[str, ...] = ()
-    """Names of the pictures, if sources are pictures: then a source's one token is its number among these."""
+    """The cached folder."""
+    images: tuple[str, ...] = ()
+    """Names of the images, if sources are images: then a source's one token is its index among these."""
 
 
 def prepare(config: Config) -> Prepared:
-    """Makes the corpus of a recipe ready, or finds it so.
+    """Builds the corpus of a recipe, or opens it if it is in the cache.
 
-    The cache's key is made of the corpus, cleaning and subword settings and of the files' sizes and
-    times: change any of them and the work is done anew, elsewhere.
+    The cache's key is a hash of the settings of corpus, cleaning and subwords and of the files' sizes and
+    times: where one of them changes, the corpus is built again in another folder.
 
     Raises:
-        CorpusError: data that cannot be read or leave nothing to learn from, or what was made is damaged.
+        CorpusError: data that cannot be read, or of which nothing is left to learn from; a damaged cache.
         ConfigError: a vocabulary that does not fit the corpus.
+        RunError: the cache cannot be written.
     """
     folder = _cache_folder(config)
-    find_or_make(folder, partial(make, config))
+    find_or_make(folder, partial(build_corpus, config))
     return _open(folder, config)
 
 
@@ -63,7 +64,7 @@ def corpus_summary(prepared: Prepared) -> str:
 
 def _cache_folder(config: Config) -> Path:
     data = {key: value for key, value in asdict(config.data).items() if key != "directory"}
-    # Sampling changes what training draws from the cache, not what is in it.
+    # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -72,6 +73,7 @@ def _cache_folder(config: Config) -> Path:
 
 def _open(folder: Path, config: Config) -> Prepared:
     src, tgt = open_columns(folder / TOKENS)
+    images = folder / IMAGES
     return Prepared(
         vocabularies=Vocabularies.load(folder, config.subword),
         src=src,
@@ -80,13 +82,8 @@ def _open(folder: Path, config: Config) -> Prepared:
         test=_read_jsonl(folder / "test.jsonl"),
         report=json.loads((folder / REPORT).read_text(encoding="utf-8")),
         folder=folder,
-        pictures=_read_pictures(folder),
+        images=tuple(json.loads(images.read_text(encoding="utf-8"))) if images.is_file() else (),
     )
-
-
-def _read_pictures(folder: Path) -> tuple[str, ...]:
-    path = folder / PICTURES
-    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else ()
 
 
 def _read_jsonl(path: Path) -> list[Pair]:

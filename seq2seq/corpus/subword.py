@@ -13,28 +13,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sentencepiece
 
 from seq2seq.config import SubwordConfig
+from seq2seq.corpus.words import JOINER, ForbiddenBigrams, forbidden_bigrams, join_words, split_words
 from seq2seq.errors import ConfigError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of padding, unknown word, begin mark and end mark in every vocabulary."""
 
-Kind = Literal["unigram", "bpe", "char", "word"]
-
-# sentencepiece writes a space as U+2581; a byte order mark is no text, wherever it stands.
+# sentencepiece writes a space as U+2581; a byte order mark is not text, wherever it stands.
 _RESERVED = str.maketrans({"\u2581": "_", "\ufeff": None})
-_JOINER = "\uffed"
-# The trainer writes the number of its threads into the model: fixed, so that its bytes can be repeated.
+# The trainer stores its number of threads in the model: fixed, so that the model's bytes are reproducible.
 _THREADS = 2
 
 
 def seed_sampling(seed: int) -> None:
-    """Makes what :meth:`Subword.resample` draws next repeatable; sentencepiece has one generator for the process."""
-    # The highest seed of 32 bits means "from a random device" there.
+    """Seeds :meth:`Subword.resample`; sentencepiece has one generator for the whole process."""
+    # The highest 32-bit seed means "from a random device" there.
     sentencepiece.set_random_generator_seed(seed % (2**32 - 1))
 
 
@@ -42,47 +40,17 @@ def normalise(text: str) -> str:
     """Canonical composition (NFC), one plain space for each run of white space, none at the ends.
 
     NFC rather than NFKC, which would turn the Spanish ``1º`` into ``1o`` and ``…`` into three dots.
-    Lone surrogates, which UTF-8 cannot say, become ``?``.
+    Lone surrogates, which UTF-8 cannot encode, become ``?``.
     """
     encodable = text.encode("utf-8", "replace").decode("utf-8")
     return " ".join(unicodedata.normalize("NFC", encodable.translate(_RESERVED)).split())
-
-
-def split_words(text: str) -> list[str]:
-    """Words and punctuation marks; a joiner says "no space before me".
-
-    ``split_words("Hi, Tom!") == ["Hi", "￭,", "Tom", "￭!"]``
-    """
-    words, previous_end = [], -1
-    for match in re.finditer(r"\w+|[^\w\s]", text.replace(_JOINER, "■")):
-        words.append((_JOINER if match.start() == previous_end else "") + match.group())
-        previous_end = match.end()
-    return words
-
-
-def join_words(words: Iterable[str]) -> str:
-    """The inverse of :func:`split_words` on normalised text; a joiner with nothing before it vanishes."""
-    return " ".join(words).replace(f" {_JOINER}", "").removeprefix(_JOINER)
-
-
-@dataclass(frozen=True, slots=True)
-class ForbiddenBigrams:
-    """What a vocabulary of words must not put together: :func:`split_words` would not take it apart again.
-
-    ``ca`` and ``￭sa`` would be read as ``casa``, and a joiner at the beginning of a text is lost.
-    """
-
-    ending: list[int]
-    """1 for each id that ends in a letter or digit, 0 for a punctuation mark."""
-    barred: list[list[bool]]
-    """Ids that may not follow a mark, those that may not follow a letter, and those that may not come first."""
 
 
 class Subword:
     """The vocabulary of one side, or of both.
 
     Attributes:
-        model: the sentencepiece model, serialised.
+        model: the serialised sentencepiece model.
     """
 
     def __init__(self, model: bytes, *, words: bool = False) -> None:
@@ -97,10 +65,10 @@ class Subword:
 
     @classmethod
     def train(cls, sentences: Iterable[str], config: SubwordConfig, *, vocab_size: int) -> "Subword":
-        """Learns a vocabulary of ``vocab_size`` pieces (fewer for ``char`` and ``word`` if there are fewer).
+        """Learns a vocabulary of ``vocab_size`` pieces (``char`` and ``word`` may have fewer).
 
         Args:
-            sentences: at most ``config.train_sentences``, or it is left to chance which are looked at; any number for
+            sentences: at most ``config.train_sentences``, or sentencepiece picks some at random; any number for
                 ``word``, which counts all.
             config: the kind of pieces.
             vocab_size: how many.
@@ -149,7 +117,7 @@ class Subword:
         return ids
 
     def encode_all(self, texts: Sequence[str], *, threads: int) -> list[list[int]]:
-        """The same of many texts that are normalised already, and the same for any number of threads."""
+        """Ids of texts that are normalised already; they do not depend on the number of threads."""
         if self._words:
             return [self._look_up(split_words(text)) for text in texts]
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
@@ -160,13 +128,13 @@ class Subword:
         return [self._word_ids.get(f"\u2581{word}", UNK) for word in words]
 
     def resample(self, ids: Sequence[int], alpha: float) -> list[int]:
-        """Another way to write the same text (subword regularisation, Kudo 2018, §3).
+        """Draws another segmentation of the same text (subword regularisation, Kudo 2018, §3).
 
         Args:
-            ids: without marks. Those that cannot be written anew are returned as they are: with an unknown
-                word among them, or cut off inside a character.
-            alpha: for ``unigram``, how much likely segmentations are preferred: 0 draws from all alike; for
-                ``bpe``, the probability of leaving a merge out (Provilkov et al. 2020).
+            ids: without marks. They are returned unchanged if they contain an unknown word or are cut off inside a
+                character.
+            alpha: for ``unigram``, how strongly likely segmentations are preferred: 0 draws uniformly; for ``bpe``,
+                the probability of leaving a merge out (Provilkov et al. 2020).
         """
         text = self._processor.decode(list(ids))
         if UNK in ids or "\ufffd" in text:
@@ -175,52 +143,43 @@ class Subword:
         return sampled
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids; marks and padding vanish."""
+        """Text of ids, without marks and padding."""
         if self._words:
-            return self.join(self.pieces([i for i in ids if i not in (PAD, BOS, EOS)]))
+            return join_words(self.pieces([i for i in ids if i not in (PAD, BOS, EOS)]))
         text: str = self._processor.decode(list(ids))
         return text
 
-    def join(self, pieces: Iterable[str]) -> str:
-        """Text of pieces, as :meth:`pieces` gives them, of a vocabulary of words."""
-        return join_words(pieces)
-
     def spellings(self, phrase: str, most: int = 32) -> list[list[int]]:
-        """Ways to write a phrase, the usual one first, with and without the mark of a word's beginning.
+        """At most about ``most`` segmentations of a phrase, the usual one first.
 
-        Those that follow a punctuation mark without a space ("¿" in "¿casa") lack it.
+        Each comes with and without the mark of a word's beginning: after a punctuation mark without a space ("¿" in
+        "¿casa") a word lacks it.
         """
         usual, text = self.encode(phrase), normalise(phrase)
         if self._words:
             first, *others = split_words(text)
-            joined = self._look_up([_JOINER + first, *others])
+            joined = self._look_up([JOINER + first, *others])
             return [ids for ids in (usual, joined) if UNK not in ids]
-        found = [usual]
+        marked = [usual]
         with contextlib.suppress(RuntimeError):  # only unigram models know several
-            found += self._processor.nbest_encode(text, nbest_size=most)
-        return [list(ids) for ids in dict.fromkeys(map(tuple, found + [self._bare(ids) for ids in found])) if ids]
+            marked += self._processor.nbest_encode(text, nbest_size=most)
+        return [list(ids) for ids in dict.fromkeys(map(tuple, marked + [self._unmarked(ids) for ids in marked])) if ids]
 
-    def _bare(self, ids: list[int]) -> list[int]:
-        """Without the mark of a word's beginning; nothing if no piece is like that."""
+    def _unmarked(self, ids: list[int]) -> list[int]:
+        """The ids without the mark of a word's beginning; empty if the vocabulary lacks that first piece."""
         piece = self._processor.id_to_piece(ids[0]).removeprefix("\u2581")
         if not piece:
             return ids[1:]
-        number = self._processor.piece_to_id(piece)
-        return [] if number == UNK else [number, *ids[1:]]
+        unmarked = self._processor.piece_to_id(piece)
+        return [] if unmarked == UNK else [unmarked, *ids[1:]]
 
     @functools.cached_property
-    def forbidden_bigrams(self) -> "ForbiddenBigrams | None":
-        """Which words may stand side by side; None if every order of pieces can be read back."""
-        if not self._words:
-            return None
-        words = self.pieces(range(len(self)))
-        joined = [word.startswith(_JOINER) for word in words]
-        melting = [re.match(rf"{_JOINER}\w", word) is not None for word in words]
-        ending = [int(re.search(r"\w$", word) is not None) for word in words]
-        return ForbiddenBigrams(ending, [[False] * len(self), melting, joined])
+    def forbidden_bigrams(self) -> ForbiddenBigrams | None:
+        """Bigrams that no output may contain; None unless this is a vocabulary of words."""
+        return forbidden_bigrams(self.pieces(range(len(self)))) if self._words else None
 
     def word_start(self) -> list[bool]:
-        """For each id whether the word before it is complete: marks, punctuation and pieces that begin a word."""
+        """True for ids before which a word is complete: marks, punctuation and pieces that begin a word, (V,)."""
         if self._words:
             return [True] * len(self)
         pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
@@ -230,20 +189,20 @@ class Subword:
         ]
 
     def word_end(self) -> list[bool]:
-        """For each id whether a word begins after it, whatever comes next: marks and pieces that end in punctuation."""
+        """True for ids after which a new word always begins: marks and pieces that end in punctuation, (V,)."""
         if self._words:
             return [True] * len(self)
         pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
         return [not self._processor.is_byte(i) and not piece[-1:].isalnum() for i, piece in enumerate(pieces)]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The piece behind each id, as a reader would write it."""
+        """The pieces of ids; those of words without sentencepiece's mark."""
         pieces = [self._processor.id_to_piece(i) for i in ids]
         return [piece.removeprefix("\u2581") for piece in pieces] if self._words else pieces
 
 
 def _explain(message: str, vocab_size: int) -> str:
-    """A trainer's error in words that say what to change."""
+    """Says what to change after an error of sentencepiece's trainer."""
     if limit := re.search(r"value <= (\d+)", message):
         return (
             f"subword vocabulary of {vocab_size} pieces is too big for this corpus: "
@@ -268,7 +227,7 @@ class Vocabularies:
 
     @property
     def joint(self) -> bool:
-        """Whether both sides share one vocabulary."""
+        """True if both sides share one vocabulary."""
         return self.src is self.tgt
 
     def files(self) -> dict[str, bytes]:
@@ -276,15 +235,14 @@ class Vocabularies:
         sides = {"joint": self.src} if self.joint else {"src": self.src, "tgt": self.tgt}
         return {f"subword.{side}.model": subword.model for side, subword in sides.items()}
 
-    def save(self, folder: Path) -> list[Path]:
-        """Writes its files."""
+    def save(self, folder: Path) -> None:
+        """Writes :meth:`files` to a folder."""
         for name, content in self.files().items():
             (folder / name).write_bytes(content)
-        return [folder / name for name in self.files()]
 
     @classmethod
     def load(cls, folder: Path, config: SubwordConfig) -> "Vocabularies":
-        """Reads what :meth:`save` wrote.
+        """Reads the files that :meth:`save` wrote.
 
         Raises:
             RunError: a model is missing or damaged.

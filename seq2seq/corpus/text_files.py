@@ -1,4 +1,4 @@
-"""Text files, read strictly: a line ends at a line feed and nowhere else."""
+"""Text files; a line ends only at a line feed."""
 
 import glob
 import gzip
@@ -10,7 +10,11 @@ from seq2seq.errors import CorpusError
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, plain or ``.gz``, without their line feed."""
+    """Lines of a UTF-8 file, plain or ``.gz``, without their line feeds.
+
+    Raises:
+        CorpusError: it cannot be read or is not UTF-8; names the line.
+    """
     number = 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
@@ -27,36 +31,36 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def require(path: Path) -> Path:
-    """The path of a file that is there.
+    """Returns the path of an existing file.
 
     Raises:
-        CorpusError: it is not; says what is there instead.
+        CorpusError: there is no such file; lists the files of its folder.
     """
     if not path.is_file():
-        near = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8]) if path.parent.is_dir() else ""
-        found = (
-            f"that folder holds {near or 'nothing'}" if path.parent.is_dir() else f"there is no folder {path.parent}"
-        )
-        raise CorpusError(f"{path} is missing: {found}; set data.path and the names in [data]")
+        reason = f"there is no folder {path.parent}"
+        if path.parent.is_dir():
+            names = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8])
+            reason = f"that folder holds {names or 'nothing'}"
+        raise CorpusError(f"{path} is missing: {reason}; set data.path and the names in [data]")
     return path
 
 
 def find_shards(folder: Path, name: str) -> list[Path]:
-    """Files that a name stands for, plain or ``.gz``: itself, or with ``*``, ``?`` or ``[…]`` all that fit, by name.
+    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted; plain or ``.gz``.
 
     Raises:
-        CorpusError: there is none; says what is there instead.
+        CorpusError: there is none; lists the files of the folder.
     """
     if (folder / name).is_file():
         return [folder / name]
     packed = f"{name}.gz"
     if not glob.has_magic(name):
         return [folder / packed if (folder / packed).is_file() else require(folder / name)]
-    # Where a shard is there twice, the plain file is read.
-    found = {
+    # Of a shard that exists plain and packed, the plain file is read.
+    shards = {
         str(path).removesuffix(".gz"): path
         for pattern in (packed, name)
         for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
         if path.is_file()
     }
-    return [found[shard] for shard in sorted(found)] or [require(folder / name)]
+    return [shards[shard] for shard in sorted(shards)] or [require(folder / name)]

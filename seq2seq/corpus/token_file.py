@@ -34,29 +34,29 @@ class TokenColumn:
         """Tokens in each sentence, (N,)."""
         return np.concatenate([np.diff(offsets) for offsets in self._offsets]).astype(np.int32)
 
-    def count(self, wanted: Iterable[Ids]) -> int:
-        """How many sentences are one of those wanted."""
-        sought = {tuple(ids) for ids in wanted}
-        ends = np.cumsum([0, *map(len, sought)])
-        digests = _digests(np.array([i for ids in sought for i in ids], dtype=np.int32), ends)
-        found, before = 0, 0
+    def count(self, sentences: Iterable[Ids]) -> int:
+        """Number of sentences in the column that equal one of ``sentences``."""
+        targets = {tuple(ids) for ids in sentences}
+        offsets = np.cumsum([0, *map(len, targets)])
+        digests = _digests(np.array([i for ids in targets for i in ids], dtype=np.int32), offsets)
+        count, before = 0, 0
         for values, offsets in zip(self._values, self._offsets, strict=True):
-            # Digests rule out nearly all at the speed of numpy; what is left is looked at.
-            likely = np.flatnonzero(np.isin(_digests(values, offsets), digests))
-            found += sum(tuple(self[before + int(row)]) in sought for row in likely)
+            # Digests rule out nearly all sentences at the speed of numpy; the candidates are compared id by id.
+            candidates = np.flatnonzero(np.isin(_digests(values, offsets), digests))
+            count += sum(tuple(self[before + int(row)]) in targets for row in candidates)
             before += len(offsets) - 1
-        return found
+        return count
 
 
 def _digests(values: npt.NDArray[np.int32], offsets: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """A number for each sentence, the same for the same ids: Σ (id + 1) · mⁱ modulo 2⁶⁴."""
+    """A digest of each sentence, equal for equal ids: Σ (id + 1) · mⁱ modulo 2⁶⁴."""
     lengths = np.diff(offsets)
     powers = np.cumprod(np.full(lengths.max(initial=0), 0x9E3779B97F4A7C15, dtype=np.uint64))
-    place = np.arange(offsets[0], offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    terms = (values[offsets[0] : offsets[-1]].astype(np.uint64) + 1) * powers[place]
+    positions = np.arange(offsets[0], offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    terms = (values[offsets[0] : offsets[-1]].astype(np.uint64) + 1) * powers[positions]
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
-    found: npt.NDArray[np.uint64] = np.diff(sums[offsets - offsets[0]])
-    return found
+    digests: npt.NDArray[np.uint64] = np.diff(sums[offsets - offsets[0]])
+    return digests
 
 
 class TokenFile:
@@ -74,7 +74,7 @@ class TokenFile:
         self._writer.close()
 
     def write(self, src: Sequence[Ids], tgt: Sequence[Ids]) -> None:
-        """Adds sentences, as many on either side."""
+        """Appends sources and as many targets."""
         self._writer.write_batch(pyarrow.record_batch([src, tgt], schema=self._schema))
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
-from seq2seq.corpus.subword import UNK, Subword, normalise, split_words
+from seq2seq.corpus.subword import UNK, Subword, normalise
+from seq2seq.corpus.words import split_words
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
 from seq2seq.search.hypothesis import Hypothesis
 
@@ -76,7 +77,7 @@ def least_risk(outputs: Sequence[Translation], options: DecodingConfig) -> list[
         weights = [counts[output.text] / len(outputs) for output in each]
     else:
         weights = weights_of_list([output.log_prob for output in each])
-    utilities = expected_utilities([output.text for output in each], weights, options.mbr_utility)
+    utilities = expected_utilities([output.text for output in each], weights, "chrf")
     scored = [
         Translation(output.text, utility, output.tokens, output.ids, output.log_prob)
         for output, utility in zip(each, utilities, strict=True)

@@ -135,7 +135,7 @@ class Predictor(Ensemble):
             prefix=None if prefix is None else prefix.to(device),
             forbidden_bigrams=None
             if bigrams is None
-            else (torch.tensor(bigrams.ending, device=device), torch.tensor(bigrams.barred, device=device)),
+            else (torch.tensor(bigrams.ends_in_letter, device=device), torch.tensor(bigrams.forbidden, device=device)),
             no_repeat_ngram=options.no_repeat_ngram,
             blocked=tokens.blocked if tokens else (),
             word_start=tokens.word_start if tokens else None,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import Config
-from seq2seq.corpus.batching import Batch, collate, collate_pictures
+from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.batches import within_budget
@@ -91,7 +91,7 @@ class ImageReader:
         self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
     ) -> list[Batch]:
         """Pictures, and maybe the ids of their captions; the same for each member."""
-        return [collate_pictures(self._look_up(sources), targets)] * len(members)
+        return [collate_images(self._look_up(sources), targets)] * len(members)
 
     def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
         """Pictures in their order."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword
+from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
 from seq2seq.decoding.ensemble import Combination, combine
 from seq2seq.decoding.models import Ensemble
@@ -173,7 +174,7 @@ def with_source_words(
         looks = alignments(ensemble, origins, [output.ids for output in outputs])
         for (place, number), output, source, look in zip(lacking, outputs, origins, looks, strict=True):
             pieces = fill_unknown(output.tokens, output.ids, source, look)
-            found[place][number] = replace(output, text=ensemble.vocabularies.tgt.join(pieces), tokens=tuple(pieces))
+            found[place][number] = replace(output, text=join_words(pieces), tokens=tuple(pieces))
     return found
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from seq2seq.corpus.batching import Batch, collate, collate_pictures
+from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.corpus.images import SIZE
 from seq2seq.export.graphs import EncoderGraph, PictureGraph, StepGraph, parts
 from seq2seq.model.encoders import ConvolutionalEncoder
@@ -70,7 +70,7 @@ def example(model: Seq2Seq, lengths: Sequence[int], *, reverse_source: bool = Fa
     chance = torch.Generator().manual_seed(sum(lengths))
     if isinstance(model.encoder, ImageEncoder):
         pixels = torch.rand(len(lengths), 3, SIZE, SIZE, generator=chance) * 2 - 1
-        return collate_pictures(pixels), {"pixels": pixels}
+        return collate_images(pixels), {"pixels": pixels}
     vocab = model.encoder.embedding.num_embeddings
     src = torch.randint(vocab, (len(lengths), max(lengths)), generator=chance)
     rows = [row[:length].tolist() for row, length in zip(src, lengths, strict=True)]

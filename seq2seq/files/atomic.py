@@ -1,4 +1,7 @@
-"""Files that are old or new after a crash, never half: written under another name, synced, renamed."""
+"""Atomic writes: after a crash a file is the old one or the new one, never half of either.
+
+A file is written under another name, synced and renamed.
+"""
 
 import errno
 import os
@@ -15,10 +18,10 @@ from seq2seq.errors import RunError
 
 @contextmanager
 def scratch_file(path: Path) -> Iterator[Path]:
-    """Where to write what :func:`atomic_replace` then puts in place of ``path``; nothing stays there.
+    """A temporary file beside ``path``, to be written and given to :func:`atomic_replace`; removed afterwards.
 
     Raises:
-        RunError: it cannot be written; says why and what to do.
+        RunError: ``path`` cannot be written; says why and what to do.
     """
     scratch = path.with_name(path.name + ".part")
     with friendly_os_errors(path):
@@ -29,17 +32,12 @@ def scratch_file(path: Path) -> Iterator[Path]:
 
 
 def atomic_replace(scratch: Path, path: Path) -> None:
-    """Puts a written file, or a folder of synced files, in place of another, as durably as the disk allows."""
+    """Renames a written file, or a folder of synced files, to ``path`` and syncs the rename."""
     if scratch.is_file():
         with scratch.open("rb") as stream:
             os.fsync(stream.fileno())
     os.replace(scratch, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames within a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -47,32 +45,36 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replaces a file at once: after a crash there is the old content or the new, nothing between."""
+    """Replaces the content of a file atomically."""
     with scratch_file(path) as scratch:
         scratch.write_bytes(content)
         atomic_replace(scratch, path)
 
 
 @contextmanager
-def friendly_os_errors(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write a path into one line that says what to do.
+def friendly_os_errors(path: Path, *, advice: str = "what was saved before is whole") -> Iterator[None]:
+    """Turns any OSError into one line that says why ``path`` cannot be written and what to do.
+
+    Args:
+        path: what is being written.
+        advice: the end of that line.
 
     Raises:
-        RunError: instead of any OSError.
+        RunError: instead of the OSError.
     """
     try:
         yield
     except (OSError, safetensors.SafetensorError) as error:
-        reason = _reason(path, _number(error)) or str(error)
-        raise RunError(f"cannot write {path}: {reason}; what was saved before is whole") from None
+        reason = _reason(path, _errno(error)) or str(error)
+        raise RunError(f"cannot write {path}: {reason}; {advice}") from None
 
 
-def _number(error: Exception) -> int | None:
-    """The system's number of an error; safetensors tells it only in words."""
+def _errno(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return error.errno
-    found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else None
+    # safetensors has it only in its message.
+    match = re.search(r"os error (\d+)", str(error))
+    return int(match[1]) if match else None
 
 
 def _reason(path: Path, number: int | None) -> str | None:

@@ -5,6 +5,6 @@ from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """SHA-256 of a file in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,46 +1,67 @@
-"""One training in a run folder at a time."""
+"""Locks between processes; the kernel releases them even when the process that holds them is killed."""
 
-import fcntl
 import os
 import socket
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from seq2seq.errors import RunError
+from filelock import FileLock, Timeout
+
+from seq2seq.errors import RunError, warn
 from seq2seq.files.atomic import friendly_os_errors
 
-LOCK = "training.lock"
+LOCK, HOLDER = "training.lock", "training.holder"
+
+
+@contextmanager
+def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | None]:
+    """Holds an exclusive lock while the block runs. The lock's file is never removed by us.
+
+    Args:
+        path: the lock's file, in a folder that exists.
+        if_taken: called when another process holds the lock; unless it raises, we then wait for the lock.
+
+    Yields:
+        None; or, on file systems that cannot lock (some network file systems), the reason. Then nothing is locked.
+    """
+    path.touch()  # a folder that cannot be written is the caller's error, not a file system without locks
+    lock = FileLock(path, fallback_to_soft=False)
+    failure = None
+    try:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            if_taken()
+            lock.acquire()
+    except OSError as error:
+        failure = error
+    try:
+        yield failure
+    finally:
+        lock.release()
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the run folder, which is made if need be; the kernel lets go of it even if the process is killed.
+    """Locks a run folder, which is created if it does not exist, for one training.
 
     Raises:
-        RunError: another training holds it; says which.
+        RunError: another training holds the lock; names its process and host.
     """
-    with friendly_os_errors(folder / LOCK):
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / LOCK).open("a+b")
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read(200).decode("utf-8", "replace").strip() or "another process"
-            raise RunError(
-                f"{folder} is being trained already, by {holder}: "
-                "wait for it, stop it, or name another folder with --run"
-            ) from None
-        except OSError as error:  # some network file systems
-            print(
-                f"warning: {folder} cannot be locked ({error}): see to it that nothing else trains there",
-                file=sys.stderr,
-            )
+    holder = folder / HOLDER  # not in the lock's file: Windows lets no other process read that
+
+    def refuse() -> None:
+        name = holder.read_text(encoding="utf-8", errors="replace").strip() if holder.is_file() else "another process"
+        raise RunError(
+            f"{folder} is being trained already, by {name}: wait for it, stop it, or name another folder with --run"
+        )
+
+    with ExitStack() as stack:
         with friendly_os_errors(folder / LOCK):
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-            stream.flush()
-        yield  # the file stays: were it removed, two could hold two files of its name
+            folder.mkdir(parents=True, exist_ok=True)
+            failure = stack.enter_context(file_lock(folder / LOCK, refuse))
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        if failure:
+            warn(f"{folder} cannot be locked ({failure}): make sure that nothing else trains there")
+        yield

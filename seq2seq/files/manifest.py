@@ -1,6 +1,12 @@
-"""``manifest.json``: SHA-256 and size of the files beside it, and facts worth knowing of them.
+"""``manifest.json``: SHA-256 and size of the files beside it, and facts about them.
 
-safetensors notices a cut file but not a flipped bit; this notices both, and by its own digest also in itself.
+safetensors notices a cut file but not a flipped bit; the manifest notices both, and by its own digest also in itself.
+
+**Replacing a listed file.** A file and its manifest cannot be renamed in one atomic step, so a reader could meet a new
+file that an old manifest does not list. :func:`stage_file` therefore first writes a manifest that lists two hashes of
+the file, the current one under ``files`` and the next one under ``next``, and only then renames the new file into
+place: a reader accepts either. When all new files are in place, :func:`commit_files` or :func:`write_manifest` lists
+their hashes under ``files`` and drops those under ``next``. A crash at any point leaves files that are all listed.
 """
 
 import hashlib
@@ -17,39 +23,37 @@ MANIFEST = "manifest.json"
 
 
 def write_manifest(folder: Path, names: list[str], facts: Mapping[str, Any]) -> None:
-    """Writes ``manifest.json`` over the named files."""
+    """Writes a new manifest that lists the named files and holds ``facts``."""
     _write(folder, {"files": {name: _file_facts(folder / name) for name in names}, **facts})
 
 
 def stage_file(scratch: Path, path: Path) -> None:
-    """Puts a new file in place of one that the manifest lists, which names both until it is written anew.
-
-    So whoever reads between the two, or after a crash there, finds a file that the manifest knows.
-    """
+    """Renames ``scratch`` to ``path`` after adding its hash to the manifest under ``next`` (see the module)."""
     try:
         manifest = _read(path.parent)
     except RunError:
-        pass  # none yet, or damaged: nobody can use these files before it is written anew
+        pass  # no manifest yet, or a damaged one: nobody can read this folder before it is written anew
     else:
-        files, coming = dict(manifest["files"]), dict(manifest.get("next", {}))
-        # What is there now may itself have been the next one when a crash came; it stays known until it is replaced.
-        if path.is_file() and path.name in coming and _file_facts(path) == coming[path.name]:
-            files[path.name] = coming[path.name]
-        _write(path.parent, {**manifest, "files": files, "next": {**coming, path.name: _file_facts(scratch)}})
+        files, staged = dict(manifest["files"]), dict(manifest.get("next", {}))
+        # After a crash the current file may be one that was staged but never committed: it stays listed.
+        if path.is_file() and path.name in staged and _file_facts(path) == staged[path.name]:
+            files[path.name] = staged[path.name]
+        staged[path.name] = _file_facts(scratch)
+        _write(path.parent, {**manifest, "files": files, "next": staged})
     atomic_replace(scratch, path)
 
 
 def commit_files(folder: Path, names: Iterable[str]) -> None:
-    """Lets the manifest, if there is one, know that these files are others now."""
+    """Lists the named files as they are now, in a manifest if there is one, and forgets their staged hashes."""
     if (folder / MANIFEST).is_file():
         manifest = _read(folder)
-        new = {name: _file_facts(folder / name) for name in names}
-        coming = {name: facts for name, facts in manifest.get("next", {}).items() if name not in new}
-        _write(folder, {**manifest, "files": manifest["files"] | new, "next": coming})
+        committed = {name: _file_facts(folder / name) for name in names}
+        staged = {name: facts for name, facts in manifest.get("next", {}).items() if name not in committed}
+        _write(folder, {**manifest, "files": manifest["files"] | committed, "next": staged})
 
 
 def check_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, after comparing every file it names with it.
+    """Reads the manifest and checks every file that it lists.
 
     Raises:
         RunError: naming the first file that is missing or not what was written.
@@ -59,13 +63,13 @@ def check_manifest(folder: Path) -> dict[str, Any]:
         fault = _first_fault(folder, manifest)
         if fault is None:
             return manifest
-        # Training may have put a better model there meanwhile, and its manifest with it.
+        # Training may have replaced the model and its manifest meanwhile: then we look again.
         if _read(folder) == manifest:
             raise RunError(fault)
 
 
 def _first_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
-    coming = manifest.get("next", {})
+    staged = manifest.get("next", {})
     for name, facts in manifest["files"].items():
         path = folder / name
         if Path(name).name != name:
@@ -73,10 +77,10 @@ def _first_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
         if not path.is_file():
             return f"{path} is missing: this is not a complete run"
         try:
-            found = _file_facts(path)
+            current = _file_facts(path)
         except OSError as error:  # a bad sector, say
             return f"{path} cannot be read ({error.strerror}): restore it from a copy"
-        if found not in (facts, coming.get(name)):
+        if current not in (facts, staged.get(name)):
             return f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}; restore it from a copy"
     return None
 
@@ -104,14 +108,14 @@ def _read(folder: Path) -> dict[str, Any]:
 
 def _lists_files(files: object) -> bool:
     return isinstance(files, dict) and all(
-        isinstance(one, dict) and one.keys() == {"sha256", "bytes"} for one in files.values()
+        isinstance(facts, dict) and facts.keys() == {"sha256", "bytes"} for facts in files.values()
     )
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of all that a manifest, or another record, says but this."""
-    said = {key: value for key, value in content.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of a manifest, or of another record, without its entry ``digest``."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _file_facts(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors, never anything that runs when it is read."""
+"""Tensors on disk: safetensors, which cannot execute code when read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,25 +12,25 @@ from seq2seq.files.atomic import atomic_replace, scratch_file
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Writes tensors durably: never half a file under the final name."""
+    """Writes tensors to a file, atomically."""
     with scratch_file(path) as scratch:
         write_tensors(scratch, tensors)
         atomic_replace(scratch, path)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Writes tensors to a file of one's own; :func:`save_tensors` replaces one that others may read."""
+    """Writes tensors to a scratch file; :func:`save_tensors` replaces a file that others may be reading."""
     save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Reads what :func:`save_tensors` wrote.
+    """Reads tensors that :func:`save_tensors` wrote.
 
     Raises:
-        RunError: no such file, or something else.
+        RunError: no such file, or no safetensors.
     """
     try:
-        # In the file tensors lie at any address, and products round differently where they are not aligned.
+        # Cloned, because tensors in a file may lie at unaligned addresses, where matrix products round differently.
         return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None

@@ -62,9 +62,8 @@ def _encoder(config: ModelConfig, embedding: Embedding) -> RecurrentEncoder | Co
     layers: list[Cell | BidirectionalLayer] = []
     for index, (below, width) in enumerate(zip([config.embedding_size, *widths], widths, strict=False)):
         if config.encoder == "bidirectional" and (index == 0 or config.bidirectional_layers == "all"):
-            each = width // 2 if config.merge == "concat" else width
-            ahead, back = (build_cell(config.cell, below, each, config) for _ in range(2))
-            layers.append(BidirectionalLayer(ahead, back, config.merge))
+            ahead, back = (build_cell(config.cell, below, width // 2, config) for _ in range(2))
+            layers.append(BidirectionalLayer(ahead, back, "concat"))
         else:
             layers.append(build_cell(config.cell, below, width, config))
     stack = RecurrentStack(layers, _dropout(config), _residual(config, widths))

@@ -1,4 +1,4 @@
-"""The run folder: everything a trained model needs, in one place that can be moved and e-mailed.
+"""The run folder: everything a trained model needs, in one folder that can be moved and e-mailed.
 
 ``config.toml``, ``model.safetensors``, ``subword.*.model`` and the ``manifest.json`` over them.
 """
@@ -28,7 +28,7 @@ from seq2seq.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A model as it came out of its folder."""
+    """A trained model with its settings and vocabularies."""
 
     folder: Path
     config: Config
@@ -38,7 +38,7 @@ class LoadedRun:
 
 
 def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None:
-    """Writes what is known before training, vocabularies and settings; of a run that goes on, what is not so by now.
+    """Writes vocabularies and settings into a run folder, new or old; files that would not change are left alone.
 
     Raises:
         RunError: the folder cannot be written.
@@ -46,7 +46,7 @@ def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None
     with friendly_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     contents = {**vocabularies.files(), CONFIG: to_toml(config).encode()}
-    changed = {name: content for name, content in contents.items() if not _holds(folder / name, content)}
+    changed = {name: content for name, content in contents.items() if _read(folder / name) != content}
     for name, content in changed.items():
         with scratch_file(folder / name) as scratch:
             scratch.write_bytes(content)
@@ -56,12 +56,12 @@ def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Puts the model into its run folder and renews the manifest.
+    """Saves the model and writes a new manifest.
 
     Args:
-        folder: an existing run folder, as :func:`create_run` leaves it.
-        weights: as :func:`unique_tensors` gives them.
-        facts: anything worth knowing of where they come from: updates, scores, the corpus's fingerprint.
+        folder: a run folder that :func:`create_run` created.
+        weights: from :func:`unique_tensors`.
+        facts: entries of the manifest: updates, scores, the corpus's fingerprint.
     """
     with scratch_file(folder / MODEL) as scratch:
         write_tensors(scratch, weights)
@@ -74,7 +74,7 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, 
 
 
 def versions() -> dict[str, str]:
-    """What a run is made with, for its manifests."""
+    """Versions of the software, for manifests."""
     return {
         "seq2seq": __version__,
         "torch": torch.__version__,
@@ -84,10 +84,10 @@ def versions() -> dict[str, str]:
 
 
 def load_run(folder: str | Path) -> LoadedRun:
-    """Reads a run folder and checks every byte of it.
+    """Loads a run after checking its files against the manifest.
 
     Raises:
-        RunError: no run, an unfinished one, or a damaged file, by name.
+        RunError: not a run, an unfinished one, or a damaged file; names it.
     """
     folder = Path(folder)
     require_folder(folder)
@@ -96,7 +96,7 @@ def load_run(folder: str | Path) -> LoadedRun:
     manifest = check_manifest(folder)
     config = read_config(folder)
     vocabularies = Vocabularies.load(folder, config.subword)
-    # Without storage until the weights are known to fit: a forged config cannot ask for all the memory.
+    # Built without storage until the weights are known to fit: a forged config cannot exhaust the memory.
     with torch.device("meta"):
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
     restore_weights(model, load_tensors(folder / MODEL), folder / MODEL)
@@ -104,35 +104,37 @@ def load_run(folder: str | Path) -> LoadedRun:
 
 
 def unique_tensors(model: Seq2Seq) -> dict[str, Tensor]:
-    """The model's weights, each once: a shared table goes by the first of its names.
-
-    The statistics that some backbones normalise with are among them.
-    """
+    """The model's parameters and buffers by name, without gradients; shared tensors only under their first name."""
     return {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
 
 
 def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Gives a model, possibly one without storage, the weights of a file.
+    """Sets the weights of a model, which may be without storage.
+
+    Args:
+        model: the model.
+        weights: from a file.
+        path: that file, for messages.
 
     Raises:
-        RunError: names, shapes or types differ.
+        RunError: names, shapes or dtypes differ.
     """
     expected = {name: _shape(tensor) for name, tensor in unique_tensors(model).items()}
     found = {name: _shape(tensor) for name, tensor in weights.items()}
     if expected != found:
-        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        name = wrong[0]
+        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        name = differing[0]
         raise RunError(
-            f"{path} does not fit its {CONFIG}: {len(wrong)} tensors differ, for example {name}, "
+            f"{path} does not fit its {CONFIG}: {len(differing)} tensors differ, for example {name}, "
             f"expected {expected.get(name)}, found {found.get(name)}"
         )
-    first: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
+    restored: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
     for name, parameter in list(model.named_parameters(remove_duplicate=False)):
         if name in weights:
-            first[parameter] = torch.nn.Parameter(weights[name])
-        # A shared table comes again under its other names: they must stay one tensor.
+            restored[parameter] = torch.nn.Parameter(weights[name])
+        # A shared tensor has several names: it must stay one tensor.
         owner, _, leaf = name.rpartition(".")
-        setattr(model.get_submodule(owner), leaf, first[parameter])
+        setattr(model.get_submodule(owner), leaf, restored[parameter])
     for name, _ in list(model.named_buffers()):
         owner, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(owner), leaf, weights[name])
@@ -142,5 +144,5 @@ def _shape(tensor: Tensor) -> str:
     return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -1,4 +1,4 @@
-"""The names of a run's files, and its settings. Nothing here needs torch."""
+"""Names of a run's files, and its settings; without importing torch."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ CHECKPOINTS = "checkpoints"
 
 
 def read_config(folder: Path) -> Config:
-    """The settings that a run was made with.
+    """The settings of a run.
 
     Raises:
-        RunError: the folder is no run, or its settings are not of this version.
+        RunError: the folder is not a run, or its settings are not of this version.
     """
     require_folder(folder)
     path = folder / CONFIG
@@ -34,10 +34,6 @@ def read_config(folder: Path) -> Config:
 
 
 def require_folder(run: Path) -> None:
-    """Checks that a run is a folder at all.
-
-    Raises:
-        RunError: it is not.
-    """
+    """Raises RunError unless a run is a folder."""
     if not run.is_dir():
         raise RunError(f"{run} is not a folder: expected a run, as 'seq2seq train' makes it")

@@ -52,7 +52,7 @@ class EpochSampler:
         tgt = _Column(prepared.tgt, rows, order.tgt_lengths[rows])
         if self.sampling:
             seed_sampling(int(np.random.SeedSequence((order.seed, number, place)).generate_state(1)[0]))
-            if not prepared.pictures:
+            if not prepared.images:
                 src.draw(prepared.vocabularies.src, self.sampling, self.longest)
             tgt.draw(prepared.vocabularies.tgt, self.sampling, self.longest)
         return src, tgt

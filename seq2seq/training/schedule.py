@@ -78,5 +78,5 @@ def _factor(position: Position, config: TrainingConfig) -> float:
         case "halving":
             # Sutskever et al. 2014, §3.4: after 5 epochs, halve every half epoch.
             past = position.epochs - config.halve_after_epochs
-            halvings = 0 if past < 0 else 1 + math.floor(past / config.halve_every_epochs)
+            halvings = 0 if past < 0 else 1 + math.floor(past / 0.5)
             return float(warm_up * 0.5**halvings)

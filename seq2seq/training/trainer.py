@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, collate, collate_pictures
+from seq2seq.corpus.batching import Batch, BatchOrder, collate, collate_images
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.device import DeviceSpec, is_out_of_memory
@@ -101,9 +101,9 @@ class Trainer:
         if isinstance(model.encoder, ImageEncoder):
             load, downloads = model.encoder.backbone.load_pretrained, Path(config.data.directory) / "downloads"
             world.rank0_first(lambda: load(downloads))
-        pictures = Pictures(prepared, config, device_spec) if prepared.pictures else None
+        pictures = Pictures(prepared, config, device_spec) if prepared.images else None
         if pictures and config.training.finetune_from != 1:
-            look = partial(pictures.features, prepared.pictures[:1])
+            look = partial(pictures.features, prepared.images[:1])
             world.rank0_first(look)  # now, so that the clock of training does not count it
         return cls(
             model,
@@ -181,8 +181,8 @@ class Trainer:
         sources, targets = draw.pairs()
         if self.pictures is None:
             return collate(sources, targets, reverse=self.reverse)
-        names = [self.prepared.pictures[number] for (number,) in sources]
-        return collate_pictures(self.pictures.look(names, pixels=pixels, chance=chance), targets)
+        names = [self.prepared.images[number] for (number,) in sources]
+        return collate_images(self.pictures.look(names, pixels=pixels, chance=chance), targets)
 
     def _update(self, batches: list[Batch]) -> None:
         """One optimiser step on the mean loss of some batches, those of all processes."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
+from seq2seq.config import Config, DataConfig, DecodingConfig, ModelConfig, SubwordConfig, TrainingConfig
+from seq2seq.config.decoding import unused_settings
 from seq2seq.errors import ConfigError
 
 ENDS = TrainingConfig(max_updates=1)
@@ -71,6 +72,48 @@ def test_digits_need_a_job_and_a_number() -> None:
     message = faults(data=DataConfig(format="digits", path="sort", train="many"))
     assert "data.path" in message
     assert "data.train" in message
+
+
+@pytest.mark.parametrize(
+    ("decoding", "unused"),
+    [
+        (DecodingConfig(), {}),
+        (DecodingConfig(sample=True, temperature=0.5, top_k=3, top_p=0.9), {}),
+        (DecodingConfig(beam=4, diverse_groups=2, diversity=0.9, coverage_penalty=0.2, length_penalty=0.4), {}),
+        (
+            DecodingConfig(temperature=0.5, top_k=3, top_p=0.9),
+            dict.fromkeys(("temperature", "top_k", "top_p"), "decoding.sample = false"),
+        ),
+        (
+            DecodingConfig(beam=4, sample=True, diverse_groups=2, diversity=0.9, coverage_penalty=0.2),
+            dict.fromkeys(("diverse_groups", "diversity", "coverage_penalty"), "decoding.sample = true"),
+        ),
+        (
+            DecodingConfig(normalisation="average", length_penalty=0.4),
+            {"length_penalty": 'decoding.normalisation = "average"'},
+        ),
+        (DecodingConfig(diversity=0.9), {"diversity": "decoding.diverse_groups = 1"}),
+    ],
+)
+def test_settings_that_others_leave_without_effect_are_named(decoding: DecodingConfig, unused: dict[str, str]) -> None:
+    assert dict(unused_settings(decoding)) == unused
+    if unused:
+        message = faults(decoding=decoding)
+        assert all(f"decoding.{name} has no meaning with {reason}" in message for name, reason in unused.items())
+
+
+@pytest.mark.parametrize(
+    ("decoding", "expected"),
+    [
+        (DecodingConfig(min_length=5, max_length=4), "decoding.min_length = 5 is more than decoding.max_length = 4"),
+        (DecodingConfig(min_ratio=2.0, max_ratio=1.0), "decoding.min_ratio = 2.0 is more than"),
+        (DecodingConfig(beam=5, diverse_groups=2), "cannot share out decoding.beam = 5"),
+        (DecodingConfig(mbr=1), "decoding.mbr = 1 leaves nothing to choose from"),
+        (DecodingConfig(beam=4, mbr=5), "decoding.mbr = 5 needs as many candidates, found decoding.beam = 4"),
+    ],
+)
+def test_contradictions_are_named(decoding: DecodingConfig, expected: str) -> None:
+    assert expected in faults(decoding=decoding)
 
 
 def test_all_faults_come_at_once() -> None:

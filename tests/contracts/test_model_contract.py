@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seq2seq.config import ModelConfig
-from seq2seq.corpus.batching import Batch, collate, collate_pictures
+from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
@@ -42,7 +42,7 @@ OTHERS = [
     {"cell": "lstm", "decoder_cell": "rnn", "bridge": "every-step", "nonlinearity": "relu"},
     {"cell": "lstm", "decoder_cell": "peephole"},
     {"encoder": "bidirectional", "bidirectional_layers": "first", "residual_from": 2, "attention": "additive"},
-    {"encoder": "bidirectional", "merge": "sum", "attention": "dot"},
+    {"encoder": "bidirectional", "attention": "dot"},
     *({"bridge": "first-input", "attention": attention} for attention in ("none", "general")),
     *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
     {"input_feeding": True, "attention": "additive", "bridge": "first-input", "tie_embeddings": "none"},
@@ -67,7 +67,7 @@ def read(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]] | No
     if not isinstance(model.encoder, ImageEncoder):
         return collate(sources, targets, reverse=True)
     maps = [torch.randn(49, 1280, generator=torch.Generator().manual_seed(sum(source))) for source in sources]
-    return collate_pictures(torch.stack(maps).double(), targets)
+    return collate_images(torch.stack(maps).double(), targets)
 
 
 def everything(model: Seq2Seq, batch: Batch) -> torch.Tensor:

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.captions import picture_reader, read_captions
+from seq2seq.corpus.captions import image_reader, read_captions
 from seq2seq.corpus.pairs import Pair
 from seq2seq.errors import CorpusError
 
@@ -65,7 +65,7 @@ def test_pictures_lie_in_a_folder_or_a_tar(where: str, corpus: DataConfig) -> No
         inside = folder / "images" if where == "images" else folder
         inside.mkdir(exist_ok=True)
         (inside / "a.png").write_bytes(png())
-    read = picture_reader(corpus)
+    read = image_reader(corpus)
     assert read("a.png") == png()
     with pytest.raises(CorpusError, match=r"b\.png"):
         read("b.png")
@@ -73,7 +73,7 @@ def test_pictures_lie_in_a_folder_or_a_tar(where: str, corpus: DataConfig) -> No
 
 def test_names_do_not_lead_out_of_the_folder(corpus: DataConfig) -> None:
     with pytest.raises(CorpusError, match="lies outside"):
-        picture_reader(corpus)("../../etc/passwd")
+        image_reader(corpus)("../../etc/passwd")
 
 
 def test_a_hub_data_set_in_its_own_format(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_hub_data_set_in_its_own_format(tmp_path: Path) -> None:
         Pair("train/1", "a cat"),
         Pair("train/1", "the cat"),
     ]
-    assert picture_reader(data)("train/1") == png()
+    assert image_reader(data)("train/1") == png()
     wrong = DataConfig(format="hub-pictures", path=str(tmp_path), src="picture", tgt="caption_")
     with pytest.raises(CorpusError, match="expected a column 'picture'"):
         list(read_captions(wrong, "train"))
@@ -115,4 +115,4 @@ def test_emoji_have_names_in_four_languages_and_no_skin_tones() -> None:
         assert not any(f"{tone:x}" in name.split("-") for name in pictures for tone in range(0x1F3FB, 0x1F400))
         assert not any(pair.tgt.startswith(":") or "_" in pair.tgt for pair in pairs)
     assert Pair("1f436.png", "dog face") in named["en"]
-    assert picture_reader(DataConfig(format="emoji", path="en", directory=folder))("1f436.png").startswith(b"\x89PNG")
+    assert image_reader(DataConfig(format="emoji", path="en", directory=folder))("1f436.png").startswith(b"\x89PNG")

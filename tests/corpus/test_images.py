@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from torch import Tensor
 
 from seq2seq.corpus.images import read_image
 from seq2seq.errors import CorpusError
@@ -111,19 +112,70 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "none.png")
 
 
-def test_crops_by_chance_stay_inside_and_repeat_with_their_seed() -> None:
-    picture = encoded(PIL.Image.fromarray(np.arange(60 * 90 * 3, dtype=np.uint32).reshape(60, 90, 3).astype(np.uint8)))
-    first, again, other = (read_image(picture, chance=np.random.default_rng(seed)) for seed in (1, 1, 2))
+WIDTH, HEIGHT = 300, 256
+# Red tells how far right a pixel lies, green how far down.
+RAMP = np.stack(
+    [
+        np.broadcast_to(np.linspace(0, 255, WIDTH), (HEIGHT, WIDTH)),
+        np.broadcast_to(np.linspace(0, 255, HEIGHT)[:, None], (HEIGHT, WIDTH)),
+        np.zeros((HEIGHT, WIDTH)),
+    ],
+    axis=2,
+)
+RAMP_FILE = encoded(PIL.Image.fromarray(RAMP.round().astype(np.uint8)))
+
+
+def crop_box(image: Tensor) -> tuple[float, float, float, bool]:
+    """Side, left and top of a crop of ``RAMP_FILE`` in its pixels, to about two pixels, and if it is mirrored."""
+    (left, right), (top, bottom) = (
+        (float(edges[0]) * size, float(edges[1]) * size)
+        for edges, size in (
+            ((image[0][:, [0, -1]].mean(0) + 1) / 2, WIDTH),
+            ((image[1][[0, -1]].mean(1) + 1) / 2, HEIGHT),
+        )
+    )
+    assert abs(abs(right - left) - (bottom - top)) < 5  # a square
+    return bottom - top, min(left, right), top, left > right
+
+
+def test_without_chance_the_central_square_is_kept() -> None:
+    """As the backbone was trained: of 256 pixels the middle 224."""
+    side, left, top, mirrored = crop_box(read_image(RAMP_FILE))
+    assert (side, left, top) == pytest.approx((224, (WIDTH - 224) / 2, (HEIGHT - 224) / 2), abs=2)
+    assert not mirrored
+
+
+def test_random_crops_repeat_with_the_state_of_their_generator() -> None:
+    first, again, other = (read_image(RAMP_FILE, chance=np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+    one, two = (np.random.default_rng(1) for _ in range(2))
+    assert all(torch.equal(*(read_image(RAMP_FILE, chance=chance) for chance in (one, two))) for _ in range(3))
+
+
+def test_images_that_share_a_generator_are_each_cropped_in_another_way() -> None:
+    chance = np.random.default_rng(3)
+    boxes = {crop_box(read_image(RAMP_FILE, chance=chance)) for _ in range(8)}
+    assert len(boxes) == 8
+
+
+def test_random_crops_keep_half_to_all_of_the_area_anywhere_inside_and_half_are_mirrored() -> None:
+    chance = np.random.default_rng(20140910)
+    boxes = [crop_box(read_image(RAMP_FILE, chance=chance)) for _ in range(200)]
+    areas = np.array([(side / HEIGHT) ** 2 for side, *_ in boxes])
+    assert 0.48 < areas.min() < 0.55
+    assert 0.95 < areas.max() < 1.03
+    assert areas.mean() == pytest.approx(0.75, abs=0.05)
+    # From 0 (left, top) to 1 (right, bottom), of crops small enough to tell.
+    shares = np.array([(left / (WIDTH - side), top / (HEIGHT - side)) for side, left, top, _ in boxes if side < 236])
+    assert np.all((shares.min(0) > -0.1) & (shares.min(0) < 0.1))
+    assert np.all((shares.max(0) > 0.9) & (shares.max(0) < 1.1))
+    assert shares.mean(0) == pytest.approx([0.5, 0.5], abs=0.1)
+    assert abs(np.corrcoef(shares.T)[0, 1]) < 0.4
+    # Of 200 fair coins fewer than 65 or more than 135 show heads once in a million times.
+    assert 65 <= sum(mirrored for *_, mirrored in boxes) <= 135
+
+
+def test_random_crops_stay_inside() -> None:
     white = encoded(PIL.Image.new("RGB", (60, 90), "white"))
     assert all(read_image(white, chance=np.random.default_rng(seed)).min() > 0.99 for seed in range(20))
-
-
-def test_half_of_the_crops_by_chance_are_mirrored() -> None:
-    left_white = np.zeros((64, 64, 3), np.uint8)
-    left_white[:, :32] = 255
-    picture = encoded(PIL.Image.fromarray(left_white))
-    crops = [read_image(picture, chance=np.random.default_rng(seed)) for seed in range(60)]
-    mirrored = sum(bool(crop[..., :112].mean() < crop[..., 112:].mean()) for crop in crops)
-    assert 15 <= mirrored <= 45

@@ -53,7 +53,7 @@ def test_ids_decode_to_the_pairs_and_nothing_leaks(corpus: Path) -> None:
 
 def test_the_second_time_nothing_is_done(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare(config(corpus))
-    monkeypatch.setattr(prepared, "make", lambda *_: pytest.fail("prepared again"))
+    monkeypatch.setattr(prepared, "build_corpus", lambda *_: pytest.fail("prepared again"))
     assert prepare(config(corpus)).report == first.report
 
 

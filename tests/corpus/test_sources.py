@@ -255,6 +255,24 @@ def test_a_member_is_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in first.parent.iterdir()] == ["pairs.tsv"]
 
 
+def test_a_wheel_is_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = []
+
+    def download(requirement: str, folder: Path) -> Path:
+        downloads.append(requirement)
+        (folder / "toy.whl").write_bytes(CONTENT)
+        return folder / "toy.whl"
+
+    monkeypatch.setattr(package_index, "_download", download)
+    with pytest.raises(CorpusError, match=r"the wheel of toy==1\.0: expected SHA-256 dddd"):
+        package_index.fetch_wheel("toy==1.0", SHA256, tmp_path / "kept")
+    assert not list((tmp_path / "kept").iterdir())
+    sha256 = content_hash(tmp_path)
+    wheels = [package_index.fetch_wheel("toy==1.0", sha256, tmp_path / "kept") for _ in range(2)]
+    assert wheels == [tmp_path / "kept" / "toy-1.0.whl"] * 2
+    assert downloads == ["toy==1.0"] * 2
+
+
 def test_a_damaged_download_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index.subprocess, "run", FakePip({"toy/data/pairs.tsv": CONTENT}))
     path = fetch(tmp_path, content_hash(tmp_path))

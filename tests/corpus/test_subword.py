@@ -1,9 +1,10 @@
 """Subwords: any text comes back, models are reproducible, errors say what to change."""
 
 import random
+import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config import SubwordConfig
@@ -14,11 +15,10 @@ from seq2seq.corpus.subword import (
     UNK,
     Subword,
     Vocabularies,
-    join_words,
     normalise,
     seed_sampling,
-    split_words,
 )
+from seq2seq.corpus.words import join_words, split_words
 from seq2seq.errors import ConfigError, RunError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "my", "old", "hat", "and", "ran", "to", "Rome"]
@@ -43,6 +43,21 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
 
 
+@given(text=st.text().filter(lambda text: not {"\u2581", "\ufeff"} & set(text)))
+@example("1º de mayo … ﬁn ² ｆ ① ½")  # NFKC would write other characters
+@example("e\u0301 \u212b")
+@settings(deadline=None)
+def test_text_is_composed_canonically_and_nothing_else_of_it_changes(text: str) -> None:
+    normalised = normalise(text)
+    assert unicodedata.is_normalized("NFC", normalised)
+    assert unicodedata.normalize("NFD", normalised).split() == unicodedata.normalize("NFD", text).split()
+    assert normalised == " ".join(normalised.split())
+
+
+def test_reserved_characters_are_replaced() -> None:
+    assert normalise("\ufeffa\u2581b\ufeff") == "a_b"
+
+
 @given(text=st.text().filter(lambda text: "\uffed" not in text))
 @settings(max_examples=300, deadline=None)
 def test_words_join_to_the_text_they_came_from(text: str) -> None:
@@ -64,8 +79,8 @@ def test_known_words_survive_and_each_unknown_one_is_one_unk() -> None:
 def test_words_that_may_stand_side_by_side_are_read_back(ids: list[int]) -> None:
     forbidden_bigrams = MARKED.forbidden_bigrams
     assert forbidden_bigrams is not None
-    before = [2, *(forbidden_bigrams.ending[word] for word in ids)]
-    allowed = not any(forbidden_bigrams.barred[last][word] for last, word in zip(before, ids, strict=False))
+    before = [2, *(forbidden_bigrams.ends_in_letter[word] for word in ids)]
+    allowed = not any(forbidden_bigrams.forbidden[last][word] for last, word in zip(before, ids, strict=False))
     assert (MARKED.encode(MARKED.decode(ids)) == ids) == allowed
 
 
@@ -122,7 +137,8 @@ def test_no_text_is_said_to_be_no_text() -> None:
 def test_saved_vocabularies_load(joint: bool, tmp_path) -> None:
     subword = KINDS["unigram"]
     saved = Vocabularies(subword, subword if joint else KINDS["bpe"])
-    names = {path.name for path in saved.save(tmp_path)}
+    saved.save(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
     assert names == ({"subword.joint.model"} if joint else {"subword.src.model", "subword.tgt.model"})
     loaded = Vocabularies.load(tmp_path, SubwordConfig(joint=joint))
     assert loaded.joint == joint

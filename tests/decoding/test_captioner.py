@@ -133,7 +133,7 @@ def test_features_are_computed_once(run: Path, monkeypatch: pytest.MonkeyPatch) 
     config = load_run(run).config
     pictures = Pictures(prepare(config), config, DeviceSpec.pick("cpu", "fp32"))
     monkeypatch.setattr(features, "build_backbone", None)
-    names = prepare(config).pictures
+    names = prepare(config).images
     assert pictures.features(names[:3]).shape == (3, 49, 1280)
     assert torch.equal(pictures.features(names[1:2]), pictures.features(names[:3])[1:2])
     assert (pictures.features(names).std(0) > 0).any()
@@ -202,7 +202,7 @@ def test_damaged_pictures_are_named_and_left_out(
     (folder / "images" / "valid0.png").write_bytes(stream.getvalue())
     config = load_recipe("flickr8k", [*overrides, f"data.path={folder}", f"data.directory={tmp_path / 'data'}"])
     prepared = prepare(config)
-    assert len(prepared.pictures) == sum(SIZES.values()) - 3
+    assert len(prepared.images) == sum(SIZES.values()) - 3
     assert len(prepared.validation) == 2
     assert prepared.report["dropped"]["damaged picture"] == 4
     from_rank0 = capsys.readouterr().err

@@ -40,7 +40,7 @@ KINDS = [
     DecodingConfig(beam=4, mbr=4),
     DecodingConfig(sample=True, seed=5),
     DecodingConfig(sample=True, top_k=3, temperature=2.0, mbr=8),
-    DecodingConfig(sample=True, top_p=0.9, mbr=6, mbr_utility="bleu"),
+    DecodingConfig(sample=True, top_p=0.9, mbr=6),
 ]
 
 
@@ -349,7 +349,7 @@ def test_eight_bits_translate_alike(digits_run: Path) -> None:
 def test_outputs_never_hold_a_special_token(make: Callable[..., Translator]) -> None:
     translator = make(3)
     for options in KINDS:
-        for found in translator.nbest(SOURCES, 2, replace(options, mbr=0, mbr_utility="chrf")):
+        for found in translator.nbest(SOURCES, 2, replace(options, mbr=0)):
             assert all(min(output.ids, default=9) > 3 for output in found)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from seq2seq.cli import main
 from seq2seq.config import Config, ModelConfig, SubwordConfig, TrainingConfig
-from seq2seq.corpus.batching import collate, collate_pictures
+from seq2seq.corpus.batching import collate, collate_images
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
@@ -44,7 +44,7 @@ MODELS: list[dict[str, object]] = [
         **{"bridge": "first-input", "attention": "dot", "input_feeding": True, "layers": 1},
     },
     {
-        **{"cell": "peephole", "encoder": "bidirectional", "merge": "sum"},
+        **{"cell": "peephole", "encoder": "bidirectional"},
         **{"layers": 1, "bridge": "every-step", "reverse_source": False, "zoneout": 0.2},
     },
     {"cell": "layernorm", "bridge": "mean", "attention": "general", "layers": 1, "dropout": 0.3},
@@ -213,7 +213,7 @@ def test_pictures(tmp_path: Path) -> None:
     for count in (1, 2):
         pixels, token = torch.rand(count, 3, 224, 224) * 2 - 1, torch.arange(count) + 4
         with torch.inference_mode():
-            state = model.decoder.begin(model.encode(collate_pictures(pixels))[1])
+            state = model.decoder.begin(model.encode(collate_images(pixels))[1])
             logits, _ = model.decoder.step(token, state)
         start = encoder({"pixels": pixels.numpy()})
         assert start.keys() == parts(state).keys()

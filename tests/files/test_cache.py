@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, RunError
 from seq2seq.files.cache import find_or_make
 
 
@@ -71,12 +71,14 @@ def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(CorpusError, match=r"key: No space left .* MB free; make room"):
+    with pytest.raises(RunError, match=r"cannot write .*key: the disk is full \(.* MB free .* another disk"):
         find_or_make(tmp_path / "key", fail)
     find_or_make(tmp_path / "key", fill)
 
 
-def test_several_wait_for_the_one_that_makes_it(tmp_path: Path) -> None:
+def test_several_wait_for_the_one_that_makes_it_and_say_so_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made, slow = [], threading.Lock()
 
     def make(folder: Path) -> None:
@@ -89,6 +91,8 @@ def test_several_wait_for_the_one_that_makes_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: find_or_make(tmp_path / "key", make), range(4)))
     assert len(made) == 1
+    waiting = capsys.readouterr().err.splitlines()
+    assert waiting == ["waiting for another process that prepares this corpus"] * 3
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from seq2seq.runs.folder import load_run
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint
 from seq2seq.training.status import status
 
-# What a run is loaded from. The others (log.jsonl, evaluation.json, README.md, training.lock) are for reading only.
+# What a run is loaded from. The others (log.jsonl, evaluation.json, README.md, training.holder) are for reading only.
 RUN_FILES = ("config.toml", "model.safetensors", "subword.joint.model", "manifest.json")
 CHECKPOINT_FILES = ("tensors.safetensors", "state.json", "manifest.json")
 
@@ -85,7 +85,7 @@ def test_no_damage_is_loaded_in_silence(
 
 def test_what_is_for_reading_only_does_not_matter(run: Path, chance: random.Random) -> None:
     model, state = _loaded(run), _resumed(run)
-    for name in ("log.jsonl", "evaluation.json", "README.md", "training.lock"):
+    for name in ("log.jsonl", "evaluation.json", "README.md", "training.holder"):
         whole = (run / name).read_bytes()
         for damage in (_flip, _cut):
             (run / name).write_bytes(damage(whole, chance))

@@ -1,15 +1,18 @@
 """Run folders: moved, damaged, forged."""
 
 import json
+import os
 import shutil
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 import seq2seq
 from seq2seq.errors import RunError
-from seq2seq.files.atomic import write_atomic
-from seq2seq.files.manifest import check_manifest, digest, stage_file, write_manifest
+from seq2seq.files.atomic import scratch_file, write_atomic
+from seq2seq.files.manifest import check_manifest, commit_files, digest, stage_file, write_manifest
 from seq2seq.files.tensors import save_tensors
 from seq2seq.runs.folder import load_run
 
@@ -102,6 +105,45 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         save_tensors(path, {})
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def _stop_before(monkeypatch: pytest.MonkeyPatch, rename: int) -> None:
+    """Lets the process "crash" just before its ``rename``-th rename."""
+    renames, replace = count(1), os.replace
+
+    def crash(old: Path, new: Path) -> None:
+        if next(renames) == rename:
+            raise KeyboardInterrupt
+        replace(old, new)
+
+    monkeypatch.setattr("os.replace", crash)
+
+
+@pytest.mark.parametrize("crash", range(1, 7))
+def test_files_are_listed_at_every_moment_of_their_replacement(
+    crash: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files take five renames: a manifest and a file each, and the manifest that commits them."""
+    names = ["config", "model"]
+    for name in names:
+        write_atomic(tmp_path / name, b"old")
+    write_manifest(tmp_path, names, {"fact": 1})
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        _stop_before(patch, crash)
+        for name in names:
+            with scratch_file(tmp_path / name) as scratch:
+                scratch.write_bytes(b"new")
+                stage_file(scratch, tmp_path / name)
+            check_manifest(tmp_path)
+        commit_files(tmp_path, names)
+    manifest = check_manifest(tmp_path)
+    assert manifest["fact"] == 1
+    assert [(tmp_path / name).read_bytes() for name in names].count(b"new") == min(crash - 1, 4) // 2
+    assert (manifest.get("next") == {}) == (crash == 6)
+    # Neither hash lets a third content pass.
+    (tmp_path / "model").write_bytes(b"bad")
+    with pytest.raises(RunError, match="model is damaged"):
+        check_manifest(tmp_path)
 
 
 def test_a_crash_after_a_crash_leaves_a_model_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

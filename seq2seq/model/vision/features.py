@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.corpus.captions import picture_reader
+from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.device import DeviceSpec
@@ -37,9 +37,9 @@ class Pictures:
     """
 
     def __init__(self, prepared: Prepared, config: Config, device_spec: DeviceSpec) -> None:
-        self.read = picture_reader(config.data)
-        self._names = prepared.pictures
-        self._rows = {name: row for row, name in enumerate(prepared.pictures)}
+        self.read = image_reader(config.data)
+        self._names = prepared.images
+        self._rows = {name: row for row, name in enumerate(prepared.images)}
         self._name = config.model.backbone
         self._downloads = Path(config.data.directory) / "downloads"
         name = f"{prepared.folder.name}-features-{config.model.backbone.replace(':', '-')}"
