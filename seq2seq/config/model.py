@@ -20,8 +20,6 @@ class ModelConfig:
     encoder: Literal["stacked", "bidirectional", "convolutional", "image"] = "stacked"
     bidirectional_layers: Literal["first", "all"] = "all"
     """Which layers of a bidirectional encoder read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
-    merge: Literal["concat", "sum"] = "concat"
-    """The two ways side by side, each half as wide as the layer, or added, each as wide."""
     filter_width: int = 5
     """Tokens under the filter of a convolutional encoder, an odd number."""
     pool: int = 4
@@ -148,10 +146,10 @@ def _joint_faults(model: ModelConfig) -> Iterator[str]:
             f'model.attention = "dot" needs a top encoder layer as wide as the bottom decoder layer, found '
             f'{src[-1]} and {tgt[0]}: make them equal or set model.attention = "general"'
         )
-    if model.encoder == "bidirectional" and model.merge == "concat":
+    if model.encoder == "bidirectional":
         both = src if model.bidirectional_layers == "all" else src[:1]
         if any(width % 2 for width in both):
-            yield f'model.hidden_size = {list(src)} must be even where model.merge = "concat" gives each way one half'
+            yield f"model.hidden_size = {list(src)} must be even: each direction has half of it"
     if model.encoder == "convolutional" and model.filter_width % 2 == 0:
         yield f"model.filter_width = {model.filter_width} must be odd, so that a filter has a middle"
     if model.input_feeding and model.attention == "none":

@@ -42,7 +42,7 @@ OTHERS = [
     {"cell": "lstm", "decoder_cell": "rnn", "bridge": "every-step", "nonlinearity": "relu"},
     {"cell": "lstm", "decoder_cell": "peephole"},
     {"encoder": "bidirectional", "bidirectional_layers": "first", "residual_from": 2, "attention": "additive"},
-    {"encoder": "bidirectional", "merge": "sum", "attention": "dot"},
+    {"encoder": "bidirectional", "variational": True, "attention": "dot"},
     *({"bridge": "first-input", "attention": attention} for attention in ("none", "general")),
     *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
     {"input_feeding": True, "attention": "additive", "bridge": "first-input", "tie_embeddings": "none"},

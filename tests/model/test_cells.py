@@ -26,7 +26,7 @@ def cell(kind: str, **settings: object) -> FusedCell | StepCell:
 
 
 def start(made: FusedCell | StepCell, rows: int = 3) -> tuple[Tensor, ...]:
-    return tuple(torch.randn(rows, H, dtype=torch.float64) for _ in range(made.parts))
+    return tuple(torch.randn(rows, H, dtype=torch.float64) for _ in range(made.num_states))
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ def test_a_trace_is_what_the_cell_computes(kind: str, zoneout: float) -> None:
     outputs, final = made(inputs, state)
     trace = made.trace(inputs, state)
     torch.testing.assert_close(trace["hidden"], outputs)
-    if made.parts == 2:
+    if made.num_states == 2:
         torch.testing.assert_close(trace["cell"][:, -1], final[1])
     assert all(values.shape == (3, 5, H) for values in trace.values())
 

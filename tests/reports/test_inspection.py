@@ -28,7 +28,7 @@ TEXT = "86753 <script>"
 KINDS = [
     *({"cell": cell, "encoder": "stacked"} for cell in ("lstm", "gru", "rnn", "peephole", "layernorm")),
     *({"cell": cell, "encoder": "bidirectional", "attention": "dot"} for cell in ("lstm", "gru", "layernorm")),
-    {"encoder": "bidirectional", "bidirectional_layers": "first", "merge": "sum", "reverse_source": False},
+    {"encoder": "bidirectional", "bidirectional_layers": "first", "reverse_source": False},
     {"encoder": "convolutional", "pool": 3, "attention": "additive", "input_feeding": True},
     {"cell": "gru", "decoder_cell": "peephole", "bridge": "first-input", "attention": "general", "zoneout": 0.0},
     {"cell": "peephole", "zoneout": 0.2, "bridge": "first-input", "attention": "dot", "input_feeding": True},
