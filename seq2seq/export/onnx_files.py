@@ -117,14 +117,10 @@ def _remove_metadata(model: Any) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silences the exporter's warnings about optional packages and future changes."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.__trace")]
-    levels = [logger.level for logger in loggers]
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)

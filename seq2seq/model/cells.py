@@ -7,7 +7,6 @@ Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -34,6 +33,8 @@ class FusedCell(nn.Module):
 
     num_states: ClassVar[int]
     """Tensors in the layer's state: 2, h and c, with a memory cell, else 1."""
+    forget_gate: ClassVar[int | None] = None
+    """Number of the gate that gets the forget bias."""
 
     def __init__(self, kernel: nn.RNNBase, weight_dropout: float) -> None:
         super().__init__()
@@ -53,12 +54,16 @@ class FusedCell(nn.Module):
         Returns:
             Outputs (B, T, H), zero at padding, and the state after each row's last real step.
         """
+        start = start or self._zeros(inputs)
         if lengths is None:
             return self._run(inputs, start, self._weights())
         return self._run_packed(inputs, start, lengths) if inputs.is_cuda else self._run_padded(inputs, start, lengths)
 
+    def _zeros(self, inputs: Tensor) -> LayerState:
+        return tuple(inputs.new_zeros(len(inputs), self.kernel.hidden_size) for _ in range(self.num_states))
+
     @abstractmethod
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
         """Runs every row for T steps with the weights of :meth:`_weights`."""
 
     def _weights(self) -> list[Tensor]:
@@ -66,7 +71,7 @@ class FusedCell(nn.Module):
         weight_ih, weight_hh, bias_ih, bias_hh = self.kernel.parameters()
         return [weight_ih, functional.dropout(weight_hh, self.weight_dropout, self.training), bias_ih, bias_hh]
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         """Rows of different lengths on a CPU, where packing misses the fused kernel (up to 15× slower, docs/log.md).
 
         Steps at padding, after a row's end, are computed and discarded.
@@ -74,10 +79,12 @@ class FusedCell(nn.Module):
         outputs, _ = self._run(inputs, start, self._weights())
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
 
-    def _run_packed(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_packed(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         """Rows of different lengths on a GPU."""
         sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        initial = _add_layer_axis(start)
+        # Torch's modules expect (1, B, H), and no tuple if there is only h.
+        states = tuple(state.unsqueeze(0) for state in start)
+        initial = states if self.num_states == 2 else states[0]
         if self.training and self.weight_dropout:
             outputs, final = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, initial))
         else:
@@ -85,9 +92,19 @@ class FusedCell(nn.Module):
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         return outputs, tuple(state[0] for state in (final if self.num_states == 2 else (final,)))
 
-    @abstractmethod
+    @torch.no_grad()
     def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
         """Gates and states by name at every step of unpadded inputs, (B, T, H) each; ``hidden`` is always there."""
+        state, steps = start or self._zeros(inputs), []
+        for x in inputs.unbind(1):
+            values = self._trace_step(x, state)
+            state = (values["hidden"], values["cell"]) if self.num_states == 2 else (values["hidden"],)
+            steps.append(values)
+        return stack_steps(steps)
+
+    @abstractmethod
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        """Gates and new states at one step, (B, H) each, from its input (B, E) and the previous state."""
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
@@ -102,13 +119,10 @@ class FusedCell(nn.Module):
                     self._initialise_recurrence(gate)
                 else:
                     # torch adds two biases: one has the gate's value, the other is zero.
-                    gate.fill_(self._initial_bias(number, forget_bias) if name.startswith("bias_ih") else 0.0)
+                    gate.fill_(forget_bias if name.startswith("bias_ih") and number == self.forget_gate else 0.0)
 
     def _initialise_recurrence(self, gate: Tensor) -> None:
         nn.init.orthogonal_(gate)
-
-    def _initial_bias(self, gate: int, forget_bias: float) -> float:
-        return 0.0
 
     def _gates(self, x: Tensor, hidden: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """``W x + b`` and ``U h + b'`` of each gate at one step, (B, H) each."""
@@ -129,17 +143,17 @@ class LSTM(FusedCell):
         c_t = f ⊙ c_{t-1} + i ⊙ g               h_t = o ⊙ tanh(c_t)
     """
 
-    num_states = 2
+    num_states, forget_gate = 2, 1
 
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.LSTM(input_size, width, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        initial = [state.unsqueeze(0) for state in start or _zeros(inputs, self.kernel.hidden_size, 2)]
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        initial = [state.unsqueeze(0) for state in start]
         outputs, hidden, cell = torch.lstm(inputs, initial, weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0], cell[0])
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         # The outputs contain h of a row's last real step but not c, so c must pass through padding unchanged: one more
         # input column flags padding, and its fixed weights close the input gate and open the forget gate.
         weights = self._weights()
@@ -148,21 +162,12 @@ class LSTM(FusedCell):
         outputs, (_, cell) = self._run(inputs, start, weights)
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths), cell)
 
-    def _initial_bias(self, gate: int, forget_bias: float) -> float:
-        return forget_bias if gate == 1 else 0.0
-
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Gates, cell and hidden state at every step, (B, T, H) each."""
-        hidden, cell = start or _zeros(inputs, self.kernel.hidden_size, 2)
-        steps = []
-        for x in inputs.unbind(1):
-            i, f, g, o = (a + b for a, b in zip(*self._gates(x, hidden), strict=True))
-            i, f, o, g = i.sigmoid(), f.sigmoid(), o.sigmoid(), g.tanh()
-            cell = f * cell + i * g
-            hidden = o * cell.tanh()
-            steps.append((i, f, o, cell, hidden))
-        return _stack_steps(("input gate", "forget gate", "output gate", "cell", "hidden"), steps)
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        hidden, cell = state
+        i, f, g, o = (a + b for a, b in zip(*self._gates(x, hidden), strict=True))
+        i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+        cell = f * cell + i * g.tanh()
+        return {"input gate": i, "forget gate": f, "output gate": o, "cell": cell, "hidden": o * cell.tanh()}
 
 
 class GRU(FusedCell):
@@ -176,31 +181,21 @@ class GRU(FusedCell):
     The forget bias goes to the update gate, which plays the part of the forget gate of an LSTM.
     """
 
-    num_states = 1
+    num_states, forget_gate = 1, 1
 
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.GRU(input_size, width, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        (initial,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        outputs, hidden = torch.gru(inputs, initial.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        outputs, hidden = torch.gru(inputs, start[0].unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0],)
 
-    def _initial_bias(self, gate: int, forget_bias: float) -> float:
-        return forget_bias if gate == 1 else 0.0
-
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Gates and hidden state at every step, (B, T, H) each."""
-        (hidden,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        steps = []
-        for x in inputs.unbind(1):
-            (r, z, n), (hidden_r, hidden_z, hidden_n) = self._gates(x, hidden)
-            r, z = (r + hidden_r).sigmoid(), (z + hidden_z).sigmoid()
-            n = (n + r * hidden_n).tanh()
-            hidden = z * hidden + (1 - z) * n
-            steps.append((r, z, n, hidden))
-        return _stack_steps(("reset gate", "update gate", "candidate", "hidden"), steps)
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        (hidden,) = state
+        (r, z, n), (hidden_r, hidden_z, hidden_n) = self._gates(x, hidden)
+        r, z = (r + hidden_r).sigmoid(), (z + hidden_z).sigmoid()
+        n = (n + r * hidden_n).tanh()
+        return {"reset gate": r, "update gate": z, "candidate": n, "hidden": z * hidden + (1 - z) * n}
 
 
 class RNN(FusedCell):
@@ -214,13 +209,12 @@ class RNN(FusedCell):
     def __init__(self, input_size: int, width: int, *, nonlinearity: str = "tanh", weight_dropout: float = 0.0) -> None:
         super().__init__(nn.RNN(input_size, width, nonlinearity=nonlinearity, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        (initial,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
         run = torch.rnn_tanh if self.kernel.nonlinearity == "tanh" else torch.rnn_relu
-        outputs, hidden = run(inputs, initial.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+        outputs, hidden = run(inputs, start[0].unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0],)
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         if self.kernel.nonlinearity == "tanh":
             return super()._run_padded(inputs, start, lengths)
         # Rectified units could overflow at padding, and the gradient ∞ · 0 is NaN, so they are forced to 0 there.
@@ -235,29 +229,10 @@ class RNN(FusedCell):
         else:
             nn.init.orthogonal_(gate)
 
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Hidden state at every step, (B, T, H)."""
-        (hidden,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        steps = []
-        for x in inputs.unbind(1):
-            (from_input,), (from_hidden,) = self._gates(x, hidden)
-            total = from_input + from_hidden
-            hidden = total.tanh() if self.kernel.nonlinearity == "tanh" else total.relu()
-            steps.append((hidden,))
-        return _stack_steps(("hidden",), steps)
-
-
-def _zeros(inputs: Tensor, width: int, num_states: int) -> LayerState:
-    return tuple(inputs.new_zeros(len(inputs), width) for _ in range(num_states))
-
-
-def _add_layer_axis(start: LayerState | None) -> Tensor | LayerState | None:
-    """A state as torch's modules expect it: (1, B, H), without the tuple if there is only h."""
-    if start is None:
-        return None
-    states = tuple(state.unsqueeze(0) for state in start)
-    return states if len(states) > 1 else states[0]
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        (from_input,), (from_hidden,) = self._gates(x, state[0])
+        total = from_input + from_hidden
+        return {"hidden": total.tanh() if self.kernel.nonlinearity == "tanh" else total.relu()}
 
 
 def step_mask(sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -281,6 +256,6 @@ def _last_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     return outputs[torch.arange(len(outputs)), (lengths - 1).to(outputs.device)]
 
 
-def _stack_steps(names: tuple[str, ...], steps: Sequence[tuple[Tensor, ...]]) -> dict[str, Tensor]:
-    """Values of each step, (B, H), to named sequences (B, T, H)."""
-    return {name: torch.stack(values, dim=1) for name, values in zip(names, zip(*steps, strict=True), strict=True)}
+def stack_steps(steps: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Named values of each step, (B, H), to named sequences, (B, T, H)."""
+    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}

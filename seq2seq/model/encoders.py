@@ -19,10 +19,12 @@ from seq2seq.model.state import Encoded
 class Encoder(nn.Module):
     """The contract of every encoder; the defaults are right for text, which needs no pretrained backbone."""
 
+    embedding: Embedding
+    """Of the source vocabulary; an image encoder has none."""
+    stack: RecurrentStack
+    """The recurrent layers; empty in an image encoder."""
     output_size: int
     """M, the width of ``Encoded.memory``."""
-    stack: RecurrentStack
-    """Its recurrent layers; an image encoder has none."""
     min_export_length = 1
     """Fewest source tokens of an example that can be exported; the exported file itself works with one."""
 
@@ -30,9 +32,10 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes ``batch.src``; padding changes nothing."""
 
-    @abstractmethod
     def example_inputs(self, lengths: Sequence[int], generator: Generator) -> dict[str, Tensor]:
-        """Random inputs of an exported encoder, by name, for sources of these lengths."""
+        """Random inputs of an exported encoder: ``src`` (B, S) without end marks and ``lengths`` (B,), or ``pixels``."""
+        src = torch.randint(self.embedding.num_embeddings, (len(lengths), max(lengths)), generator=generator)
+        return {"src": src, "lengths": torch.tensor(lengths)}
 
     def backbone_parameters(self) -> list[nn.Parameter]:
         """Parameters of the pretrained backbone, which have their own learning rate."""
@@ -68,10 +71,6 @@ class RecurrentEncoder(Encoder):
         embedded = self.stack.dropout(self.embedding(batch.src))
         memory, final = self.stack(embedded, lengths=batch.src_lengths)
         return Encoded(memory=memory, mask=batch.src_mask, final=final)
-
-    def example_inputs(self, lengths: Sequence[int], generator: Generator) -> dict[str, Tensor]:
-        """Token ids ``src`` (B, S) without end marks, and ``lengths`` (B,)."""
-        return _example_tokens(self.embedding.num_embeddings, lengths, generator)
 
 
 class ConvolutionalEncoder(Encoder):
@@ -109,10 +108,6 @@ class ConvolutionalEncoder(Encoder):
         first = torch.arange(0, mask.shape[1], self.pool, device=mask.device)
         return Encoded(memory=memory, mask=mask.index_select(1, first), final=final)
 
-    def example_inputs(self, lengths: Sequence[int], generator: Generator) -> dict[str, Tensor]:
-        """Token ids ``src`` (B, S) without end marks, and ``lengths`` (B,)."""
-        return _example_tokens(self.embedding.num_embeddings, lengths, generator)
-
     def _shorten(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Embeddings (B, S, E) to pooled channels (B, ⌈S / pool⌉, E)."""
         # Padding is zero before the filter, like what lies beyond the edges, and zero before the pooling, where it
@@ -122,8 +117,3 @@ class ConvolutionalEncoder(Encoder):
         channels = torch.relu(filtered) * real
         pooled: Tensor = self.pooling(channels.mT)
         return pooled.mT
-
-
-def _example_tokens(vocab: int, lengths: Sequence[int], generator: Generator) -> dict[str, Tensor]:
-    src = torch.randint(vocab, (len(lengths), max(lengths)), generator=generator)
-    return {"src": src, "lengths": torch.tensor(lengths)}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.model.cells import step_mask
+from seq2seq.model.cells import stack_steps, step_mask
 from seq2seq.model.state import LayerState
 
 
@@ -99,7 +99,7 @@ class StepCell(nn.Module):
             values["hidden"] = hidden = self._zone_out(hidden, values["hidden"])
             values["cell"] = cell = self._zone_out(cell, values["cell"])
             steps.append(values)
-        return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}
+        return stack_steps(steps)
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:

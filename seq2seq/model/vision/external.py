@@ -5,7 +5,6 @@ Shapes: ``B`` batch; images are (B, 3, 224, 224) with values from -1 to 1.
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,20 +61,12 @@ def _network(name: str, *, pretrained: bool) -> nn.Module:
             f'install it with "pip install {package}", or take "efficientnet-lite0", which needs nothing'
         ) from None
     try:
-        return (
-            _from_timm(module, model, pretrained) if package == "timm" else _from_torchvision(module, model, pretrained)
-        )
+        if package == "timm":
+            network: nn.Module = module.create_model(model, pretrained=pretrained, num_classes=0, global_pool="")
+            return network
+        network = module.get_model(model, weights="DEFAULT" if pretrained else None)
     except (RuntimeError, ValueError, OSError) as error:
         raise ConfigError(f'model.backbone = "{name}" cannot be had: {error}') from None
-
-
-def _from_timm(timm: Any, model: str, pretrained: bool) -> nn.Module:
-    network: nn.Module = timm.create_model(model, pretrained=pretrained, num_classes=0, global_pool="")
-    return network
-
-
-def _from_torchvision(models: Any, model: str, pretrained: bool) -> nn.Module:
-    network = models.get_model(model, weights="DEFAULT" if pretrained else None)
     # Most models have ``features``; residual networks have not, and end in pooling and classifier.
     features: nn.Module = getattr(network, "features", None) or nn.Sequential(*list(network.children())[:-2])
     return features
