@@ -10,8 +10,8 @@ predicting 1; solved at 0.01.
 
 Every cell is one layer with the same number of hidden units, trained by Adam with gradients clipped to norm 1, on new
 random sequences at every update and test. An experiment ends when three tests in a row are passed or the updates are
-used up; then it starts again with the next learning rate. A cell that failed at one lag is not tried at longer ones, and
-lags beyond --repeat-to, which take minutes, are tried with the first seed only.
+used up; in the latter case it starts again with the next learning rate. A cell that failed at one lag is not tried at
+longer ones, and lags beyond --repeat-to, which take minutes, are tried with the first seed only.
 Gate biases start at the scale of the lag (chrono initialisation, Tallec & Ollivier 2018, §2), except those of
 "lstm-bias-1", whose forget bias is 1 as in the recipes.
 

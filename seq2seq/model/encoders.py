@@ -33,7 +33,7 @@ class Encoder(nn.Module):
         """Encodes ``batch.src``; padding changes nothing."""
 
     def example_inputs(self, lengths: Sequence[int], generator: Generator) -> dict[str, Tensor]:
-        """Random inputs of an exported encoder: ``src`` (B, S) without end marks and ``lengths`` (B,), or ``pixels``."""
+        """Random inputs of an exported encoder: ``src`` (B, S) without end marks, ``lengths`` (B,); or ``pixels``."""
         src = torch.randint(self.embedding.num_embeddings, (len(lengths), max(lengths)), generator=generator)
         return {"src": src, "lengths": torch.tensor(lengths)}
 

@@ -75,7 +75,14 @@ def load_script(folder: Path) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module", params=[{}, *MODELS], ids=lambda settings: settings.get("cell", "lstm"))
+# The smallest model is always exported; the others, 3 to 5 seconds each, are slow tests.
+PARAMS = [
+    pytest.param({"layers": 1}, id="smallest"),
+    *(pytest.param(s, id=s.get("cell", "digits"), marks=pytest.mark.slow) for s in [{}, *MODELS]),
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits_run: Path
 ) -> tuple[Path, Path]:
@@ -203,6 +210,7 @@ def test_sources_get_the_end_marks_of_batches() -> None:
         assert torch.equal(marked, collate(rows, reverse=back).src)
 
 
+@pytest.mark.slow
 def test_pictures(tmp_path: Path) -> None:
     config = ModelConfig(
         **{"encoder": "image", "bridge": "first-input", "attention": "general", "tie_embeddings": "target"},

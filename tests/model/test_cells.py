@@ -204,20 +204,6 @@ def test_layer_normalisation_does_not_see_the_scale_of_its_weights() -> None:
     torch.testing.assert_close(made(inputs)[0], before, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("bias", [0.0, 2.5])
-def test_the_forget_bias_is_a_setting(bias: float) -> None:
-    for kind in KINDS:
-        made = cell(kind)
-        made.initialise(bias)
-        if isinstance(made, StepCell):
-            expected = [0.0, bias, 0.0, 0.0]
-            assert [gate.unique().tolist() for gate in gates(made.bias)] == [[value] for value in expected]
-        else:
-            total = made.kernel.bias_ih_l0 + made.kernel.bias_hh_l0
-            found = [gate.unique().tolist() for gate in gates(total)]
-            assert found == {"lstm": [[0.0], [bias], [0.0], [0.0]], "gru": [[0.0], [bias], [0.0]]}.get(kind, [[0.0]])
-
-
 def test_rectified_units_start_as_the_identity() -> None:
     made = cell("relu")
     made.initialise(0.0)
