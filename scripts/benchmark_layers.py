@@ -1,7 +1,7 @@
-"""What the parts cost: our stacks against raw ``nn.LSTM``, each cell against the LSTM, attention against input feeding.
+"""Benchmarks layers: our stacks against ``nn.LSTM``, each cell against the LSTM, attention against input feeding.
 
-Forward and backward on synthetic batches. What is compared is timed in turn within one run, and the ratio of
-medians is printed, so that a slow spell of the machine hits both.
+Forward and backward on synthetic batches. Alternatives are timed in turn within one run and the ratio of medians is
+printed, so that a slow spell of the machine affects all of them.
 
     .venv/bin/python scripts/benchmark_layers.py [--device cuda] [--repeat 15] [--compile]
 """
@@ -30,7 +30,7 @@ Work = Callable[[], Tensor]
 
 
 def compare(works: dict[str, Work], device_spec: DeviceSpec, repeat: int) -> None:
-    """Prints milliseconds of each and its ratio to the first."""
+    """Prints the milliseconds of each alternative and its ratio to the first."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(repeat + 2):
         for name, work in works.items():
@@ -89,7 +89,7 @@ def cells(device_spec: DeviceSpec, batch: int, steps: int, width: int, *, compil
 
 
 def attention(device_spec: DeviceSpec, batch: int, steps: int, width: int, vocab: int) -> dict[str, Work]:
-    """Whole models with their loss: attention after the bottom layer, input feeding, none."""
+    """Whole models and their loss: attention after the bottom layer, with input feeding, without attention."""
     config = ModelConfig(layers=2, hidden_size=width, dropout=0.0, attention="general")
     ids = torch.randint(4, vocab, (2, batch, steps - 1)).tolist()
     data = collate(ids[0], ids[1], reverse=False).to(device_spec.device)

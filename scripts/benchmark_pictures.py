@@ -1,6 +1,6 @@
-"""How many pictures a second: reading files, the backbone in each precision and memory layout, and both together.
+"""Pictures per second: reading files, the backbone in each precision and memory layout, and both together.
 
-Synthetic photographs (noise, JPEG). What is compared is timed in turn within one run.
+Synthetic photographs (JPEGs of noise). Alternatives are timed in turn within one run.
 
     .venv/bin/python scripts/benchmark_pictures.py [--device cuda] [--pictures 64] [--side 500]
 """
@@ -38,9 +38,9 @@ def main() -> None:
         tune_process(device_spec)
         for layout in (torch.contiguous_format, torch.channels_last):
             name = f"backbone, {precision}, {'channels last' if layout == torch.channels_last else 'channels first'}"
-            works[name] = partial(see, backbone, images, device_spec, layout)
+            works[name] = partial(run_backbone, backbone, images, device_spec, layout)
     both = DeviceSpec.pick(options.device, "bf16")
-    works["reading and backbone, bf16, channels last"] = lambda: see(
+    works["reading and backbone, bf16, channels last"] = lambda: run_backbone(
         backbone, torch.stack([read_image(file) for file in files]), both, torch.channels_last
     )
     times: dict[str, list[float]] = {name: [] for name in works}
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def photograph(number: int, side: int) -> bytes:
-    """A JPEG as hard to decode as a photograph: smooth noise."""
+    """A JPEG of smooth noise, which takes as long to decode as a photograph."""
     generator = np.random.default_rng(number)
     coarse = generator.integers(0, 256, (side // 8, side // 6, 3), dtype=np.uint8)
     stream = io.BytesIO()
@@ -65,10 +65,10 @@ def photograph(number: int, side: int) -> bytes:
     return stream.getvalue()
 
 
-def see(
+def run_backbone(
     backbone: EfficientNetLite0, images: torch.Tensor, device_spec: DeviceSpec, layout: torch.memory_format
 ) -> None:
-    """One pass, to the end."""
+    """One forward pass; reading the sum waits for its end."""
     with torch.inference_mode(), device_spec.autocast():
         float(backbone(images.to(device_spec.device).contiguous(memory_format=layout)).sum())
 

@@ -1,20 +1,19 @@
 """How long can a recurrent cell remember? Two tasks with a growing lag, the same protocol for every cell.
 
-recall: the first of N + 1 symbols is one of 8 and must be named after the last, with nothing but random
-distractors in between: the lag is exactly N. Distractors come from an alphabet of their own, 8 other
-symbols, so a gate can learn to keep them out. Score: accuracy; solved at 99.5 %.
+recall: the first of N + 1 symbols is one of 8 and must be predicted after the last; the N symbols in between are random
+distractors, so the lag is exactly N. Distractors are 8 other symbols, so a gate can learn to ignore them. Score:
+accuracy; solved at 99.5 %.
 
-adding (after Hochreiter & Schmidhuber 1997, §5.4): of N random values in [0, 1] two in the first half are
-marked and their sum is asked for after the last, so the lag is at least N/2. Score: mean squared error,
-1/6 for always saying 1; solved at 0.01.
+adding (after Hochreiter & Schmidhuber 1997, §5.4): two of N random values in [0, 1] are marked, both in the first half,
+and their sum must be predicted after the last, so the lag is at least N/2. Score: mean squared error, 1/6 for always
+predicting 1; solved at 0.01.
 
-Every cell is one layer of as many hidden units, under Adam with gradients clipped to norm 1, on new random
-sequences at every update and test. An experiment ends once three tests in a row are passed, or the updates
-are spent; in that case it starts over with the next learning rate. Where a cell failed at
-one lag it is not tried at longer ones, and lags beyond --repeat-to, which take minutes, are tried with the first
-seed only.
-Gates that keep the state start at the scale of the lag (chrono initialisation, Tallec & Ollivier 2018, §2),
-except those of "lstm-bias-1", whose forget bias starts at 1 as in our recipes.
+Every cell is one layer with the same number of hidden units, trained by Adam with gradients clipped to norm 1, on new
+random sequences at every update and test. An experiment ends when three tests in a row are passed or the updates are
+used up; in the latter case it starts again with the next learning rate. A cell that failed at one lag is not tried at
+longer ones, and lags beyond --repeat-to, which take minutes, are tried with the first seed only.
+Gate biases start at the scale of the lag (chrono initialisation, Tallec & Ollivier 2018, §2), except those of
+"lstm-bias-1", whose forget bias is 1 as in the recipes.
 
 Prints a Markdown table for each task; writes figure.svg.
 
@@ -56,25 +55,24 @@ def draw_recall(count: int, lag: int, generator: Generator) -> tuple[Tensor, Ten
 def draw_adding(count: int, lag: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Values and their marks, 1 or 0, (B, lag, 2) and the sum of the two marked values (B,)."""
     values, marks = torch.rand(count, lag, generator=generator), torch.zeros(count, lag)
-    # The places of the two largest of so many random numbers: two different steps, all pairs equally likely.
+    # Indices of the two largest of random numbers: two different steps, all pairs equally likely.
     marks.scatter_(1, torch.rand(count, lag // 2, generator=generator).topk(2).indices, 1.0)
     return torch.stack([values, marks], dim=2), (values * marks).sum(1)
 
 
-def accuracy(outputs: Tensor, answers: Tensor) -> Tensor:
-    return (outputs.argmax(1) == answers).float().mean()
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs.argmax(1) == targets).float().mean()
 
 
-def squared_error(outputs: Tensor, answers: Tensor) -> Tensor:
-    return mse_loss(outputs.squeeze(1), answers)
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    return mse_loss(outputs.squeeze(1), targets)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Sequences (B, T, inputs), one question about each, and outputs (B, outputs) that should answer it.
+    """Sequences (B, T, inputs) with one target each, which outputs (B, outputs) should predict.
 
-    Solved once the score is no further from ``perfect`` than ``tolerance``; ``guess`` is the score of the
-    best answer that looks at nothing.
+    Solved if the score is within ``tolerance`` of ``perfect``; ``guess`` is the score of the best constant output.
     """
 
     inputs: int
@@ -97,7 +95,7 @@ TASKS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came out at one lag; without a score it was not tried, without a number in ``solved`` it failed."""
+    """Result at one lag; ``score`` is None if it was not tried, ``solved`` is None if it failed."""
 
     lag: int
     score: float | None = None
@@ -113,7 +111,7 @@ Rows = dict[tuple[str, str, int], list[Result]]
 
 
 class Reader(nn.Module):
-    """A cell whose last output alone is read: (B, T, inputs) to (B, outputs)."""
+    """A cell and a linear layer that reads its last output: (B, T, inputs) to (B, outputs)."""
 
     def __init__(self, cell: str, width: int, task: Task, lag: int) -> None:
         super().__init__()
@@ -126,17 +124,17 @@ class Reader(nn.Module):
 
     @torch.no_grad()
     def _chrono(self, kind: CellKind, lag: int) -> None:
-        """A unit that keeps the share σ(b) at each step remembers about e^b steps: b = log U[1, lag]."""
+        """A unit whose forget gate is σ(b) remembers about e^b steps, so b = log U[1, lag]."""
         bias = self.cell.get_parameter("bias" if kind == "peephole" else "kernel.bias_ih_l0")
         gates = bias.chunk(3 if kind == "gru" else 4)
         gates[1].uniform_(1, lag).log_()
-        if kind != "gru":  # which lets in what it does not keep, without being from_rank0
+        if kind != "gru":  # its update gate is both forget gate and 1 - input gate
             gates[0].copy_(-gates[1])
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Answers to the sequences."""
-        answers: Tensor = self.output(self.cell(inputs)[0][:, -1])
-        return answers
+        """Outputs (B, outputs) after the last step."""
+        outputs: Tensor = self.output(self.cell(inputs)[0][:, -1])
+        return outputs
 
 
 @torch.no_grad()
@@ -144,8 +142,8 @@ def check(model: Reader, task: Task, lag: int, generator: Generator, batches: in
     """Score on fresh sequences, 128 in each batch."""
     scores = []
     for _ in range(batches):
-        inputs, answers = task.draw(TEST_SIZE, lag, generator)
-        scores.append(task.score(model(inputs), answers).item())
+        inputs, targets = task.draw(TEST_SIZE, lag, generator)
+        scores.append(task.score(model(inputs), targets).item())
     return sum(scores) / batches
 
 
@@ -159,9 +157,9 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     update = passed = 0
     while update < options.updates and passed < 3:
-        inputs, answers = task.draw(options.batch, lag, generator)
+        inputs, targets = task.draw(options.batch, lag, generator)
         optimizer.zero_grad()
-        task.loss(model(inputs), answers).backward()
+        task.loss(model(inputs), targets).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         update += 1
@@ -184,14 +182,14 @@ def attempt(options: argparse.Namespace, cell: str, name: str, seed: int, lag: i
 
 
 def prepare_worker() -> None:
-    """The matrices are small: one thread for each experiment and one experiment for each core is fastest."""
+    """Matrices are small, so one thread for each experiment and one experiment for each core is fastest."""
     torch.set_num_threads(1)
     tune_process(DeviceSpec.pick("cpu", "fp32"))
 
 
 def run(options: argparse.Namespace) -> Rows:
-    """All experiments, several at a time, but the lags of one cell in turn, shortest first."""
-    # The slowest start first, so that no core is left with a long one at the end.
+    """All experiments, several in parallel, but the lags of one cell one after the other, shortest first."""
+    # The slowest start first, so that no core is busy alone at the end.
     keys = list(product(reversed(options.cells), options.tasks, range(options.seeds)))
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     with (
@@ -213,7 +211,7 @@ def run(options: argparse.Namespace) -> Rows:
 
 
 def entry(result: Result, task: Task, first_rate: float) -> str:
-    """A result as the tables show it."""
+    """A result as a table entry."""
     if result.score is None:
         return "not tried"
     if result.solved is None:
@@ -264,7 +262,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="default: all")
     add("--cells", nargs="+", choices=CELLS, default=list(CELLS), help="default: all")
     add("--lags", nargs="+", type=int, default=[10, 30, 100, 300, 1000], help="N, 4 or more; default: %(default)s")
-    add("--seeds", type=int, default=3, help="so many repetitions; default: %(default)s")
+    add("--seeds", type=int, default=3, help="repetitions; default: %(default)s")
     add("--repeat-to", type=int, default=100, metavar="N", help="longest lag that is repeated; default: %(default)s")
     add("--width", type=int, default=32, help="hidden units; default: %(default)s")
     add("--batch", type=int, default=32, help="sequences in an update; default: %(default)s")

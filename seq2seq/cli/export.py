@@ -1,4 +1,4 @@
-"""Commands that hand runs to other programs: export."""
+"""The command ``export``."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from seq2seq.cli.options import Commands, add_model
 
 
 def add_commands(commands: Commands) -> None:
-    """Declares them."""
+    """Declares the command."""
     export = commands.add_parser("export", help="write a run as ONNX files, for programs without torch")
     add_model(export)
     export.add_argument("--out", required=True, metavar="DIR", help="a new or empty folder")

@@ -26,11 +26,11 @@ _SCRIPT = "translate.py"
 
 
 def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
-    """Writes a run as ``encoder.onnx`` and ``decoder_step.onnx``, with all that another program needs to use them.
+    """Writes a run as ``encoder.onnx`` and ``decoder_step.onnx``, with everything another program needs to use them.
 
-    Beside them come the subword models, ``config.toml``, ``manifest.json`` (names, types and shapes of inputs and
-    outputs), a ``README.md`` and, of a reader of text, ``translate.py``, which runs them without this package.
-    The files are compared with torch on batches of other sizes and lengths before they get their name.
+    That is the subword models, ``config.toml``, ``manifest.json`` (names, types and shapes of inputs and outputs), a
+    ``README.md`` and, for text, ``translate.py``, which runs them without this package. The files are compared with
+    torch on batches of other sizes and lengths before they appear under ``out``.
 
     Args:
         run: a trained run.
@@ -40,19 +40,19 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
         ``out``.
 
     Raises:
-        RunError: it is no complete run, or damaged.
-        Seq2SeqError: ``out`` is no new or empty folder, a package is missing, or the model cannot be exported.
+        RunError: the run is incomplete or damaged.
+        Seq2SeqError: ``out`` is not a new or empty folder, a package is missing, or the model cannot be exported.
     """
     out = Path(out).absolute()
     _check_empty(out)
     _check_packages()
     loaded = load_run(Path(run))
     out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the goal, so that it can get its name at once or not at all.
+    # On the same file system, so that the finished folder is renamed to ``out`` atomically.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / out.name
         folder.mkdir()
-        _fill(folder, loaded)
+        _write_files(folder, loaded)
         os.replace(folder, out)
     return out
 
@@ -75,7 +75,7 @@ def _check_packages() -> None:
             ) from None
 
 
-def _fill(folder: Path, loaded: LoadedRun) -> None:
+def _write_files(folder: Path, loaded: LoadedRun) -> None:
     config, model = loaded.config, loaded.model.eval()
     reverse_source = config.model.reverse_source
     try:
@@ -85,7 +85,7 @@ def _fill(folder: Path, loaded: LoadedRun) -> None:
     except Exception as error:
         reason = next(line for line in [*str(error).splitlines(), type(error).__name__] if line.strip())
         raise Seq2SeqError(
-            f"{loaded.folder} cannot be exported: expected graphs for every batch and length, found that torch cannot "
+            f"{loaded.folder} cannot be exported: expected graphs for every batch and length, but torch cannot "
             f"write them ({reason}); use the run with seq2seq itself, or train it with other [model] settings"
         ) from error
     difference = largest_difference(model, folder, reverse_source=reverse_source)
@@ -118,29 +118,29 @@ def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: f
 
 
 def _readme(manifest: dict[str, Any]) -> str:
-    """What a person needs to use the files, from what a program needs."""
+    """The manifest as instructions for people."""
     text = manifest["source"] == "text"
     reads = (
-        "`src` holds subword ids without marks, padded with anything; `lengths` says how many of each row count. "
-        "End marks and the reversal of sources, if the model wants it, are in the graph."
+        "`src` holds subword ids without end marks, padded with any ids; `lengths` holds the length of each row. "
+        "The graph adds end marks and, if the model needs it, reverses sources."
         if text
         else "`pixels` holds red, green and blue from -1 to 1 (`value / 127.5 - 1`) of the middle square, 7/8 of the "
-        "shorter side, resized to 224 × 224 (bicubic), transparent pixels white."
+        "shorter side, resized to 224 × 224 (bicubic), with transparent pixels white."
     )
     lines = ["# An exported seq2seq model", "", f"Written by seq2seq {manifest['seq2seq']} for ONNX runtimes.", ""]
     if text:
-        needs = "numpy, onnxruntime and sentencepiece"
-        lines += ["```", f"python {_SCRIPT} < sentences", "```", "", f"needs {needs}, and no torch.", ""]
+        needs = "It needs numpy, onnxruntime and sentencepiece, but not torch."
+        lines += ["```", f"python {_SCRIPT} < sentences", "```", "", needs, ""]
     lines += [
         "1. `encoder.onnx` runs once for a batch. " + reads,
-        "2. `decoder_step.onnx` takes `token`, at first the begin mark "
-        f"({manifest['tokens']['bos']}) in every row, and everything that the encoder gave, by name.",
-        "3. It gives `log_probs` of the next token and the new values of some of the inputs, named `…_next`; the "
-        "others stay. Rows can be chosen, repeated and put into another order between steps, the same in all inputs.",
-        f"4. The end mark is {manifest['tokens']['eos']}. seq2seq never writes the tokens "
+        "2. `decoder_step.onnx` takes `token`, the previous token of each row, at first the begin mark "
+        f"({manifest['tokens']['bos']}), and all outputs of the encoder, by name.",
+        "3. It returns `log_probs` of the next token and new values of some inputs, named `…_next`; the other inputs "
+        "stay the same. Between steps rows can be selected, repeated and reordered, alike in all inputs.",
+        f"4. The end mark is {manifest['tokens']['eos']}. seq2seq never generates the tokens "
         f"{', '.join(map(str, manifest['never_written']))}, whatever their probability.",
         "",
-        f"On random batches the graphs and torch differed by {manifest['largest_difference']:.1g} at most.",
+        f"On random batches the graphs differed from torch by at most {manifest['largest_difference']:.1g}.",
     ]
     for key in ("encoder", "decoder_step"):
         graph = manifest[key]

@@ -1,6 +1,6 @@
-"""The two halves of a model as functions of plain tensors, which is what ONNX can say.
+"""The two halves of a model as functions from tensors to tensors, by name, which is what ONNX can express.
 
-Shapes: ``B`` batch, ``S`` source length, ``P`` positions of the memory, ``V`` vocabulary.
+Shapes: ``B`` batch, ``S`` source length, ``V`` vocabulary.
 """
 
 import torch
@@ -14,15 +14,15 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import AttentionMemory, DecoderState, State
 
 NEXT = "_next"
-"""What a step returns has the name of what it takes the place of, and this."""
+"""Suffix of a new state tensor that a step returns; without it, it is the name of the input that it replaces."""
 
 
 class EncoderGraph(nn.Module):
-    """From sources to everything that a decoder step needs.
+    """From sources to the decoder's initial state.
 
     Args:
         model: any model of the package.
-        reverse_source: it reads sources back to front.
+        reverse_source: the model reads sources back to front.
     """
 
     def __init__(self, model: Seq2Seq, *, reverse_source: bool) -> None:
@@ -32,34 +32,23 @@ class EncoderGraph(nn.Module):
         self.reverse_source = reverse_source
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The parts of the state that a decoder starts from.
+        """The tensors of the initial state.
 
         Args:
-            inputs: ``src``, token ids (B, S) without marks, and ``lengths`` (B,), how many of each row count.
+            inputs: ``src``, token ids (B, S) without end marks, and ``lengths`` (B,); or ``pixels`` (B, 3, 224, 224),
+                red, green and blue from -1 to 1.
         """
-        src, lengths = inputs["src"], inputs["lengths"]
-        src = marked(src, lengths, reverse_source=self.reverse_source)
-        return self.start(Batch(src, lengths + 1, src, src))
-
-    def start(self, batch: Batch) -> dict[str, Tensor]:
-        """The same from a batch as the model's encoder wants it."""
-        return parts(self.decoder.begin(self.decoder.start(self.encoder(batch))))
-
-
-class PictureGraph(EncoderGraph):
-    """From pictures to everything that a decoder step needs."""
-
-    def __init__(self, model: Seq2Seq) -> None:
-        super().__init__(model, reverse_source=False)
-
-    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same from ``pixels`` (B, 3, 224, 224), red, green and blue from -1 to 1."""
-        pixels = inputs["pixels"]
-        return self.start(Batch(pixels, pixels.new_ones(pixels.shape[0]), pixels, pixels))
+        if "pixels" in inputs:
+            pixels = inputs["pixels"]
+            batch = Batch(pixels, pixels.new_ones(pixels.shape[0]), pixels, pixels)
+        else:
+            src = with_end_marks(inputs["src"], inputs["lengths"], reverse_source=self.reverse_source)
+            batch = Batch(src, inputs["lengths"] + 1, src, src)
+        return state_to_tensors(self.decoder.read_first_input(self.decoder.start(self.encoder(batch))))
 
 
 class StepGraph(nn.Module):
-    """One token on.
+    """One decoder step.
 
     Args:
         model: any model of the package.
@@ -70,57 +59,61 @@ class StepGraph(nn.Module):
         self.decoder = model.decoder
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """``log_probs`` (B, V) of the next token, and those parts of the state that have changed, as ``…_next``.
+        """``log_probs`` (B, V) of the next token, and the recurrent tensors of the new state, as ``…_next``.
 
         Args:
-            inputs: ``token`` (B,) and the parts of the state.
+            inputs: ``token`` (B,), the previous token, and the tensors of the state.
         """
-        logits, state = self.decoder.step(inputs["token"], joined(inputs))
+        logits, state = self.decoder.step(inputs["token"], tensors_to_state(inputs))
+        recurrent = {name: tensor for name, tensor in state_to_tensors(state).items() if is_recurrent(name)}
         log_probs = torch.log_softmax(logits, dim=-1)
-        return {"log_probs": log_probs} | {name + NEXT: part for name, part in parts(state).items() if carried(name)}
+        return {"log_probs": log_probs} | {name + NEXT: tensor for name, tensor in recurrent.items()}
 
 
-def parts(state: DecoderState) -> dict[str, Tensor]:
+def state_to_tensors(state: DecoderState) -> dict[str, Tensor]:
     """A decoder's state by name: ``hidden_0``, …, ``cell_0``, …, ``prev_features``, ``source_vector``, ``memory_…``."""
-    found: dict[str, Tensor | None] = {f"hidden_{number}": part for number, part in enumerate(state.layers.hidden)}
-    found |= {f"cell_{number}": part for number, part in enumerate(state.layers.cell)}
-    found |= {"prev_features": state.prev_features, "source_vector": state.source_vector}
+    tensors: dict[str, Tensor | None] = {f"hidden_{index}": hidden for index, hidden in enumerate(state.layers.hidden)}
+    tensors |= {f"cell_{index}": cell for index, cell in enumerate(state.layers.cell)}
+    tensors |= {"prev_features": state.prev_features, "source_vector": state.source_vector}
     if (memory := state.memory) is not None:
-        # Dot attention compares with the memory itself.
-        found["memory_keys"] = None if memory.keys is memory.values else memory.keys
-        found |= {"memory_values": memory.values, "memory_mask": memory.mask}
-    return {name: part for name, part in found.items() if part is not None}
+        # The keys of dot attention are the values.
+        tensors["memory_keys"] = None if memory.keys is memory.values else memory.keys
+        tensors |= {"memory_values": memory.values, "memory_mask": memory.mask}
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
-def joined(found: dict[str, Tensor]) -> DecoderState:
-    """The inverse of :func:`parts`."""
+def tensors_to_state(tensors: dict[str, Tensor]) -> DecoderState:
+    """The inverse of :func:`state_to_tensors`."""
     memory = None
-    if (values := found.get("memory_values")) is not None:
+    if (values := tensors.get("memory_values")) is not None:
         rows = torch.arange(values.shape[0])
-        memory = AttentionMemory(found.get("memory_keys", values), values, found["memory_mask"], rows)
+        memory = AttentionMemory(tensors.get("memory_keys", values), values, tensors["memory_mask"], rows)
     hidden, cell = (
-        tuple(part for name, part in found.items() if name.startswith(kind)) for kind in ("hidden_", "cell_")
+        tuple(tensor for name, tensor in tensors.items() if name.startswith(kind)) for kind in ("hidden_", "cell_")
     )
     return DecoderState(
-        State(hidden, cell), memory, source_vector=found.get("source_vector"), prev_features=found.get("prev_features")
+        State(hidden, cell),
+        memory,
+        source_vector=tensors.get("source_vector"),
+        prev_features=tensors.get("prev_features"),
     )
 
 
-def carried(name: str) -> bool:
-    """Whether a step changes this part of the state."""
+def is_recurrent(name: str) -> bool:
+    """Whether a step changes this tensor of the state."""
     return name.startswith(("hidden_", "cell_")) or name == "prev_features"
 
 
-def marked(src: Tensor, lengths: Tensor, *, reverse_source: bool) -> Tensor:
-    """What :func:`seq2seq.corpus.batching.collate` makes of sources: (B, S + 1), reversed if asked, with end marks.
+def with_end_marks(src: Tensor, lengths: Tensor, *, reverse_source: bool) -> Tensor:
+    """Sources as :func:`seq2seq.corpus.batching.collate` makes them: (B, S + 1), reversed if asked, with end marks.
 
     Args:
-        src: token ids (B, S), anything behind a row's end.
+        src: token ids (B, S), anything at padding.
         lengths: (B,).
-        reverse_source: read each source back to front.
+        reverse_source: reverse each source.
     """
     longer = torch.cat([src, src.new_zeros(src.shape[0], 1)], dim=1)
     if reverse_source:
         longer = reverse(longer.unsqueeze(-1), lengths).squeeze(-1)
-    places, ends = torch.arange(longer.shape[1]), lengths.unsqueeze(1)
-    return torch.where(places < ends, longer, torch.where(places == ends, EOS, PAD))
+    positions, ends = torch.arange(longer.shape[1]), lengths.unsqueeze(1)
+    return torch.where(positions < ends, longer, torch.where(positions == ends, EOS, PAD))

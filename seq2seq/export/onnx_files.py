@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from seq2seq.corpus.batching import Batch, collate, collate_images
-from seq2seq.corpus.images import SIZE
-from seq2seq.export.graphs import EncoderGraph, PictureGraph, StepGraph, parts
-from seq2seq.model.encoders import ConvolutionalEncoder
+from seq2seq.export.graphs import EncoderGraph, StepGraph, state_to_tensors
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.vision.encoder import ImageEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +23,14 @@ class Port:
 
     name: str
     type: str
-    """As numpy calls it."""
+    """numpy's name of it."""
     shape: tuple[int | str, ...]
-    """A word for a size that is free: ``batch``, ``length``, ``positions``."""
+    """Fixed sizes as numbers, free ones by name: ``batch``, ``length``, ``positions``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A file and how to call it."""
+    """An ONNX file and its ports."""
 
     file: str
     inputs: tuple[Port, ...]
@@ -45,83 +42,68 @@ def write_graphs(model: Seq2Seq, folder: Path, *, reverse_source: bool) -> tuple
 
     Args:
         model: on the CPU, in evaluation mode.
-        folder: an existing one.
+        folder: where the files go.
         reverse_source: the model reads sources back to front.
 
     Raises:
-        Exception: of many kinds, from torch: the graph of this model would not be for every batch and length.
+        Exception: of many kinds, from torch: it cannot export this model for every batch and length.
     """
-    batch, sources = example(model, [2 * _shortest(model) + 3, 1, 2 * _shortest(model) + 2])
-    graph = EncoderGraph(model, reverse_source=reverse_source)
-    if isinstance(model.encoder, ImageEncoder):
-        graph = PictureGraph(model)
-    token = {"token": torch.zeros(len(batch.src), dtype=torch.long)}
+    shortest = model.encoder.min_export_length
+    inputs, batch = example(model, [2 * shortest + 3, 1, 2 * shortest + 2], reverse_source=reverse_source)
+    encoder, step = EncoderGraph(model, reverse_source=reverse_source), StepGraph(model)
     with torch.no_grad(), _quiet():
-        start = parts(model.decoder.begin(model.encode(batch)[1]))
-        encoder = _write(graph, sources, start, folder / "encoder.onnx", {"length": _shortest(model)})
-        step = _write(
-            StepGraph(model), token | start, StepGraph(model)(token | start), folder / "decoder_step.onnx", {}
+        state = state_to_tensors(model.decoder.read_first_input(model.encode(batch)[1]))
+        step_inputs = {"token": torch.zeros(len(batch.src), dtype=torch.long), **state}
+        return (
+            _write(encoder, inputs, state, folder / "encoder.onnx", shortest),
+            _write(step, step_inputs, step(step_inputs), folder / "decoder_step.onnx", shortest),
         )
-    return encoder, step
 
 
-def example(model: Seq2Seq, lengths: Sequence[int], *, reverse_source: bool = False) -> tuple[Batch, dict[str, Tensor]]:
-    """Made-up sources of these lengths, for torch and for the graph; of pictures as many as there are lengths."""
-    chance = torch.Generator().manual_seed(sum(lengths))
-    if isinstance(model.encoder, ImageEncoder):
-        pixels = torch.rand(len(lengths), 3, SIZE, SIZE, generator=chance) * 2 - 1
-        return collate_images(pixels), {"pixels": pixels}
-    vocab = model.encoder.embedding.num_embeddings
-    src = torch.randint(vocab, (len(lengths), max(lengths)), generator=chance)
-    rows = [row[:length].tolist() for row, length in zip(src, lengths, strict=True)]
-    return collate(rows, reverse=reverse_source), {"src": src, "lengths": torch.tensor(lengths)}
+def example(model: Seq2Seq, lengths: Sequence[int], *, reverse_source: bool) -> tuple[dict[str, Tensor], Batch]:
+    """Random sources of these lengths, as inputs of an encoder graph and as a batch for the model itself."""
+    inputs = model.encoder.example_inputs(lengths, torch.Generator().manual_seed(sum(lengths)))
+    if "pixels" in inputs:
+        return inputs, collate_images(inputs["pixels"])
+    sources = [row[:length].tolist() for row, length in zip(inputs["src"], lengths, strict=True)]
+    return inputs, collate(sources, reverse=reverse_source)
 
 
-def _shortest(model: Seq2Seq) -> int:
-    """Fewest tokens of a source while torch looks on; the file itself works with one.
-
-    Of a convolutional encoder it must see more than one window, or it takes "one" for granted.
-    """
-    return model.encoder.pool + 1 if isinstance(model.encoder, ConvolutionalEncoder) else 1
-
-
-def _write(
-    graph: nn.Module, inputs: dict[str, Tensor], outputs: dict[str, Tensor], path: Path, least: Mapping[str, int]
-) -> Graph:
+def _write(graph: nn.Module, inputs: dict[str, Tensor], outputs: dict[str, Tensor], path: Path, shortest: int) -> Graph:
     """Writes one file.
 
     Args:
-        graph: takes and gives tensors by name.
+        graph: takes and returns tensors by name.
         inputs: an example.
-        outputs: what comes of it; only names, types and shapes matter.
+        outputs: of the example; only names, types and shapes matter.
         path: of the file.
-        least: smallest values of free sizes, 1 if they are not here.
+        shortest: smallest ``length`` of an example; the other free sizes can be 1.
     """
     takes, gives = ([_port(name, tensor) for name, tensor in tensors.items()] for tensors in (inputs, outputs))
-    words = {size for port in takes for size in port.shape if isinstance(size, str)}
-    free = {word: Dim(word, min=least.get(word, 1)) for word in sorted(words)}
+    free = {size for port in takes for size in port.shape if isinstance(size, str)}
+    dims = {size: Dim(size, min=shortest if size == "length" else 1) for size in sorted(free)}
     axes = {
-        port.name: {axis: free[size] for axis, size in enumerate(port.shape) if isinstance(size, str)} for port in takes
+        port.name: {axis: dims[size] for axis, size in enumerate(port.shape) if isinstance(size, str)} for port in takes
     }
     program = torch.export.export(graph.eval(), (inputs,), dynamic_shapes=(axes,), strict=False)
     names = [[port.name for port in ports] for ports in (takes, gives)]
     exported = torch.onnx.export(program, input_names=names[0], output_names=names[1], dynamo=True, verbose=False)
-    assert exported is not None  # None is for exports straight to a file
-    _forget_origin(exported.model)
+    assert exported is not None  # it is None only if torch.onnx.export gets a path
+    _remove_metadata(exported.model)
     exported.save(path)
     return Graph(path.name, tuple(takes), tuple(gives))
 
 
 def _port(name: str, tensor: Tensor) -> Port:
-    words = {0: "batch"}
+    free = {0: "batch"}
     if name == "src" or name.startswith("memory_"):
-        words[1] = "length" if name == "src" else "positions"
-    shape = tuple(words.get(axis, size) for axis, size in enumerate(tensor.shape))
+        free[1] = "length" if name == "src" else "positions"
+    shape = tuple(free.get(axis, size) for axis, size in enumerate(tensor.shape))
     return Port(name, str(tensor.dtype).removeprefix("torch."), shape)
 
 
-def _forget_origin(model: Any) -> None:
-    """Takes out what torch notes at every node: lines of source with the folders of this machine."""
+def _remove_metadata(model: Any) -> None:
+    """Removes what torch records at every node: source lines with the paths of this machine."""
     import onnx_ir
 
     for graph in (model.graph, *(function.graph for function in model.functions.values())):
@@ -134,15 +116,11 @@ def _forget_origin(model: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter speaks of packages that it does without, and of what it will do otherwise some day."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.__trace")]
-    levels = [logger.level for logger in loggers]
+    """Silences the exporter's warnings about optional packages and future changes."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)

@@ -1,6 +1,6 @@
 """Translates stdin line by line with the exported model beside this file: ``python translate.py < sentences``.
 
-It needs numpy, onnxruntime and sentencepiece, and neither torch nor seq2seq. Greedy search only.
+It needs numpy, onnxruntime and sentencepiece, but neither torch nor seq2seq. Greedy search only.
 """
 
 import json
@@ -14,15 +14,15 @@ import numpy as np
 import onnxruntime
 import sentencepiece
 
-# sentencepiece writes a space as U+2581; a byte order mark is no text.
+# sentencepiece uses U+2581 for a space, so text must not contain it; byte order marks are removed.
 _RESERVED = str.maketrans({"\u2581": "_", "\ufeff": None})
 
 
 class ExportedModel:
-    """An exported model.
+    """An exported model in onnxruntime.
 
     Args:
-        folder: with ``manifest.json`` and the files that it names.
+        folder: contains ``manifest.json`` and the files it names.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class ExportedModel:
         )
 
     def start(self, sources: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
-        """Token ids of each source to the decoder's first state, a row for each."""
+        """Token ids of each source to the decoder's initial state, one row for each source."""
         lengths = np.array([len(source) for source in sources], dtype=np.int64)
         src = np.zeros((len(sources), max(lengths)), dtype=np.int64)
         for row, source in zip(src, sources, strict=True):
@@ -46,13 +46,13 @@ class ExportedModel:
         return dict(zip(names, self.encoder.run(names, {"src": src, "lengths": lengths}), strict=True))
 
     def advance(self, token: np.ndarray, state: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """One token on: tokens (rows,) to log-probabilities (rows, vocabulary) of the next, and the new state."""
-        renewed: dict[str, str] = self.manifest["next"]
-        log_probs, *new = self.step.run(["log_probs", *renewed], {"token": token, **state})
-        return log_probs, state | dict(zip(renewed.values(), new, strict=True))
+        """Previous tokens (rows,) to log-probabilities (rows, vocabulary) of the next, and the new state."""
+        next_names: dict[str, str] = self.manifest["next"]
+        log_probs, *tensors = self.step.run(["log_probs", *next_names], {"token": token, **state})
+        return log_probs, state | dict(zip(next_names.values(), tensors, strict=True))
 
     def greedy(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-        """The most probable next token, again and again; none has more tokens than twice its source and 10."""
+        """Greedy search: at each step the most probable token, at most 2 · source length + 10 tokens."""
         state, eos = self.start(sources), self.manifest["tokens"]["eos"]
         token = np.full(len(sources), self.manifest["tokens"]["bos"])
         longest = [2 * len(source) + 10 for source in sources]
@@ -62,25 +62,27 @@ class ExportedModel:
             log_probs, state = self.advance(token, state)
             log_probs[:, self.manifest["never_written"]] = -np.inf
             token = log_probs.argmax(axis=1)
-            live = [place for place, row in enumerate(rows) if token[place] != eos and len(outputs[row]) < longest[row]]
+            live = [index for index, row in enumerate(rows) if token[index] != eos and len(outputs[row]) < longest[row]]
             token, rows = token[live], rows[live]
-            state = {name: part[live] for name, part in state.items()}
-            for row, number in zip(rows, token.tolist(), strict=True):
-                outputs[row].append(number)
+            state = {name: tensor[live] for name, tensor in state.items()}
+            for row, token_id in zip(rows, token.tolist(), strict=True):
+                outputs[row].append(token_id)
         return outputs
 
     def translate(self, sentence: str) -> str:
-        """One sentence."""
+        """Translates one sentence."""
         normal = " ".join(unicodedata.normalize("NFC", sentence.translate(_RESERVED)).split())
         ids = self.src.encode(normal)[: self.manifest["max_tokens"]]
         return " ".join(self.tgt.decode(self.greedy([ids])[0]).split()) if ids else ""
 
 
 def main() -> None:
-    """The filter."""
+    """Translates stdin to stdout, line by line."""
     model = ExportedModel(Path(__file__).parent)
     if model.manifest["subword"]["type"] == "word":
-        sys.exit("translate.py: this model's vocabulary has words, which only seq2seq can cut: give ids to greedy()")
+        sys.exit(
+            "translate.py: this model has a word vocabulary, which only seq2seq can tokenise: pass ids to greedy()"
+        )
     for line in sys.stdin.buffer:
         print(model.translate(line.decode("utf-8", "replace")), flush=True)
 

@@ -1,1 +1,1 @@
-"""The network: encoder, bridge, decoder; and the folder it is kept in."""
+"""The network: encoder, bridge, attention, decoder."""

@@ -1,4 +1,4 @@
-"""Bridges: from what the encoder knows to where the decoder starts.
+"""Bridges: from the encoder's output to the decoder's initial state.
 
 Shapes: ``B`` batch, ``S`` source length, ``H`` width of a layer, ``M`` width of the memory, ``E`` embedding.
 """
@@ -14,29 +14,30 @@ from seq2seq.model.state import Encoded, State
 
 @dataclass(frozen=True, slots=True)
 class DecoderInit:
-    """What a decoder starts from."""
+    """What a bridge gives a decoder."""
 
     state: State
+    """Initial recurrent state of all decoder layers, (B, H) each."""
     source_vector: Tensor | None = None
-    """A vector (B, C) that enters every step."""
+    """The source as a vector that enters every step, (B, C)."""
     first_input: Tensor | None = None
-    """What is read before the first token, (B, E)."""
+    """The source as an embedding to be read before the first token, (B, E)."""
 
 
 class CopyBridge(nn.Module):
-    """Every decoder layer starts with the state of the encoder layer at its height (Sutskever et al. 2014)."""
+    """Every decoder layer starts with the final state of the encoder layer of its index (Sutskever et al. 2014)."""
 
     source_vector_size = 0
 
     def forward(self, encoded: Encoded) -> DecoderInit:
-        """Hands the state over as it is; both stacks have the same widths."""
+        """Copies the final state; both stacks have the same widths."""
         return DecoderInit(encoded.final)
 
 
-class _Start(nn.Module):
-    """Learned start of a decoder: ``h_l = tanh(W_l u + b_l)``, ``c_l = V_l v + d_l``.
+class _InitialState(nn.Module):
+    """Learned initial state of a decoder: ``h_l = tanh(W_l u + b_l)``, ``c_l = V_l v + d_l``.
 
-    The cell has no tanh, since an LSTM's cell is not bounded.
+    c has no tanh, since the memory cell of an LSTM is not bounded.
 
     Args:
         size: width of u and v.
@@ -57,20 +58,19 @@ class _Start(nn.Module):
 
 
 class ProjectBridge(nn.Module):
-    """Learned hand-over between stacks of any two shapes and cells.
+    """Learned projection between stacks of any two shapes and cells.
 
-    u and v are the final h and c of all encoder layers side by side; an encoder without memory cells
-    gives its h for both.
+    u and v are the concatenated final h and c of all encoder layers; without memory cells in the encoder both are h.
     """
 
     source_vector_size = 0
 
     def __init__(self, encoder_widths: Sequence[int], decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
-        self.start = _Start(sum(encoder_widths), decoder_widths, cells=cells)
+        self.start = _InitialState(sum(encoder_widths), decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
-        """Final encoder state to the decoder's start, (B, H) a layer."""
+        """Final encoder state to initial decoder state."""
         hidden, cell = encoded.final.hidden, encoded.final.cell or encoded.final.hidden
         return DecoderInit(self.start(torch.cat(hidden, dim=-1), torch.cat(cell, dim=-1)))
 
@@ -82,10 +82,10 @@ class MeanBridge(nn.Module):
 
     def __init__(self, memory_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
-        self.start = _Start(memory_size, decoder_widths, cells=cells)
+        self.start = _InitialState(memory_size, decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
-        """Mean over real positions to the decoder's start."""
+        """Mean over real positions to initial decoder state."""
         mean = encoded.mean()
         return DecoderInit(self.start(mean, mean))
 
@@ -93,8 +93,8 @@ class MeanBridge(nn.Module):
 class EveryStepBridge(nn.Module):
     """One vector starts the decoder and enters each of its steps and outputs (Cho et al. 2014, §2.2, A.1).
 
-    ``s = tanh(V h)``, with h the top encoder layer's last state. Of their decoder this is what any cell can have: s
-    stands beside the embedding at the input and, with the embedding, at the output; their maxout is not here.
+    ``s = tanh(V h)``, with h the final state of the top encoder layer. s is concatenated to the embedding at the input
+    and, with the embedding, to what the output layer reads. Unlike theirs, the output layer has no maxout.
     """
 
     def __init__(
@@ -103,16 +103,16 @@ class EveryStepBridge(nn.Module):
         super().__init__()
         self.source_vector_size = source_vector_size
         self.source_vector = nn.Linear(encoder_width, source_vector_size)
-        self.start = _Start(source_vector_size, decoder_widths, cells=cells)
+        self.start = _InitialState(source_vector_size, decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
-        """Final state to the vector and the start made of it."""
+        """Final state to the vector and to the initial state made of it."""
         source_vector = torch.tanh(self.source_vector(encoded.final.hidden[-1]))
         return DecoderInit(self.start(source_vector, source_vector), source_vector=source_vector)
 
 
 class FirstInputBridge(nn.Module):
-    """The decoder starts empty and reads the source's vector before the first token (Vinyals et al. 2015, eq. 10).
+    """The decoder starts at zero and reads a source vector before the first token (Vinyals et al. 2015, eq. 10).
 
     The vector is the mean of the memory, which for an image is the pooled feature map.
     """
@@ -128,8 +128,8 @@ class FirstInputBridge(nn.Module):
     def forward(self, encoded: Encoded) -> DecoderInit:
         """Mean over real positions, as an embedding."""
         first = self.first_input(encoded.mean())
-        empty = tuple(first.new_zeros(first.shape[0], width) for width in self.widths)
-        return DecoderInit(State(empty, empty if self.cells else ()), first_input=first)
+        zeros = tuple(first.new_zeros(first.shape[0], width) for width in self.widths)
+        return DecoderInit(State(zeros, zeros if self.cells else ()), first_input=first)
 
 
 Bridge = CopyBridge | ProjectBridge | MeanBridge | EveryStepBridge | FirstInputBridge

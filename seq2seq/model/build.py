@@ -1,4 +1,4 @@
-"""From settings to a freshly initialised model: the one place that knows every part by name."""
+"""Builds a freshly initialised model from ``[model]`` settings."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from seq2seq.model.vision.encoder import ImageEncoder
 
 
 def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
-    """A freshly initialised model for vocabularies of these sizes; a reader of pictures needs none for its source."""
+    """A freshly initialised model for vocabularies of these sizes; an image encoder ignores ``src_vocab``."""
     tgt_embedding = _embedding(config, tgt_vocab)
     src_embedding = tgt_embedding if config.tie_embeddings == "all" else _embedding(config, src_vocab)
     encoder = _image_encoder(config) if config.encoder == "image" else _encoder(config, src_embedding)
@@ -60,12 +60,12 @@ def _image_encoder(config: ModelConfig) -> ImageEncoder:
 def _encoder(config: ModelConfig, embedding: Embedding) -> RecurrentEncoder | ConvolutionalEncoder:
     widths = config.encoder_widths()
     layers: list[Cell | BidirectionalLayer] = []
-    for index, (below, width) in enumerate(zip([config.embedding_size, *widths], widths, strict=False)):
+    for index, (input_size, width) in enumerate(zip([config.embedding_size, *widths], widths, strict=False)):
         if config.encoder == "bidirectional" and (index == 0 or config.bidirectional_layers == "all"):
-            ahead, back = (build_cell(config.cell, below, width // 2, config) for _ in range(2))
-            layers.append(BidirectionalLayer(ahead, back, "concat"))
+            cells = [build_cell(config.cell, input_size, width // 2, config) for _ in range(2)]
+            layers.append(BidirectionalLayer(*cells))
         else:
-            layers.append(build_cell(config.cell, below, width, config))
+            layers.append(build_cell(config.cell, input_size, width, config))
     stack = RecurrentStack(layers, _dropout(config), _residual(config, widths))
     if config.encoder == "convolutional":
         return ConvolutionalEncoder(
@@ -78,12 +78,12 @@ def _decoder(config: ModelConfig, embedding: Embedding) -> Decoder:
     kind, widths, memory_size = config.decoder_kind(), config.decoder_widths(), config.encoder_widths()[-1]
     bridge, attention = _bridge(config), _attention(config)
     context_size = 0 if attention is None else memory_size
-    # The embedding goes to the output where the source_vector does (Cho et al. 2014, A.1).
-    beside = context_size + (bridge.source_vector_size + config.embedding_size if bridge.source_vector_size else 0)
-    readout = Readout(widths[-1], beside, config.embedding_size if config.tie_embeddings != "none" else widths[-1])
+    # Where there is a source vector, the readout gets it and the embedding (Cho et al. 2014, A.1).
+    extra_size = context_size + (bridge.source_vector_size + config.embedding_size if bridge.source_vector_size else 0)
+    readout = Readout(widths[-1], extra_size, config.embedding_size if config.tie_embeddings != "none" else widths[-1])
     inputs = config.embedding_size + bridge.source_vector_size + (readout.size if config.input_feeding else 0)
     residual, dropout = _residual(config, widths), _dropout(config)
-    upper = [build_cell(kind, below + context_size, width, config) for below, width in pairwise(widths)]
+    upper = [build_cell(kind, input_size + context_size, width, config) for input_size, width in pairwise(widths)]
     return Decoder(
         embedding,
         RecurrentStack([build_cell(kind, inputs, widths[0], config)], dropout, [residual[0] and inputs == widths[0]]),
@@ -129,9 +129,9 @@ def _dropout(config: ModelConfig) -> nn.Module:
 
 
 def _residual(config: ModelConfig, widths: Sequence[int]) -> list[bool]:
-    """For each layer: is its input added to its output? Only where the two have one width."""
-    below = [config.embedding_size, *widths]
+    """For each layer, whether its input is added to its output: from ``residual_from`` on, if widths are equal."""
+    input_sizes = [config.embedding_size, *widths]
     return [
-        0 < config.residual_from <= number and below[number - 1] == widths[number - 1]
-        for number in range(1, len(widths) + 1)
+        0 < config.residual_from <= number and input_size == width
+        for number, (input_size, width) in enumerate(zip(input_sizes, widths, strict=False), start=1)
     ]

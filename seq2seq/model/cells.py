@@ -1,13 +1,12 @@
 """Recurrent cells on fused kernels: simple RNN, LSTM and GRU. The others are in :mod:`seq2seq.model.step_cells`.
 
-The contract of every cell: ``forward(inputs, start, lengths)`` runs it over whole sequences; ``trace`` writes
-the same out step by step and returns what went on inside; ``initialise`` draws the weights.
+The contract of every cell: ``forward(inputs, start, lengths)`` runs it over whole sequences; ``trace`` computes the
+same step by step and returns gates and states; ``initialise`` draws the weights.
 
 Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -19,12 +18,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seq2seq.model.state import LayerState
 
 _RECURRENT = "weight_hh_l0"
-# Beside it all else in a gate is nothing: its sigmoid is exactly 0 or 1 in every precision.
-_SHUT = 1e4
+# ±1e4 saturates the sigmoid to exactly 0 or 1 in every precision.
+_SATURATING = 1e4
 
 
 class FusedCell(nn.Module):
-    """A layer whose whole sequence is one call of a fused kernel (cuDNN, oneDNN).
+    """A recurrent layer that runs a whole sequence in one call of a fused kernel (cuDNN, oneDNN).
 
     Args:
         kernel: a one-layer torch module.
@@ -32,8 +31,10 @@ class FusedCell(nn.Module):
             (DropConnect, Merity et al. 2018, §2); the kernel stays fused.
     """
 
-    parts: ClassVar[int]
-    """Tensors in the layer's state: 2 with a memory cell, else 1."""
+    num_states: ClassVar[int]
+    """Tensors in the layer's state: 2, h and c, with a memory cell, else 1."""
+    forget_gate: ClassVar[int | None] = None
+    """Number of the gate that gets the forget bias."""
 
     def __init__(self, kernel: nn.RNNBase, weight_dropout: float) -> None:
         super().__init__()
@@ -53,46 +54,62 @@ class FusedCell(nn.Module):
         Returns:
             Outputs (B, T, H), zero at padding, and the state after each row's last real step.
         """
+        start = start or self._zeros(inputs)
         if lengths is None:
             return self._run(inputs, start, self._weights())
         return self._run_packed(inputs, start, lengths) if inputs.is_cuda else self._run_padded(inputs, start, lengths)
 
+    def _zeros(self, inputs: Tensor) -> LayerState:
+        return tuple(inputs.new_zeros(len(inputs), self.kernel.hidden_size) for _ in range(self.num_states))
+
     @abstractmethod
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        """Every step of every row; the weights are those of :meth:`_weights`."""
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        """Runs every row for T steps with the weights of :meth:`_weights`."""
 
     def _weights(self) -> list[Tensor]:
         """Input weights, recurrent weights and their two biases, as torch orders them."""
         weight_ih, weight_hh, bias_ih, bias_hh = self.kernel.parameters()
         return [weight_ih, functional.dropout(weight_hh, self.weight_dropout, self.training), bias_ih, bias_hh]
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Rows of different lengths on a CPU, where packing leaves the fused kernel (long ones: 15×, docs/log.md).
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        """Rows of different lengths on a CPU, where packing misses the fused kernel (up to 15× slower, docs/log.md).
 
-        What happens at padding, after a row's end, is computed and thrown away.
+        Steps at padding, after a row's end, are computed and discarded.
         """
         outputs, _ = self._run(inputs, start, self._weights())
-        return _zero_padding(outputs, lengths), (_last(outputs, lengths),)
+        return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
 
-    def _run_packed(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_packed(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         """Rows of different lengths on a GPU."""
         sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        before = _layered(start)
+        # Torch's modules expect (1, B, H), and no tuple if there is only h.
+        states = tuple(state.unsqueeze(0) for state in start)
+        initial = states if self.num_states == 2 else states[0]
         if self.training and self.weight_dropout:
-            outputs, after = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, before))
+            outputs, final = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, initial))
         else:
-            outputs, after = self.kernel(sequence, before)
+            outputs, final = self.kernel(sequence, initial)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
-        return outputs, tuple(part[0] for part in (after if self.parts == 2 else (after,)))
+        return outputs, tuple(state[0] for state in (final if self.num_states == 2 else (final,)))
+
+    @torch.no_grad()
+    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
+        """Gates and states by name at every step of unpadded inputs, (B, T, H) each; ``hidden`` is always there."""
+        state, steps = start or self._zeros(inputs), []
+        for x in inputs.unbind(1):
+            values = self._trace_step(x, state)
+            state = (values["hidden"], values["cell"]) if self.num_states == 2 else (values["hidden"],)
+            steps.append(values)
+        return stack_steps(steps)
 
     @abstractmethod
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """What goes on inside at every step without padding, (B, T, H) each, ``hidden`` among them."""
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        """Gates and new states at one step, (B, H) each, from its input (B, E) and the previous state."""
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
         """Xavier input weights (Glorot & Bengio 2010), orthogonal recurrences (Saxe et al. 2014), forget bias."""
-        # torch keeps the gates one below the other.
+        # torch concatenates the gates along the first axis.
         gates = self.kernel.get_parameter(_RECURRENT).shape[0] // self.kernel.hidden_size
         for name, parameter in self.kernel.named_parameters():
             for number, gate in enumerate(parameter.chunk(gates)):
@@ -101,22 +118,19 @@ class FusedCell(nn.Module):
                 elif name.startswith("weight_hh"):
                     self._initialise_recurrence(gate)
                 else:
-                    # torch adds two biases: the gate's share goes to one of them.
-                    gate.fill_(self._bias(number, forget_bias) if name.startswith("bias_ih") else 0.0)
+                    # torch adds two biases: one has the gate's value, the other is zero.
+                    gate.fill_(forget_bias if name.startswith("bias_ih") and number == self.forget_gate else 0.0)
 
     def _initialise_recurrence(self, gate: Tensor) -> None:
         nn.init.orthogonal_(gate)
 
-    def _bias(self, gate: int, forget_bias: float) -> float:
-        return 0.0
-
     def _gates(self, x: Tensor, hidden: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Shares of input and recurrence in each gate at one step, (B, H) each, biases included."""
+        """``W x + b`` and ``U h + b'`` of each gate at one step, (B, H) each."""
         weight_ih, weight_hh, bias_ih, bias_hh = (parameter.detach() for parameter in self.kernel.parameters())
         width = self.kernel.hidden_size
-        ours = functional.linear(x, weight_ih, bias_ih)
-        theirs = functional.linear(hidden, weight_hh, bias_hh)
-        return ours.split(width, dim=-1), theirs.split(width, dim=-1)
+        from_input = functional.linear(x, weight_ih, bias_ih)
+        from_hidden = functional.linear(hidden, weight_hh, bias_hh)
+        return from_input.split(width, dim=-1), from_hidden.split(width, dim=-1)
 
 
 class LSTM(FusedCell):
@@ -129,42 +143,31 @@ class LSTM(FusedCell):
         c_t = f ⊙ c_{t-1} + i ⊙ g               h_t = o ⊙ tanh(c_t)
     """
 
-    parts = 2
+    num_states, forget_gate = 2, 1
 
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.LSTM(input_size, width, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        before = start or _zeros(inputs, self.kernel.hidden_size, 2)
-        hx = [part.unsqueeze(0) for part in before]
-        outputs, hidden, cell = torch.lstm(inputs, hx, weights, True, 1, 0.0, self.training, False, True)
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        initial = [state.unsqueeze(0) for state in start]
+        outputs, hidden, cell = torch.lstm(inputs, initial, weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0], cell[0])
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        # The outputs tell h of a row's last real step but not c. So padding is made to leave c alone: one more
-        # input says "padding", and its fixed weights shut the input gate and open the forget gate entirely.
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        # The outputs contain h of a row's last real step but not c, so c must pass through padding unchanged: one more
+        # input column flags padding, and its fixed weights close the input gate and open the forget gate.
         weights = self._weights()
-        gates = weights[0].new_tensor([-_SHUT, _SHUT, 0.0, 0.0])
+        gates = weights[0].new_tensor([-_SATURATING, _SATURATING, 0.0, 0.0])
         inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], gates)
         outputs, (_, cell) = self._run(inputs, start, weights)
-        return _zero_padding(outputs, lengths), (_last(outputs, lengths), cell)
+        return _zero_padding(outputs, lengths), (_last_real(outputs, lengths), cell)
 
-    def _bias(self, gate: int, forget_bias: float) -> float:
-        return forget_bias if gate == 1 else 0.0
-
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Gates, cell and hidden state at every step, (B, T, H) each."""
-        hidden, cell = start or _zeros(inputs, self.kernel.hidden_size, 2)
-        steps = []
-        for x in inputs.unbind(1):
-            ours, theirs = self._gates(x, hidden)
-            sums = [a + b for a, b in zip(ours, theirs, strict=True)]
-            i, f, o, g = sums[0].sigmoid(), sums[1].sigmoid(), sums[3].sigmoid(), sums[2].tanh()
-            cell = f * cell + i * g
-            hidden = o * cell.tanh()
-            steps.append((i, f, o, cell, hidden))
-        return _columns(("input gate", "forget gate", "output gate", "cell", "hidden"), steps)
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        hidden, cell = state
+        i, f, g, o = (a + b for a, b in zip(*self._gates(x, hidden), strict=True))
+        i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+        cell = f * cell + i * g.tanh()
+        return {"input gate": i, "forget gate": f, "output gate": o, "cell": cell, "hidden": o * cell.tanh()}
 
 
 class GRU(FusedCell):
@@ -175,34 +178,24 @@ class GRU(FusedCell):
         r = σ(W_r x_t + U_r h_{t-1} + b_r)      n = tanh(W_n x_t + b_n + r ⊙ (U_n h_{t-1} + b'_n))
         z = σ(W_z x_t + U_z h_{t-1} + b_z)      h_t = z ⊙ h_{t-1} + (1 - z) ⊙ n
 
-    The update gate keeps what the forget gate of an LSTM keeps, so the forget bias goes to it.
+    The forget bias goes to the update gate, which plays the part of the forget gate of an LSTM.
     """
 
-    parts = 1
+    num_states, forget_gate = 1, 1
 
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__(nn.GRU(input_size, width, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        (before,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        outputs, hidden = torch.gru(inputs, before.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
+        outputs, hidden = torch.gru(inputs, start[0].unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0],)
 
-    def _bias(self, gate: int, forget_bias: float) -> float:
-        return forget_bias if gate == 1 else 0.0
-
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Gates and hidden state at every step, (B, T, H) each."""
-        (hidden,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        steps = []
-        for x in inputs.unbind(1):
-            ours, theirs = self._gates(x, hidden)
-            r, z = (ours[0] + theirs[0]).sigmoid(), (ours[1] + theirs[1]).sigmoid()
-            n = (ours[2] + r * theirs[2]).tanh()
-            hidden = z * hidden + (1 - z) * n
-            steps.append((r, z, n, hidden))
-        return _columns(("reset gate", "update gate", "candidate", "hidden"), steps)
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        (hidden,) = state
+        (r, z, n), (hidden_r, hidden_z, hidden_n) = self._gates(x, hidden)
+        r, z = (r + hidden_r).sigmoid(), (z + hidden_z).sigmoid()
+        n = (n + r * hidden_n).tanh()
+        return {"reset gate": r, "update gate": z, "candidate": n, "hidden": z * hidden + (1 - z) * n}
 
 
 class RNN(FusedCell):
@@ -211,25 +204,24 @@ class RNN(FusedCell):
     φ is tanh or ReLU; ReLU starts with U = identity (Le, Jaitly & Hinton 2015).
     """
 
-    parts = 1
+    num_states = 1
 
     def __init__(self, input_size: int, width: int, *, nonlinearity: str = "tanh", weight_dropout: float = 0.0) -> None:
         super().__init__(nn.RNN(input_size, width, nonlinearity=nonlinearity, batch_first=True), weight_dropout)
 
-    def _run(self, inputs: Tensor, start: LayerState | None, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
-        (before,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
+    def _run(self, inputs: Tensor, start: LayerState, weights: list[Tensor]) -> tuple[Tensor, LayerState]:
         run = torch.rnn_tanh if self.kernel.nonlinearity == "tanh" else torch.rnn_relu
-        outputs, hidden = run(inputs, before.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+        outputs, hidden = run(inputs, start[0].unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (hidden[0],)
 
-    def _run_padded(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         if self.kernel.nonlinearity == "tanh":
             return super()._run_padded(inputs, start, lengths)
-        # Rectified units could grow beyond all bounds at padding, and infinity times a gradient of 0 is no number.
+        # Rectified units could overflow at padding, and the gradient ∞ · 0 is NaN, so they are forced to 0 there.
         weights = self._weights()
-        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], weights[0].new_full((1,), -_SHUT))
+        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], weights[0].new_full((1,), -_SATURATING))
         outputs, _ = self._run(inputs, start, weights)
-        return _zero_padding(outputs, lengths), (_last(outputs, lengths),)
+        return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
 
     def _initialise_recurrence(self, gate: Tensor) -> None:
         if self.kernel.nonlinearity == "relu":
@@ -237,37 +229,19 @@ class RNN(FusedCell):
         else:
             nn.init.orthogonal_(gate)
 
-    @torch.no_grad()
-    def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
-        """Hidden state at every step, (B, T, H)."""
-        (hidden,) = start or _zeros(inputs, self.kernel.hidden_size, 1)
-        steps = []
-        for x in inputs.unbind(1):
-            (ours,), (theirs,) = self._gates(x, hidden)
-            hidden = torch.tanh(ours + theirs) if self.kernel.nonlinearity == "tanh" else torch.relu(ours + theirs)
-            steps.append((hidden,))
-        return _columns(("hidden",), steps)
-
-
-def _zeros(inputs: Tensor, width: int, parts: int) -> LayerState:
-    return tuple(inputs.new_zeros(len(inputs), width) for _ in range(parts))
-
-
-def _layered(state: LayerState | None) -> Tensor | LayerState | None:
-    """A state as torch's modules want it: with a layer axis, and bare if it is one tensor."""
-    if state is None:
-        return None
-    parts = tuple(part.unsqueeze(0) for part in state)
-    return parts if len(parts) > 1 else parts[0]
+    def _trace_step(self, x: Tensor, state: LayerState) -> dict[str, Tensor]:
+        (from_input,), (from_hidden,) = self._gates(x, state[0])
+        total = from_input + from_hidden
+        return {"hidden": total.tanh() if self.kernel.nonlinearity == "tanh" else total.relu()}
 
 
 def step_mask(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """True at the real steps of (B, T, …), (B, T, 1)."""
+    """True at the real steps of a sequence (B, T, …), (B, T, 1)."""
     return (torch.arange(sequence.shape[1]) < lengths.unsqueeze(1)).unsqueeze(-1).to(sequence.device)
 
 
 def _flag_padding(inputs: Tensor, lengths: Tensor, weight: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs with one more column that is 1 at padding, and input weights with what it adds to each gate there."""
+    """Appends a column to the inputs, 1 at padding, and its weights, ``gates``, to the input weights."""
     flag = (~step_mask(inputs, lengths)).to(inputs.dtype)
     column = gates.repeat_interleave(len(weight) // len(gates)).unsqueeze(1)
     return torch.cat([inputs, flag], dim=-1), torch.cat([weight, column], dim=1)
@@ -277,11 +251,11 @@ def _zero_padding(outputs: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(step_mask(outputs, lengths), outputs, 0.0)
 
 
-def _last(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """Output of each row's last real step, (B, H)."""
+def _last_real(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """Output at the last real step of each row, (B, H)."""
     return outputs[torch.arange(len(outputs)), (lengths - 1).to(outputs.device)]
 
 
-def _columns(names: tuple[str, ...], steps: Sequence[tuple[Tensor, ...]]) -> dict[str, Tensor]:
-    """Named sequences (B, T, H) out of the values of each step."""
-    return {name: torch.stack(values, dim=1) for name, values in zip(names, zip(*steps, strict=True), strict=True)}
+def stack_steps(steps: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Named values of each step, (B, H), to named sequences, (B, T, H)."""
+    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}

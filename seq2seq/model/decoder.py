@@ -1,7 +1,7 @@
-"""The decoder: a recurrent language model of the target that starts from what the encoder knows.
+"""The decoder: a recurrent language model of the target, conditioned on the encoder's output.
 
 Shapes: ``B`` batch, ``T`` target length, ``S`` source length, ``E`` embedding, ``H`` width of a layer, ``M`` width
-of the memory, ``C`` of the source_vector, ``F`` of the features that the output layer reads, ``V`` target vocabulary.
+of the memory, ``C`` of the source vector, ``F`` of the features that the output layer reads, ``V`` target vocabulary.
 """
 
 from dataclasses import replace
@@ -19,23 +19,23 @@ from seq2seq.model.state import DecoderState, Encoded
 class Decoder(nn.Module):
     """Deep recurrent decoder: p(y_t | source, y_1 … y_{t-1}) (Sutskever et al. 2014, eq. 1).
 
-    The contract, for every decoder: ``start`` makes the first state, ``forward`` runs over whole
-    sequences (teacher forcing), ``step`` goes on by one token, and the two agree.
+    The contract: ``start`` makes the initial state, ``forward`` runs over whole sequences (teacher forcing), ``step``
+    advances by one token, and the two agree.
 
-    With attention the bottom layer asks, for all steps at once; the answers enter the layers above and the
-    output, as in GNMT (Wu et al. 2016, §3), which asked with the step before. So no layer waits for
-    another's last step, and whole sequences stay on fused kernels. Input feeding (Luong et al. 2015, §3.3) gives
-    that up: each step reads the features of the step before.
+    Attention queries are the outputs of the bottom layer, for all steps at once; contexts enter the layers above and
+    the readout. GNMT (Wu et al. 2016, §3) queries with the previous step instead; here no layer waits for another's
+    previous step, so whole sequences run on fused kernels. Input feeding (Luong et al. 2015, §3.3) gives that up: each
+    step reads the features of the previous one.
 
     Args:
         embedding: of the target vocabulary, (V, E).
         bottom: the lowest recurrent layer.
-        upper: those above; may have none.
+        upper: the layers above; may have none.
         bridge: encoder to decoder.
-        attention: None: the decoder has the bridge only.
-        readout: what makes features of the top layer's output and all else that the output sees.
+        attention: None: the bridge alone passes the source on.
+        readout: top layer's output, context and the like to features.
         tied: the output layer shares the embedding's weights (Press & Wolf 2017).
-        input_feeding: read the features of the step before.
+        input_feeding: each step reads the features of the previous one.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Decoder(nn.Module):
             self.output.weight = embedding.weight
 
     def start(self, encoded: Encoded) -> DecoderState:
-        """The state before the first target token."""
+        """Encoder output to the state before the first target token."""
         encoded = encoded.to(self.embedding.weight.device)
         init = self.bridge(encoded)
         return DecoderState(
@@ -77,11 +77,11 @@ class Decoder(nn.Module):
         )
 
     def forward(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
-        """Features (B, T, F) for all steps at once, given the right previous tokens ``tgt_in`` (B, T).
+        """Features (B, T, F) for all steps at once, given the reference's previous tokens ``tgt_in`` (B, T).
 
-        Padding stands at the end, where a recurrence that only looks back cannot see it.
+        No mask is needed: padding is at the end, and no step depends on later ones.
         """
-        return self._run(tgt_in, state)[0]
+        return self._teacher_forced(tgt_in, state)[0]
 
     def align(self, tgt_in: Tensor, state: DecoderState) -> Tensor:
         """Attention weights (B, T, S) of every step of :meth:`forward`.
@@ -89,86 +89,89 @@ class Decoder(nn.Module):
         Raises:
             ValueError: the decoder has no attention.
         """
-        weights = self._run(tgt_in, state)[1]
+        weights = self._teacher_forced(tgt_in, state)[1]
         if weights is None:
             raise ValueError('this model has no attention (model.attention = "none")')
         return weights
 
-    def begin(self, state: DecoderState) -> DecoderState:
-        """The state after what has to be read before the first token, if there is such a thing."""
+    def read_first_input(self, state: DecoderState) -> DecoderState:
+        """The state after the first input, if the bridge gave one and it has not been read yet."""
         if state.first_input is None:
             return state
         return self._advance(state.first_input.unsqueeze(1), replace(state, first_input=None))[1]
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """One token on: ``token`` (B,) to logits (B, V) of the next one, and the state after it."""
-        features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), self.begin(state))
+        """Previous tokens ``token`` (B,) to logits (B, V) of the next ones, and the state after this step."""
+        features, state, _ = self._advance(self.embedding(token.unsqueeze(1)), self.read_first_input(state))
         return self.output(features[:, 0]).to(token.device), state
 
-    def _run(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
-        """Features and attention weights of whole sequences."""
-        embedded, given = self.embedding(tgt_in), state.first_input is not None
+    def _teacher_forced(self, tgt_in: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
+        """Features (B, T, F) and attention weights (B, T, S) of whole sequences."""
+        embedded, skipped = self.embedding(tgt_in), 0
         if state.first_input is not None:
-            # In one run with the tokens, so that masks drawn once for all steps are.
-            embedded = torch.cat([state.first_input.unsqueeze(1), embedded], dim=1)
-        if self.input_feeding:
-            features, look = self._loop(embedded, state)
-            return features[:, given:], look[:, given:]
-        features, _, weights = self._advance(embedded, state)
-        return features[:, given:], None if weights is None else weights[:, given:]
+            # In one run with the tokens, so that dropout masks drawn once for all steps cover both.
+            embedded, skipped = torch.cat([state.first_input.unsqueeze(1), embedded], dim=1), 1
+        advance = self._advance_stepwise if self.input_feeding else self._advance
+        features, _, weights = advance(embedded, state)
+        return features[:, skipped:], None if weights is None else weights[:, skipped:]
 
-    def _loop(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor]:
-        """The same one step at a time, as input feeding needs it."""
-        outputs, looks = [], []
+    def _advance_stepwise(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """As :meth:`_advance`, one step at a time, since with input feeding each step reads the previous features."""
+        all_features, all_weights = [], []
         for step in embedded.split(1, dim=1):
-            features, state, look = self._advance(step, state)
-            outputs.append(features)
-            # Input feeding goes with attention only, so there are weights at every step.
-            looks += [] if look is None else [look]
-        return torch.cat(outputs, dim=1), torch.cat(looks, dim=1)
+            features, state, weights = self._advance(step, state)
+            all_features.append(features)
+            all_weights += [] if weights is None else [weights]
+        return torch.cat(all_features, dim=1), state, torch.cat(all_weights, dim=1) if all_weights else None
 
     def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """From embeddings (B, T, E) to features (B, T, F), the state after them and attention weights (B, T, S)."""
+        """Embeddings (B, T, E) to features (B, T, F), the state after them and attention weights (B, T, S)."""
+        bottom_state, upper_state = state.layers.split(1)
+        # 1. Inputs of the bottom layer: embedding, source vector (B, C) and previous features (B, F), if there are any.
         embedded = self.bottom.dropout(embedded)
-        inputs, seen = [embedded], []
+        inputs, readout_extras = [embedded], []
         if state.source_vector is not None:
             source_vector = state.source_vector.unsqueeze(1).expand(-1, embedded.shape[1], -1)
             inputs.append(source_vector)
-            seen += [source_vector, embedded]
+            readout_extras += [source_vector, embedded]
         if state.prev_features is not None:
             inputs.append(state.prev_features.unsqueeze(1).to(embedded.device))
-        bottom, upper = state.layers.split(1)
-        outputs, bottom = self.bottom(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1), bottom)
+        # 2. Bottom layer, (B, T, H).
+        outputs, bottom_state = self.bottom(inputs[0] if len(inputs) == 1 else torch.cat(inputs, -1), bottom_state)
+        # 3. Attention: its outputs query the memory for contexts (B, T, M).
         context = weights = None
         if self.attention is not None and state.memory is not None:
             context, weights = self.attention(outputs, state.memory)
-            seen.append(context)
-        outputs, upper = self.upper(outputs, upper, context=context)
-        features = self.readout(outputs, seen)
+            readout_extras.append(context)
+        # 4. Upper layers read the context too, (B, T, H).
+        outputs, upper_state = self.upper(outputs, upper_state, context=context)
+        # 5. Readout, (B, T, F).
+        features = self.readout(outputs, readout_extras)
         prev_features = None if state.prev_features is None else features[:, -1]
-        return features, replace(state, layers=upper.above(bottom), prev_features=prev_features), weights
+        return features, replace(state, layers=upper_state.above(bottom_state), prev_features=prev_features), weights
 
 
 class Readout(nn.Module):
-    """What the output layer reads.
+    """Makes the features that the output layer reads.
 
-    The top layer's output alone, through a linear map if it has another width; or
-    ``tanh(W [output; everything else])`` (Luong et al. 2015, eq. 5) where there is a context or a source_vector.
+    ``tanh(W [output; extras])`` (Luong et al. 2015, eq. 5) if there are extras, such as the context. Without them
+    ``W output``, or the output as it is if the widths are equal.
 
     Args:
         width: H of the top layer.
-        beside: width of everything else.
+        extra_size: width of all extras together.
         size: F.
     """
 
-    def __init__(self, width: int, beside: int, size: int) -> None:
+    def __init__(self, width: int, extra_size: int, size: int) -> None:
         super().__init__()
         self.size = size
-        self.combines = beside > 0
-        self.map = nn.Identity() if size == width and not beside else nn.Linear(width + beside, size, bias=False)
+        bare = size == width and not extra_size
+        self.map = nn.Identity() if bare else nn.Linear(width + extra_size, size, bias=False)
 
-    def forward(self, outputs: Tensor, seen: list[Tensor]) -> Tensor:
-        """Outputs (B, T, H) and whatever else there is to features (B, T, F)."""
-        seen = [part.to(outputs.device) for part in seen]
-        features: Tensor = self.map(torch.cat([outputs, *seen], dim=-1) if seen else outputs)
-        return torch.tanh(features) if self.combines else features
+    def forward(self, outputs: Tensor, extras: list[Tensor]) -> Tensor:
+        """Top layer's outputs (B, T, H) and extras (B, T, …) to features (B, T, F)."""
+        if not extras:
+            features: Tensor = self.map(outputs)
+            return features
+        return torch.tanh(self.map(torch.cat([outputs, *(extra.to(outputs.device) for extra in extras)], dim=-1)))

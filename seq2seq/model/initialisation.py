@@ -1,4 +1,4 @@
-"""How weights are drawn before training."""
+"""Initialisation of weights before training."""
 
 import math
 
@@ -11,7 +11,11 @@ from seq2seq.model.step_cells import StepCell
 
 
 def initialise(model: nn.Module, config: ModelConfig) -> None:
-    """Draws every weight, in place, as ``model.initialisation`` says."""
+    """Draws every weight in place, by the scheme ``model.initialisation``.
+
+    ``scaled``: Xavier input weights and linear layers, orthogonal recurrences, embeddings of variance 1/E, zero biases
+    except those of forget gates. ``uniform``: see below.
+    """
     for module in model.modules():
         if isinstance(module, FusedCell | StepCell):
             module.initialise(config.forget_bias)
@@ -19,7 +23,7 @@ def initialise(model: nn.Module, config: ModelConfig) -> None:
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    # Last, because a tied output layer shares an embedding's table.
+    # Last, because a tied output layer shares its weight with an embedding.
     for module in model.modules():
         if isinstance(module, Embedding) and not module.weight.is_meta:
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
@@ -28,7 +32,7 @@ def initialise(model: nn.Module, config: ModelConfig) -> None:
 
 
 def _initialise_uniform(model: nn.Module) -> None:
-    """Every weight from U(-0.08, 0.08), as Sutskever et al. 2014, §3.4, which knows no gains."""
+    """Every weight from U(-0.08, 0.08), as Sutskever et al. 2014, §3.4; gains of layer normalisation stay 1."""
     for name, parameter in model.named_parameters():
         if not name.rpartition(".")[2].startswith("gain"):
             nn.init.uniform_(parameter, -0.08, 0.08)

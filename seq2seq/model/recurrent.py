@@ -1,10 +1,9 @@
 """Stacks of recurrent layers, whatever their cells.
 
-Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of a layer, ``C`` width of what is read beside it.
+Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of a layer, ``C`` width of the context.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,38 +16,33 @@ Cell = FusedCell | StepCell
 
 
 class BidirectionalLayer(nn.Module):
-    """Two cells, one reading from each end (Schuster & Paliwal 1997).
+    """Two cells, one for each direction (Schuster & Paliwal 1997); outputs and states are concatenated.
 
     Args:
-        forward_cell: reads front to back.
-        backward_cell: reads back to front.
-        merge: ``concat`` puts the two outputs, and the two states, side by side; ``sum`` adds them.
+        forward_cell: reads from the first step to the last.
+        backward_cell: reads from the last step to the first.
     """
 
-    def __init__(self, forward_cell: Cell, backward_cell: Cell, merge: Literal["concat", "sum"]) -> None:
+    def __init__(self, forward_cell: Cell, backward_cell: Cell) -> None:
         super().__init__()
         self.forward_cell = forward_cell
         self.backward_cell = backward_cell
-        self.merge = merge
 
     def forward(
         self, inputs: Tensor, start: LayerState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LayerState]:
-        """Runs over whole sequences, as a cell does; it always starts at zero."""
-        ahead, final_ahead = self.forward_cell(inputs, None, lengths)
-        back, final_back = self.backward_cell(reverse(inputs, lengths), None, lengths)
-        final = zip(final_ahead, final_back, strict=True)
-        return self._merge(ahead, reverse(back, lengths)), tuple(self._merge(one, other) for one, other in final)
-
-    def _merge(self, one: Tensor, other: Tensor) -> Tensor:
-        return torch.cat([one, other], dim=-1) if self.merge == "concat" else one + other
+        """Runs over whole sequences, as a cell does; both cells start at zero, whatever ``start`` is."""
+        forward_outputs, forward_final = self.forward_cell(inputs, None, lengths)
+        backward_outputs, backward_final = self.backward_cell(reverse(inputs, lengths), None, lengths)
+        outputs = torch.cat([forward_outputs, reverse(backward_outputs, lengths)], dim=-1)
+        return outputs, tuple(torch.cat(pair, dim=-1) for pair in zip(forward_final, backward_final, strict=True))
 
 
 class RecurrentStack(nn.Module):
-    """Layers each reading the outputs of the one below.
+    """Recurrent layers, each reading the outputs of the one below.
 
-    Dropout touches only what goes up, never what goes on in time (Zaremba et al. 2014). It lies between
-    the layers rather than inside a deep ``nn.LSTM``, where cuDNN's is not reproducible.
+    Dropout is applied to what goes up, never to what goes on in time (Zaremba et al. 2014). It lies between the
+    layers rather than inside a deep ``nn.LSTM``, where cuDNN's dropout is not reproducible.
 
     Args:
         layers: bottom first.
@@ -56,7 +50,7 @@ class RecurrentStack(nn.Module):
         residual: for each layer, whether its input is added to its output (Wu et al. 2016, §3.1).
 
     Attributes:
-        devices: of each layer, where they do not all lie on one.
+        devices: the device of each layer; empty if all are on one.
     """
 
     def __init__(
@@ -75,15 +69,15 @@ class RecurrentStack(nn.Module):
 
         Args:
             inputs: (B, T, E), padding at the end.
-            state: where each layer starts; None: at zero.
+            state: initial state of each layer; None: zero.
             lengths: (B,) on the CPU, needed only where sequences differ in length *and* the final state or
-                a backward reader matters; None: every row is T long.
-            context: (B, T, C), read by every layer next to the outputs of the one below.
+                a backward cell matters; None: every row is T long.
+            context: (B, T, C), concatenated to the inputs of every layer.
 
         Returns:
             Outputs of the top layer (B, T, H), and the state of every layer after each row's last real step.
         """
-        # A graph that is being exported is for all lengths.
+        # An exported graph must work for all lengths, so the test must not be part of it.
         if lengths is not None and not torch.compiler.is_exporting() and bool((lengths == inputs.shape[1]).all()):
             lengths = None
         final: list[LayerState] = []
@@ -91,26 +85,23 @@ class RecurrentStack(nn.Module):
             start = None if state is None else state.layer(index)
             if self.devices:
                 inputs = inputs.to(self.devices[index])
-                start = None if start is None else tuple(part.to(inputs.device) for part in start)
-            below = inputs if context is None else torch.cat([inputs, context.to(inputs.device)], dim=-1)
-            outputs, last = layer(below, start, lengths)
+                start = None if start is None else tuple(tensor.to(inputs.device) for tensor in start)
+            layer_inputs = inputs if context is None else torch.cat([inputs, context.to(inputs.device)], dim=-1)
+            outputs, last = layer(layer_inputs, start, lengths)
             outputs = self.dropout(outputs)
             inputs = inputs + outputs if self.residual[index] else outputs
             final.append(last)
         return inputs, State.of(final)
 
     def spread(self, devices: Sequence[torch.device]) -> None:
-        """Moves each layer to a device of its own; what runs through them follows."""
+        """Moves each layer to its own device; :meth:`forward` moves inputs and states after them."""
         for layer, device in zip(self.layers, devices, strict=True):
             layer.to(device)
         self.devices = tuple(devices)
 
 
 def reverse(sequence: Tensor, lengths: Tensor | None) -> Tensor:
-    """Each row (B, T, …) back to front, padding left at the end.
-
-    ``[a b c _]`` of length 3 becomes ``[c b a _]``.
-    """
+    """Reverses each row of (B, T, …), leaving padding at the end: ``[a b c _]`` of length 3 becomes ``[c b a _]``."""
     if lengths is None:
         return sequence.flip(1)
     steps = torch.arange(sequence.shape[1])

@@ -1,4 +1,4 @@
-"""Noise that keeps a model from learning its corpus by heart.
+"""Regularisers that torch does not have.
 
 Shapes: ``B`` batch, ``T`` time, ``H`` width.
 """
@@ -10,5 +10,5 @@ class VariationalDropout(nn.Dropout1d):
     """Dropout with one mask for all time steps of a sequence (Gal & Ghahramani 2016, §4)."""
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Zeroes the same entries of (B, T, H) at every step and scales the others up."""
+        """Zeroes the same units of (B, T, H) at every step and scales the others up."""
         return super().forward(sequence.mT).mT

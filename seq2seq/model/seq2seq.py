@@ -7,29 +7,28 @@ from torch import Tensor, nn
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.decoder import Decoder
-from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
+from seq2seq.model.encoders import Encoder
 from seq2seq.model.state import DecoderState, Encoded
-from seq2seq.model.vision.encoder import ImageEncoder
 
 
 class Seq2Seq(nn.Module):
-    """An encoder and a decoder, joined by a bridge."""
+    """An encoder and a decoder; the decoder's bridge joins them."""
 
-    def __init__(self, encoder: RecurrentEncoder | ConvolutionalEncoder | ImageEncoder, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
 
     def encode(self, batch: Batch) -> tuple[Encoded, DecoderState]:
-        """Reads the sources: what the encoder made of them, and the decoder's first state."""
+        """The encoder's output for the sources, and the decoder's initial state."""
         encoded = self.encoder(batch)
         return encoded, self.decoder.start(encoded)
 
     def forward(self, batch: Batch) -> Tensor:
         """Teacher-forced features (B, T, F); ``decoder.output`` turns them into logits.
 
-        The two are apart because the logits of a whole batch, (B·T, V), need not exist at once:
-        :func:`seq2seq.training.objective.cross_entropy` makes them in chunks.
+        Logits are not computed here, so that :func:`seq2seq.training.objective.cross_entropy` can do it in chunks and
+        never holds those of a whole batch, (B·T, V).
         """
         _, state = self.encode(batch)
         features: Tensor = self.decoder(batch.tgt_in, state)

@@ -1,7 +1,8 @@
-"""The records that pass between encoder, bridge, decoder and search.
+"""The records that pass between encoder, bridge, decoder and search: the glossary of the model.
 
-Shapes: ``B`` batch, ``R`` rows being decoded, ``S`` source length, ``H`` width of a layer, ``M`` width of the
-memory, ``C`` of the source_vector, ``F`` of the features.
+Shapes: ``B`` batch, ``S`` source length, ``H`` width of a layer, ``M`` width of the memory, ``A`` width of the keys,
+``C`` width of the source vector, ``E`` embedding, ``F`` features. While decoding: ``R`` rows (hypotheses), ``N``
+sources, ``K`` slots for the rows of each source.
 """
 
 from dataclasses import dataclass, replace
@@ -10,25 +11,25 @@ import torch
 from torch import Tensor
 
 LayerState = tuple[Tensor, ...]
-"""What one layer remembers between two time steps: (h,) or (h, c), each (B, H)."""
+"""Recurrent state of one layer between two time steps: (h,) or (h, c), each (B, H)."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a stack of recurrent layers remembers between two time steps.
+    """Recurrent state of a stack of layers between two time steps.
 
-    One tensor for each layer, bottom first, so that layers of different widths fit and a decoding
-    step need not take a stacked tensor apart.
+    One tensor for each layer, bottom first, so that layers may differ in width and no decoding step has to
+    unstack anything.
     """
 
     hidden: tuple[Tensor, ...]
     """h of each layer, (B, H)."""
     cell: tuple[Tensor, ...] = ()
-    """c of each layer, (B, H); empty for cells that have none (GRU, simple RNN)."""
+    """c of each layer, (B, H); empty for cells without it (GRU, simple RNN)."""
 
     @classmethod
     def of(cls, layers: list[LayerState]) -> "State":
-        """The state of a stack from those of its layers."""
+        """The state of a stack from the states of its layers."""
         return cls(tuple(layer[0] for layer in layers), tuple(layer[1] for layer in layers if len(layer) > 1))
 
     def layer(self, index: int) -> LayerState:
@@ -36,11 +37,11 @@ class State:
         return (self.hidden[index], self.cell[index]) if self.cell else (self.hidden[index],)
 
     def split(self, layers: int) -> tuple["State", "State"]:
-        """The lowest ``layers`` and the others."""
+        """The states of the lowest ``layers`` layers and of the others."""
         return State(self.hidden[:layers], self.cell[:layers]), State(self.hidden[layers:], self.cell[layers:])
 
     def above(self, lower: "State") -> "State":
-        """These layers on top of lower ones: the inverse of :meth:`split`."""
+        """The state of these layers on top of lower ones: the inverse of :meth:`split`."""
         return State(lower.hidden + self.hidden, lower.cell + self.cell)
 
     def select(self, index: Tensor) -> "State":
@@ -51,23 +52,23 @@ class State:
         )
 
     def to(self, device: torch.device) -> "State":
-        """All layers' on one device."""
-        return State(tuple(part.to(device) for part in self.hidden), tuple(part.to(device) for part in self.cell))
+        """The state with all tensors on one device."""
+        return State(tuple(layer.to(device) for layer in self.hidden), tuple(layer.to(device) for layer in self.cell))
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What an encoder knows of a batch of sources."""
+    """What an encoder returns for a batch of sources."""
 
     memory: Tensor
-    """Top layer's output at every source position, (B, S, M)."""
+    """Output of the top layer at every source position, (B, S, M)."""
     mask: Tensor
-    """True at real positions, (B, S)."""
+    """True at real positions, False at padding, (B, S)."""
     final: State
-    """State of every layer after the last real token: the paper's fixed vector *v*."""
+    """State of every layer after the last real token: the fixed vector *v* of Sutskever et al. 2014."""
 
     def to(self, device: torch.device) -> "Encoded":
-        """All of it on one device."""
+        """The record with all tensors on one device."""
         return Encoded(self.memory.to(device), self.mask.to(device), self.final.to(device))
 
     def mean(self) -> Tensor:
@@ -78,81 +79,83 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class AttentionMemory:
-    """What attention looks at; the same at every step of a sentence, and for all hypotheses of it.
+    """What attention reads; the same at every step.
 
-    It is kept once for each of ``N`` sentences. Rows that look at one sentence ask together, as if they were several
-    steps of one row: they have the ``K`` slots of that sentence.
+    Hypotheses of one source share its keys; their queries are stacked to (N, K·T, Q).
     """
 
     keys: Tensor
-    """Projected once for each sentence, (N, S, any width)."""
+    """What queries are compared with, projected once for each source, (N, S, A)."""
     values: Tensor
-    """(N, S, M)."""
+    """What the context is the weighted mean of, (N, S, M)."""
     mask: Tensor
     """True at real positions, (N, S)."""
-    sentence: Tensor
-    """Which of these sentences each row looks at, (R,)."""
+    source: Tensor
+    """Number of the source that each row attends to, (R,)."""
     slot: Tensor | None = None
-    """Number of each row's slot, counted through all sentences, (R,); None: row n is all that looks at sentence n."""
+    """Slot of each row, (R,); the slots of source n are n·K … n·K + K - 1. None: K = 1 and row n is in slot n."""
     row: Tensor | None = None
-    """The row in each slot, (N · K,); an empty one repeats some row."""
+    """Row in each slot, (N·K,); an unused slot repeats row 0, and nothing reads its result."""
 
     def select(self, index: Tensor) -> "AttentionMemory":
-        """The rows ``index`` (R',). Reordering hypotheses of one sentence moves nothing."""
-        sentence = self.sentence.index_select(0, index)
-        if torch.equal(sentence, self.sentence):
+        """The memory of the rows ``index`` (R',). Reordering the hypotheses of a source copies nothing."""
+        source = self.source.index_select(0, index)
+        if torch.equal(source, self.source):
             return self
-        used, sentence, rows = sentence.unique(return_inverse=True, return_counts=True)
-        parts = self.keys, self.values, self.mask
+        used, source, counts = source.unique(return_inverse=True, return_counts=True)
+        tensors = self.keys, self.values, self.mask
         if len(used) < len(self.mask):
-            parts = self.keys[used], self.values[used], self.mask[used]
-        # The rows of a sentence take its slots in their order, wherever among the others they stand.
-        slots, first = max(rows.tolist(), default=0), rows.cumsum(0) - rows
-        numbers = torch.arange(len(sentence), device=sentence.device)
-        order = sentence.argsort(stable=True)
-        grouped = sentence[order]
-        slot = torch.empty_like(sentence)
-        slot[order] = grouped * slots + numbers - first[grouped]
-        row = sentence.new_zeros(len(used) * slots)
-        row[slot] = numbers
-        return AttentionMemory(*parts, sentence, slot, row)
+            tensors = self.keys[used], self.values[used], self.mask[used]
+        # Rows of one source fill its slots in their order; they need not be adjacent.
+        width, first = max(counts.tolist(), default=0), counts.cumsum(0) - counts
+        rows = torch.arange(len(source), device=source.device)
+        order = source.argsort(stable=True)
+        grouped = source[order]
+        slot = torch.empty_like(source)
+        slot[order] = grouped * width + rows - first[grouped]
+        row = source.new_zeros(len(used) * width)
+        row[slot] = rows
+        return AttentionMemory(*tensors, source, slot, row)
 
-    def gather(self, queries: Tensor) -> Tensor:
-        """Queries of rows (R, T, Q) as those of sentences, (N, K · T, Q)."""
+    def stack_queries(self, queries: Tensor) -> Tensor:
+        """Queries of each row (R, T, Q) to queries of each source (N, K·T, Q)."""
         if self.row is None:
             return queries
         return queries.index_select(0, self.row).reshape(len(self.mask), -1, queries.shape[-1])
 
-    def scatter(self, answers: Tensor, steps: int) -> Tensor:
-        """Answers for sentences (N, K · T, any width) as those for rows, (R, T, any width): undoes :meth:`gather`."""
+    def unstack(self, results: Tensor, steps: int) -> Tensor:
+        """Results for each source (N, K·T, …) to results for each row (R, T, …): undoes :meth:`stack_queries`."""
         if self.slot is None:
-            return answers
-        return answers.reshape(-1, steps, answers.shape[-1]).index_select(0, self.slot)
+            return results
+        return results.reshape(-1, steps, results.shape[-1]).index_select(0, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderState:
-    """Everything a decoder needs to go on by one token."""
+    """Everything a decoder needs to advance by one token."""
 
     layers: State
+    """Recurrent state of all decoder layers, bottom first, (R, H) each."""
     memory: AttentionMemory | None = None
-    """For attention."""
+    """What attention reads; None without attention."""
     source_vector: Tensor | None = None
-    """The source in one vector that enters every step, (R, C)."""
+    """The source as one vector that enters every step (bridge ``every-step``), (R, C)."""
     prev_features: Tensor | None = None
-    """Features of the step before, which input feeding reads, (R, F)."""
+    """Features of the previous step, which input feeding reads, (R, F)."""
     first_input: Tensor | None = None
-    """What has still to be read before the first token, (R, E)."""
+    """The source as an embedding to be read before the first token (bridge ``first-input``), (R, E); None once read."""
 
     def select(self, index: Tensor) -> "DecoderState":
         """The state of the rows ``index``."""
+
+        def rows(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.index_select(0, index.to(tensor.device))
+
         return replace(
             self,
             layers=self.layers.select(index),
             memory=None if self.memory is None else self.memory.select(index),
-            source_vector=None if self.source_vector is None else self.source_vector.index_select(0, index),
-            prev_features=None
-            if self.prev_features is None
-            else self.prev_features.index_select(0, index.to(self.prev_features.device)),
-            first_input=None if self.first_input is None else self.first_input.index_select(0, index),
+            source_vector=rows(self.source_vector),
+            prev_features=rows(self.prev_features),
+            first_input=rows(self.first_input),
         )

@@ -1,8 +1,7 @@
-"""Recurrent cells that no library has a fused kernel for: peephole and layer-normalised LSTM.
+"""Recurrent cells without a fused kernel: peephole and layer-normalised LSTM.
 
-Products with the inputs are one matrix product for all time steps; what depends on the step before is a
-Python loop, so over many steps these cells are several times slower than those of :mod:`seq2seq.model.cells`
-(docs/log.md).
+Products with the inputs are one matrix product for all time steps; the recurrence is a Python loop, so over many steps
+these cells are several times slower than those of :mod:`seq2seq.model.cells` (docs/log.md).
 
 Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
@@ -14,44 +13,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.model.cells import step_mask
+from seq2seq.model.cells import stack_steps, step_mask
 from seq2seq.model.state import LayerState
 
 
 class StepCell(nn.Module):
-    """A long short-term memory that advances one step at a time.
+    """An LSTM that advances one step at a time.
 
     Args:
         input_size: E.
         width: H.
         weight_dropout: probability of zeroing a hidden-to-hidden weight, one draw for all time steps
             (DropConnect, Merity et al. 2018, §2).
-        zoneout: probability with which a unit keeps its old h, and likewise c, in a step; in evaluation
-            the expectation is taken instead (Krueger et al. 2017, §3).
+        zoneout: probability that a unit keeps its h of the previous step, and likewise its c; evaluation takes the
+            expectation (Krueger et al. 2017, §3).
     """
 
-    parts: ClassVar[int] = 2
+    num_states: ClassVar[int] = 2
 
     def __init__(self, input_size: int, width: int, *, weight_dropout: float = 0.0, zoneout: float = 0.0) -> None:
         super().__init__()
         self.width = width
         self.weight_dropout = weight_dropout
         self.zoneout = zoneout
-        # Gates lie one below the other, in the order input, forget, candidate, output, as in torch.
+        # Gates are concatenated in the order input, forget, candidate, output, as in torch.
         self.weight_input = nn.Parameter(torch.empty(4 * width, input_size))
         self.weight_recurrent = nn.Parameter(torch.empty(4 * width, width))
         self.bias = nn.Parameter(torch.empty(4 * width))
 
     @abstractmethod
     def project(self, inputs: Tensor) -> Tensor:
-        """Share of the inputs (B, T, E) in the gates at all steps, (B, T, 4H)."""
+        """Contribution of the inputs (B, T, E) to the gates at all steps, (B, T, 4H)."""
 
     @abstractmethod
     def step(self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """One step.
 
         Args:
-            x: the step's part of :meth:`project`, (B, 4H).
+            x: output of :meth:`project` at this step, (B, 4H).
             hidden: h_{t-1}, (B, H).
             cell: c_{t-1}, (B, H).
             weight: U, (4H, H).
@@ -69,26 +68,26 @@ class StepCell(nn.Module):
         outputs = []
         real = None if lengths is None else step_mask(inputs, lengths).unbind(1)
         for time, x in enumerate(self.project(inputs).unbind(1)):
-            hidden_now, cell_now = self.advance(x, hidden, cell, weight)
+            new_hidden, new_cell = self.advance(x, hidden, cell, weight)
             if real is None:
-                hidden, cell = hidden_now, cell_now
+                hidden, cell = new_hidden, new_cell
                 outputs.append(hidden)
             else:
-                hidden, cell = torch.where(real[time], hidden_now, hidden), torch.where(real[time], cell_now, cell)
+                hidden, cell = torch.where(real[time], new_hidden, hidden), torch.where(real[time], new_cell, cell)
                 outputs.append(torch.where(real[time], hidden, 0.0))
         return torch.stack(outputs, dim=1), (hidden, cell)
 
     def advance(self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """The states h and c after :meth:`step` and zoneout."""
+        """States h and c, (B, H) each, after :meth:`step` and zoneout."""
         values = self.step(x, hidden, cell, weight)
         return self._zone_out(hidden, values["hidden"]), self._zone_out(cell, values["cell"])
 
-    def _zone_out(self, before: Tensor, now: Tensor) -> Tensor:
+    def _zone_out(self, old: Tensor, new: Tensor) -> Tensor:
         if not self.zoneout:
-            return now
+            return new
         if self.training:
-            return torch.where(torch.rand_like(now) < self.zoneout, before, now)
-        return self.zoneout * before + (1 - self.zoneout) * now
+            return torch.where(torch.rand_like(new) < self.zoneout, old, new)
+        return self.zoneout * old + (1 - self.zoneout) * new
 
     @torch.no_grad()
     def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
@@ -100,7 +99,7 @@ class StepCell(nn.Module):
             values["hidden"] = hidden = self._zone_out(hidden, values["hidden"])
             values["cell"] = cell = self._zone_out(cell, values["cell"])
             steps.append(values)
-        return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}
+        return stack_steps(steps)
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
@@ -113,10 +112,10 @@ class StepCell(nn.Module):
 
 
 class PeepholeLSTM(StepCell):
-    """LSTM whose gates see the memory cell (Gers & Schmidhuber 2000).
+    """LSTM whose gates read the memory cell (Gers & Schmidhuber 2000).
 
-    Input and forget gate look at the old cell, the output gate at the new one, each unit at its own. That paper
-    has h_t = o ⊙ c_t; the cell is squashed here, as in every other LSTM and in Graves 2013, eq. 7-11::
+    Input and forget gate read c_{t-1}, the output gate c_t, through diagonal weights. That paper has h_t = o ⊙ c_t;
+    here h_t = o ⊙ tanh(c_t), as in every other LSTM and in Graves 2013, eq. 7-11::
 
         i = σ(W_i x_t + U_i h_{t-1} + p_i ⊙ c_{t-1} + b_i)      g = tanh(W_g x_t + U_g h_{t-1} + b_g)
         f = σ(W_f x_t + U_f h_{t-1} + p_f ⊙ c_{t-1} + b_f)      c_t = f ⊙ c_{t-1} + i ⊙ g
@@ -134,15 +133,15 @@ class PeepholeLSTM(StepCell):
     def step(self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """One step of the equations above."""
         i, f, g, o = (x + functional.linear(hidden, weight)).chunk(4, dim=-1)
-        see_i, see_f, see_o = self.peepholes.unbind()
-        i, f = torch.sigmoid(i + see_i * cell), torch.sigmoid(f + see_f * cell)
+        p_i, p_f, p_o = self.peepholes.unbind()
+        i, f = torch.sigmoid(i + p_i * cell), torch.sigmoid(f + p_f * cell)
         cell = f * cell + i * torch.tanh(g)
-        o = torch.sigmoid(o + see_o * cell)
+        o = torch.sigmoid(o + p_o * cell)
         return {"input gate": i, "forget gate": f, "output gate": o, "cell": cell, "hidden": o * torch.tanh(cell)}
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
-        """As every LSTM; the peepholes start closed."""
+        """As every LSTM; peephole weights are zero."""
         super().initialise(forget_bias)
         self.peepholes.zero_()
 
@@ -150,7 +149,7 @@ class PeepholeLSTM(StepCell):
 class LayerNormLSTM(StepCell):
     """LSTM with layer normalisation (Ba, Kiros & Hinton 2016, eq. 20-22).
 
-    LN(v) = (v - mean v) / std v ⊙ gain, with a gain of its own at each place and all shifts in b and d::
+    LN(v) = (v - mean v) / std v ⊙ gain, with another gain in each of the three; the shifts are b and d::
 
         (i, f, g, o) = LN(W x_t) + LN(U h_{t-1}) + b
         c_t = σ(f) ⊙ c_{t-1} + σ(i) ⊙ tanh(g)      h_t = σ(o) ⊙ tanh(LN(c_t) + d)
@@ -175,12 +174,12 @@ class LayerNormLSTM(StepCell):
         i, f, g, o = sums.chunk(4, dim=-1)
         i, f, o = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o)
         cell = f * cell + i * torch.tanh(g)
-        seen = functional.layer_norm(cell, cell.shape[-1:], self.gain_cell, self.shift_cell)
-        return {"input gate": i, "forget gate": f, "output gate": o, "cell": cell, "hidden": o * torch.tanh(seen)}
+        normalised = functional.layer_norm(cell, cell.shape[-1:], self.gain_cell, self.shift_cell)
+        return {"input gate": i, "forget gate": f, "output gate": o, "cell": cell, "hidden": o * torch.tanh(normalised)}
 
     @torch.no_grad()
     def initialise(self, forget_bias: float) -> None:
-        """As every LSTM; gains 1 and shifts 0, under any scheme of initialisation."""
+        """As every LSTM; gains are 1 and shifts 0."""
         super().initialise(forget_bias)
         for gain in (self.gain_input, self.gain_recurrent, self.gain_cell):
             gain.fill_(1.0)

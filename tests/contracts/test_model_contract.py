@@ -10,7 +10,6 @@ from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.vision.encoder import ImageEncoder
 from seq2seq.runs.folder import restore_weights, unique_tensors
 from seq2seq.search.beam import beam_search
 from seq2seq.search.hypothesis import Ranking
@@ -42,7 +41,7 @@ OTHERS = [
     {"cell": "lstm", "decoder_cell": "rnn", "bridge": "every-step", "nonlinearity": "relu"},
     {"cell": "lstm", "decoder_cell": "peephole"},
     {"encoder": "bidirectional", "bidirectional_layers": "first", "residual_from": 2, "attention": "additive"},
-    {"encoder": "bidirectional", "attention": "dot"},
+    {"encoder": "bidirectional", "variational": True, "attention": "dot"},
     *({"bridge": "first-input", "attention": attention} for attention in ("none", "general")),
     *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
     {"input_feeding": True, "attention": "additive", "bridge": "first-input", "tie_embeddings": "none"},
@@ -64,7 +63,7 @@ def make(settings: dict[str, object]) -> Seq2Seq:
 
 def read(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]] | None = None) -> Batch:
     """The sources as the model's encoder wants them: tokens, or a feature map for each."""
-    if not isinstance(model.encoder, ImageEncoder):
+    if not model.encoder.backbone_parameters():
         return collate(sources, targets, reverse=True)
     maps = [torch.randn(49, 1280, generator=torch.Generator().manual_seed(sum(source))) for source in sources]
     return collate_images(torch.stack(maps).double(), targets)
@@ -95,7 +94,7 @@ def check_shapes(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     encoded, state = model.encode(batch)
     positions = encoded.mask.shape[1]
     assert encoded.memory.shape == (3, positions, model.encoder.output_size)
-    # Every token, a pair each, or the places of a picture, one if nobody looks at them.
+    # Every token, every pair of tokens, the positions of a feature map, or its mean if there is no attention.
     assert encoded.mask.sum(1).tolist() in ([6, 2, 5], [3, 1, 3], [49] * 3, [1] * 3)
     layers = [*model.decoder.bottom.layers, *model.decoder.upper.layers]
     assert len(state.layers.hidden) == len(layers)

@@ -22,9 +22,9 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 from seq2seq.export import graphs
 from seq2seq.export.export import export
-from seq2seq.export.graphs import carried, marked, parts
+from seq2seq.export.graphs import is_recurrent, state_to_tensors, with_end_marks
 from seq2seq.export.onnx_files import write_graphs
-from seq2seq.export.verify import Session, largest_difference
+from seq2seq.export.verify import OnnxSession, largest_difference
 from seq2seq.model.build import build_model
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
 from seq2seq.search.greedy import greedy_search
@@ -75,7 +75,14 @@ def load_script(folder: Path) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module", params=[{}, *MODELS], ids=lambda settings: settings.get("cell", "lstm"))
+# The smallest model is always exported; the others, 3 to 5 seconds each, are slow tests.
+PARAMS = [
+    pytest.param({"layers": 1}, id="smallest"),
+    *(pytest.param(s, id=s.get("cell", "digits"), marks=pytest.mark.slow) for s in [{}, *MODELS]),
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits_run: Path
 ) -> tuple[Path, Path]:
@@ -93,11 +100,11 @@ def batches(vocab: int) -> Iterator[list[list[int]]]:
         yield [chance.integers(4, vocab, length).tolist() for length in lengths]
 
 
-def close(found: np.ndarray, expected: torch.Tensor) -> None:
-    np.testing.assert_allclose(found.astype(np.float64), expected.double().numpy(), rtol=1e-5, atol=1e-5)
+def close(output: np.ndarray, expected: torch.Tensor) -> None:
+    np.testing.assert_allclose(output.astype(np.float64), expected.double().numpy(), rtol=1e-5, atol=1e-5)
 
 
-def test_the_graphs_say_what_torch_says(exported: tuple[Path, Path]) -> None:
+def test_the_graphs_compute_what_torch_computes(exported: tuple[Path, Path]) -> None:
     run, out = exported
     loaded, model = load_run(run), load_script(out).ExportedModel(out)
     chance = torch.Generator().manual_seed(1)
@@ -105,24 +112,26 @@ def test_the_graphs_say_what_torch_says(exported: tuple[Path, Path]) -> None:
         batch = collate(sources, reverse=loaded.config.model.reverse_source)
         with torch.inference_mode():
             network = loaded.model.eval()
-            state, ours = network.decoder.begin(network.encode(batch)[1]), model.start(sources)
-            assert ours.keys() == parts(state).keys()
+            state, onnx_state = network.decoder.read_first_input(network.encode(batch)[1]), model.start(sources)
+            assert onnx_state.keys() == state_to_tensors(state).keys()
             for _ in range(5):
-                token = torch.randint(len(loaded.vocabularies.tgt), (len(ours["hidden_0"]),), generator=chance)
+                token = torch.randint(len(loaded.vocabularies.tgt), (len(onnx_state["hidden_0"]),), generator=chance)
                 logits, state = network.decoder.step(token, state)
-                log_probs, ours = model.advance(token.numpy(), ours)
+                log_probs, onnx_state = model.advance(token.numpy(), onnx_state)
                 close(log_probs, logits.log_softmax(-1))
-                for name, part in filter(lambda entry: carried(entry[0]), parts(state).items()):
-                    close(ours[name], part)
-                # What a beam does: rows change places, double and vanish.
+                for name, tensor in state_to_tensors(state).items():
+                    if is_recurrent(name):
+                        close(onnx_state[name], tensor)
+                # As in beam search, rows are reordered, repeated and dropped.
                 rows = torch.randint(len(token), (len(token) + 1,), generator=chance)
-                state, ours = state.select(rows), {name: part[rows.numpy()] for name, part in ours.items()}
+                state = state.select(rows)
+                onnx_state = {name: tensor[rows.numpy()] for name, tensor in onnx_state.items()}
 
 
-def test_greedy_translations_are_ours_token_for_token(exported: tuple[Path, Path]) -> None:
+def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path]) -> None:
     run, out = exported
     loaded, model = load_run(run), load_script(out).ExportedModel(out)
-    seen = set()
+    outputs = set()
     for sources in batches(len(loaded.vocabularies.src)):
         batch = collate(sources, reverse=loaded.config.model.reverse_source)
         limits = torch.tensor([2 * len(source) + 10 for source in sources])
@@ -130,13 +139,12 @@ def test_greedy_translations_are_ours_token_for_token(exported: tuple[Path, Path
             _, state = loaded.model.eval().encode(batch)
             rules = Rules(eos=3, banned=(0, 1, 2), longest=limits)
             expected = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
-        found = model.greedy(sources)
-        assert found == [list(hypothesis.tokens) for hypothesis in expected]
-        seen |= {tuple(tokens) for tokens in found}
-    assert len(seen) > 2  # else the sources would not have mattered
+        assert model.greedy(sources) == [list(hypothesis.tokens) for hypothesis in expected]
+        outputs |= {hypothesis.tokens for hypothesis in expected}
+    assert len(outputs) > 2  # the output depends on the source
 
 
-def test_the_folder_works_without_torch_and_without_us(exported: tuple[Path, Path]) -> None:
+def test_the_folder_works_without_torch_and_seq2seq(exported: tuple[Path, Path]) -> None:
     run, out = exported
     lines = ["12345", "", "  9 8", "a bad\u2581cab", "\ufeff31"]
     program = "import runpy, sys; sys.modules['torch'] = sys.modules['seq2seq'] = None"
@@ -151,7 +159,7 @@ def test_the_folder_works_without_torch_and_without_us(exported: tuple[Path, Pat
     assert done.stderr == b""
 
 
-def test_the_folder_is_complete_and_says_nothing_of_this_machine(exported: tuple[Path, Path]) -> None:
+def test_the_folder_is_complete_and_contains_no_paths_of_this_machine(exported: tuple[Path, Path]) -> None:
     _, out = exported
     manifest = json.loads((out / "manifest.json").read_bytes())
     assert {*manifest["files"], "manifest.json"} == {path.name for path in out.iterdir()}
@@ -194,14 +202,15 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     assert capsys.readouterr().out.split("\n")[:-1] == expected
 
 
-def test_sources_are_marked_as_batches_mark_them() -> None:
+def test_sources_get_the_end_marks_of_batches() -> None:
     rows = [[5, 6, 7], [8], [9, 4]]
     src = torch.tensor([[5, 6, 7], [8, -1, 99], [9, 4, -5]])
     for back in (False, True):
-        found = marked(src, torch.tensor([3, 1, 2]), reverse_source=back)
-        assert torch.equal(found, collate(rows, reverse=back).src)
+        marked = with_end_marks(src, torch.tensor([3, 1, 2]), reverse_source=back)
+        assert torch.equal(marked, collate(rows, reverse=back).src)
 
 
+@pytest.mark.slow
 def test_pictures(tmp_path: Path) -> None:
     config = ModelConfig(
         **{"encoder": "image", "bridge": "first-input", "attention": "general", "tie_embeddings": "target"},
@@ -209,16 +218,16 @@ def test_pictures(tmp_path: Path) -> None:
     )
     model = build_model(config, 20, 20).eval()
     write_graphs(model, tmp_path, reverse_source=False)
-    encoder, step = Session(tmp_path / "encoder.onnx"), Session(tmp_path / "decoder_step.onnx")
+    encoder, step = OnnxSession(tmp_path / "encoder.onnx"), OnnxSession(tmp_path / "decoder_step.onnx")
     for count in (1, 2):
         pixels, token = torch.rand(count, 3, 224, 224) * 2 - 1, torch.arange(count) + 4
         with torch.inference_mode():
-            state = model.decoder.begin(model.encode(collate_images(pixels))[1])
+            state = model.decoder.read_first_input(model.encode(collate_images(pixels))[1])
             logits, _ = model.decoder.step(token, state)
         start = encoder({"pixels": pixels.numpy()})
-        assert start.keys() == parts(state).keys()
-        for name, part in parts(state).items():
-            close(start[name], part)
+        assert start.keys() == state_to_tensors(state).keys()
+        for name, tensor in state_to_tensors(state).items():
+            close(start[name], tensor)
         close(step({"token": token.numpy(), **start})["log_probs"], logits.log_softmax(-1))
 
 
@@ -231,12 +240,12 @@ def test_a_frozen_length_is_refused(digits_run: Path, tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_that_say_something_else_are_refused(exported: tuple[Path, Path]) -> None:
+def test_files_that_compute_something_else_are_refused(exported: tuple[Path, Path]) -> None:
     run, out = exported
     loaded = load_run(run)
     with torch.no_grad():
         loaded.model.decoder.output.bias[5] += 0.01
-    with pytest.raises(Seq2SeqError, match=r"would not say what the model says: expected log_probs for 1 sources"):
+    with pytest.raises(Seq2SeqError, match=r"do not compute what the model computes: expected log_probs for 1 sources"):
         largest_difference(loaded.model.eval(), out, reverse_source=loaded.config.model.reverse_source)
 
 

@@ -66,7 +66,7 @@ def test_what_lies_under_padding_does_not_matter() -> None:
 
 @pytest.mark.parametrize("kind", ["dot", "general", "additive"])
 @pytest.mark.parametrize("rows", [[0, 0, 1, 2, 2, 2], [2, 0, 2, 1], [1, 1], [0, 1, 2]])
-def test_rows_of_one_sentence_ask_its_memory_together(kind: str, rows: list[int]) -> None:
+def test_hypotheses_of_one_source_attend_together_as_each_alone(kind: str, rows: list[int]) -> None:
     attention, source = made(kind), encoded()
     queries = torch.randn(len(rows), T, M if kind == "dot" else Q, dtype=torch.float64)
     memory = attention.precompute(source).select(torch.tensor(rows, dtype=torch.long))
@@ -79,7 +79,7 @@ def test_rows_of_one_sentence_ask_its_memory_together(kind: str, rows: list[int]
         torch.testing.assert_close(weights[[number]], look)
 
 
-def test_reordering_within_sentences_moves_nothing() -> None:
+def test_reordering_the_hypotheses_of_a_source_copies_nothing() -> None:
     memory = made("general").precompute(encoded())
     beam = memory.select(torch.tensor([0, 0, 1, 1, 2, 2]))
     assert beam.keys is memory.keys

@@ -26,7 +26,7 @@ def cell(kind: str, **settings: object) -> FusedCell | StepCell:
 
 
 def start(made: FusedCell | StepCell, rows: int = 3) -> tuple[Tensor, ...]:
-    return tuple(torch.randn(rows, H, dtype=torch.float64) for _ in range(made.parts))
+    return tuple(torch.randn(rows, H, dtype=torch.float64) for _ in range(made.num_states))
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ def test_a_trace_is_what_the_cell_computes(kind: str, zoneout: float) -> None:
     outputs, final = made(inputs, state)
     trace = made.trace(inputs, state)
     torch.testing.assert_close(trace["hidden"], outputs)
-    if made.parts == 2:
+    if made.num_states == 2:
         torch.testing.assert_close(trace["cell"][:, -1], final[1])
     assert all(values.shape == (3, 5, H) for values in trace.values())
 
@@ -202,20 +202,6 @@ def test_layer_normalisation_does_not_see_the_scale_of_its_weights() -> None:
     before, _ = made(inputs)
     made.weight_input.data *= 7
     torch.testing.assert_close(made(inputs)[0], before, rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("bias", [0.0, 2.5])
-def test_the_forget_bias_is_a_setting(bias: float) -> None:
-    for kind in KINDS:
-        made = cell(kind)
-        made.initialise(bias)
-        if isinstance(made, StepCell):
-            expected = [0.0, bias, 0.0, 0.0]
-            assert [gate.unique().tolist() for gate in gates(made.bias)] == [[value] for value in expected]
-        else:
-            total = made.kernel.bias_ih_l0 + made.kernel.bias_hh_l0
-            found = [gate.unique().tolist() for gate in gates(total)]
-            assert found == {"lstm": [[0.0], [bias], [0.0], [0.0]], "gru": [[0.0], [bias], [0.0]]}.get(kind, [[0.0]])
 
 
 def test_rectified_units_start_as_the_identity() -> None:

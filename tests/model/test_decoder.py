@@ -36,7 +36,7 @@ def test_attention_enters_the_upper_layer_and_the_output() -> None:
     torch.testing.assert_close(decoder.align(BATCH.tgt_in, state), weights)
 
 
-def test_the_summary_enters_every_step_and_output() -> None:
+def test_the_source_vector_enters_every_step_and_output() -> None:
     """Cho et al. 2014: h_t = f(h_{t-1}, [y_{t-1}; s]), output from [h_t; s; y_{t-1}]."""
     model = make(bridge="every-step", layers=1)
     decoder = model.decoder
@@ -46,6 +46,15 @@ def test_the_summary_enters_every_step_and_output() -> None:
     outputs, _ = decoder.bottom.layers[0](torch.cat([embedded, source_vector], dim=-1), state.layers.layer(0))
     features = torch.tanh(torch.cat([outputs, source_vector, embedded], dim=-1) @ decoder.readout.map.weight.T)
     torch.testing.assert_close(decoder(BATCH.tgt_in, state), features)
+
+
+def test_without_extras_a_readout_of_another_width_is_linear() -> None:
+    model = make(tie_embeddings="target")
+    _, state = model.encode(BATCH)
+    bottom, upper = state.layers.split(1)
+    outputs, _ = model.decoder.bottom(model.decoder.embedding(BATCH.tgt_in), bottom)
+    outputs, _ = model.decoder.upper(outputs, upper)
+    torch.testing.assert_close(model.decoder(BATCH.tgt_in, state), outputs @ model.decoder.readout.map.weight.T)
 
 
 def test_without_attention_the_top_layer_is_read_as_it_is() -> None:

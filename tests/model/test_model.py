@@ -1,11 +1,10 @@
-"""The paper's particulars: what is handed over, how weights begin."""
+"""Whole models: what the decoder gets from the encoder, which tables are tied, where residual connections are."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from seq2seq.corpus.batching import collate
 from seq2seq.model.seq2seq import Seq2Seq
@@ -34,43 +33,11 @@ def test_the_decoder_reads_the_state_of_every_layer(tiny_model: Callable[..., Se
             assert not torch.allclose(model.decoder.step(torch.tensor([2]), other)[0], expected)
 
 
-def test_uniform_initialisation_is_the_papers(tiny_model: Callable[..., Seq2Seq]) -> None:
-    model = tiny_model(initialisation="uniform", hidden_size=64)
-    values = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
-    assert values.abs().max() <= 0.08
-    assert abs(float(values.std()) - 0.16 / 12**0.5) < 1e-3
-
-
-def test_scaled_initialisation(tiny_model: Callable[..., Seq2Seq]) -> None:
-    model = tiny_model(initialisation="scaled", hidden_size=32, embedding_size=64, vocab=2000, forget_bias=2.0)
-    assert abs(float(model.encoder.embedding(torch.arange(2000)).detach().std()) - 1) < 0.05
-    for lstm in (module for module in model.modules() if isinstance(module, nn.LSTM)):
-        bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).view(4, -1)
-        assert bias[1].eq(2).all()
-        assert bias[[0, 2, 3]].eq(0).all()
-        for gate in lstm.weight_hh_l0.chunk(4):
-            torch.testing.assert_close(gate @ gate.T, torch.eye(32, dtype=torch.float64), atol=1e-5, rtol=0)
-
-
 def test_tied_tables_are_one_tensor(tiny_model: Callable[..., Seq2Seq]) -> None:
     model = tiny_model(tie_embeddings="all")
     assert model.decoder.output.weight is model.encoder.embedding.weight is model.decoder.embedding.weight
     model = tiny_model(tie_embeddings="target")
     assert model.decoder.output.weight is model.decoder.embedding.weight is not model.encoder.embedding.weight
-
-
-def test_uniform_initialisation_leaves_gains_alone(tiny_model: Callable[..., Seq2Seq]) -> None:
-    model = tiny_model(initialisation="uniform", cell="layernorm")
-    gains = [parameter for name, parameter in model.named_parameters() if ".gain_" in name]
-    assert gains
-    assert all(gain.eq(1).all() for gain in gains)
-
-
-def test_xavier_spreads_with_the_widths_it_joins(tiny_model: Callable[..., Seq2Seq]) -> None:
-    gate = tiny_model(hidden_size=64, embedding_size=32).encoder.stack.layers[0].kernel.weight_ih_l0[:64].detach()
-    bound = (6 / (32 + 64)) ** 0.5
-    assert 0.9 * bound < gate.abs().max() <= bound
-    assert abs(float(gate.std()) - bound / 3**0.5) < 0.02
 
 
 @pytest.mark.parametrize(

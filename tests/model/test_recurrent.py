@@ -32,8 +32,8 @@ def test_a_stack_equals_a_deep_torch_lstm() -> None:
     torch.testing.assert_close(torch.stack(final.cell), cell)
 
 
-def bidirectional(merge: str, kernel: nn.LSTM) -> BidirectionalLayer:
-    layer = BidirectionalLayer(LSTM(4, 6), LSTM(4, 6), merge).double().eval()
+def bidirectional(kernel: nn.LSTM) -> BidirectionalLayer:
+    layer = BidirectionalLayer(LSTM(4, 6), LSTM(4, 6)).double().eval()
     for name, parameter in layer.forward_cell.kernel.named_parameters():
         parameter.data.copy_(getattr(kernel, name))
     for name, parameter in layer.backward_cell.kernel.named_parameters():
@@ -42,24 +42,19 @@ def bidirectional(merge: str, kernel: nn.LSTM) -> BidirectionalLayer:
 
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([5, 2, 4])])
-@pytest.mark.parametrize("merge", ["concat", "sum"])
-def test_a_bidirectional_layer_equals_torchs(merge: str, lengths: Tensor | None) -> None:
+def test_a_bidirectional_layer_equals_torchs(lengths: Tensor | None) -> None:
     kernel = nn.LSTM(4, 6, batch_first=True, bidirectional=True).double()
     inputs = torch.randn(3, 5, 4, dtype=torch.float64)
-    outputs, (hidden, cell) = bidirectional(merge, kernel)(inputs, None, lengths)
+    outputs, (hidden, cell) = bidirectional(kernel)(inputs, None, lengths)
     sequence = inputs
     if lengths is not None:
         sequence = nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
     expected, (last_hidden, last_cell) = kernel(sequence)
     if lengths is not None:
         expected, _ = nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
-
-    def merged(one: Tensor, other: Tensor) -> Tensor:
-        return torch.cat([one, other], -1) if merge == "concat" else one + other
-
-    torch.testing.assert_close(outputs, merged(*expected.split(6, dim=-1)))
-    torch.testing.assert_close(hidden, merged(*last_hidden))
-    torch.testing.assert_close(cell, merged(*last_cell))
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(hidden, torch.cat([*last_hidden], dim=-1))
+    torch.testing.assert_close(cell, torch.cat([*last_cell], dim=-1))
 
 
 def test_reverse_leaves_padding_at_the_end() -> None:

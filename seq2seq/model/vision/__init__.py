@@ -1,1 +1,1 @@
-"""Convolutional networks that read pictures, and the encoder made of them."""
+"""Convolutional backbones and the image encoder built on them."""

@@ -1,4 +1,4 @@
-"""The convolutional networks that an image encoder can be built on."""
+"""Backbones: the convolutional networks that an image encoder can be built on."""
 
 from seq2seq.model.vision.efficientnet import EfficientNetLite0
 from seq2seq.model.vision.external import ExternalBackbone
@@ -7,9 +7,9 @@ Backbone = EfficientNetLite0 | ExternalBackbone
 
 
 def build_backbone(name: str) -> Backbone:
-    """A backbone without its published weights.
+    """A backbone with random weights.
 
     Raises:
-        ConfigError: it belongs to another package, which cannot be imported.
+        ConfigError: it needs a package that cannot be imported.
     """
     return EfficientNetLite0() if name == "efficientnet-lite0" else ExternalBackbone(name)

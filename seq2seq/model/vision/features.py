@@ -1,4 +1,4 @@
-"""The pictures of a corpus, as features that were computed once or as pixels.
+"""The pictures of a corpus, as features computed once or as pixels.
 
 Shapes: ``N`` pictures, ``S`` positions (49), ``C`` channels (1280).
 """
@@ -20,10 +20,10 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.device import DeviceSpec
 from seq2seq.files.cache import find_or_make
 from seq2seq.model.vision.backbone import build_backbone
-from seq2seq.model.vision.encoder import flat
+from seq2seq.model.vision.encoder import flatten_maps
 
 Maps = npt.NDArray[np.float16]
-_TOGETHER = 32
+_BATCH = 32
 _MAPS = "maps.npy"
 
 
@@ -48,14 +48,14 @@ class Pictures:
         self._maps: Maps | None = None
 
     def look(self, names: Sequence[str], *, pixels: bool, chance: np.random.Generator | None = None) -> Tensor:
-        """What an image encoder reads: pixels while its backbone learns or has learned, else features."""
+        """Inputs of an image encoder: pixels if its backbone is or was fine-tuned, else features."""
         return self.pixels(names, chance) if pixels else self.features(names)
 
     def features(self, names: Sequence[str]) -> Tensor:
-        """Feature maps (N, S, C) that the published backbone makes of them, in float32.
+        """Feature maps (N, S, C) of the published backbone, in float32.
 
-        They are the same for all trainings of a corpus: the first call computes all of them, unless they are on disk.
-        Kept as float16: half the disk, and no less exact than the bfloat16 in which they are computed.
+        They are the same for all runs on a corpus: the first call computes those of all pictures, unless they are on
+        disk. Stored as float16: half the space, and no less exact than the bfloat16 in which they are computed.
         """
         if self._maps is None:
             find_or_make(self._folder, self._compute_all)
@@ -63,24 +63,24 @@ class Pictures:
         return torch.from_numpy(self._maps[[self._rows[name] for name in names]]).float()
 
     def pixels(self, names: Sequence[str], chance: np.random.Generator | None = None) -> Tensor:
-        """The pictures themselves, (N, 3, 224, 224); with ``chance`` cropped and mirrored by it."""
+        """Pixels (N, 3, 224, 224); with ``chance`` randomly cropped and mirrored."""
         return torch.stack([read_image(self.read(name), name=name, chance=chance) for name in names])
 
     def _compute_all(self, folder: Path) -> None:
         backbone = build_backbone(self._name)
         backbone.load_pretrained(self._downloads)
         backbone.eval().to(self._device_spec.device)
-        table: Any = None  # numpy's types do not know that it is a memory map
+        table: Any = None  # numpy's type stubs lack open_memmap's result
         names = self._names
         bar = tqdm(total=len(names), desc="looking at pictures", unit=" pictures", delay=2, disable=None)
         with bar, torch.inference_mode(), self._device_spec.autocast():
-            for start in range(0, len(names), _TOGETHER):
-                pixels = self.pixels(names[start : start + _TOGETHER]).to(self._device_spec.device)
-                maps = flat(backbone(pixels.contiguous(memory_format=torch.channels_last)))
-                seen = maps.to(torch.float16).cpu().numpy()
+            for start in range(0, len(names), _BATCH):
+                pixels = self.pixels(names[start : start + _BATCH]).to(self._device_spec.device)
+                maps = flatten_maps(backbone(pixels.contiguous(memory_format=torch.channels_last)))
+                features = maps.to(torch.float16).cpu().numpy()
                 if table is None:
-                    shape = len(names), *seen.shape[1:]
+                    shape = len(names), *features.shape[1:]
                     table = np.lib.format.open_memmap(folder / _MAPS, mode="w+", dtype=np.float16, shape=shape)
-                table[start : start + len(seen)] = seen
-                bar.update(len(seen))
+                table[start : start + len(features)] = features
+                bar.update(len(features))
         table.flush()
