@@ -10,7 +10,7 @@ from seq2seq.cli.options import Commands, add_device, add_recipe
 
 
 def add_commands(commands: Commands) -> None:
-    """Declares them."""
+    """Declares these commands."""
     recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)

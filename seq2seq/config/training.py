@@ -18,7 +18,6 @@ class TrainingConfig:
     """After warm-up: linearly to zero at the last update; 1/sqrt(update); the paper's halving; flat."""
     warmup_updates: int = 0
     halve_after_epochs: float = 5.0
-    halve_every_epochs: float = 0.5
     max_updates: int = 0
     """Stop after this many updates; 0: no such limit. Likewise for the next two."""
     max_epochs: float = 0.0
@@ -63,7 +62,6 @@ _RANGES: Ranges = {
     "learning_rate": (0, 100),
     "warmup_updates": (0, float("inf")),
     "halve_after_epochs": (0, float("inf")),
-    "halve_every_epochs": (1e-6, float("inf")),
     "max_updates": (0, float("inf")),
     "max_epochs": (0, float("inf")),
     "max_minutes": (0, float("inf")),

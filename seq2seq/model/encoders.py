@@ -5,6 +5,8 @@ The contract is ``forward(batch) -> Encoded`` and ``output_size``, the width of 
 Shapes: ``B`` batch, ``S`` source length, ``E`` embedding.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,21 @@ from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.state import Encoded
 
 
-class RecurrentEncoder(nn.Module):
+class TextEncoder(nn.Module):
+    """What training asks of an encoder of pictures, answered by one of text: it has no backbone."""
+
+    def backbone_parameters(self) -> list[nn.Parameter]:
+        """None."""
+        return []
+
+    def set_finetuning(self, on: bool) -> None:
+        """Nothing to switch."""
+
+    def load_pretrained(self, folder: Path) -> None:
+        """Nothing to load."""
+
+
+class RecurrentEncoder(TextEncoder):
     """Embeddings under recurrent layers.
 
     With layers that read front to back it is the encoder of Sutskever et al. 2014, §2, with bidirectional
@@ -36,7 +52,7 @@ class RecurrentEncoder(nn.Module):
         return Encoded(memory=memory, mask=batch.src_mask, final=final)
 
 
-class ConvolutionalEncoder(nn.Module):
+class ConvolutionalEncoder(TextEncoder):
     """A convolution and a pooling that shorten the sequence before the recurrent layers read it.
 
     Meant for characters: ``max-pool(ReLU(convolution(embeddings)))`` as in Lee, Cho & Hofmann 2017, §4.1, but

@@ -14,8 +14,8 @@ from seq2seq.runs.folder import LoadedRun, create_run, load_run, save_model, uni
 from seq2seq.runs.layout import read_config
 from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
 
-# Settings of the network that are gone once it is trained; zoneout stays, as an expectation.
-_WHILE_TRAINING = {
+# Settings that do not change how a trained network computes; zoneout does, by its expectation.
+_TRAINING_ONLY = {
     "dropout",
     "variational",
     "weight_dropout",
@@ -27,23 +27,23 @@ _WHILE_TRAINING = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights to be averaged."""
+    """Weights to average, and the run or checkpoint that they are from."""
 
     path: Path
     tensors: dict[str, Tensor]
 
 
 def average(run: Path, others: Sequence[Path], out: Path) -> Path:
-    """Writes the mean of some weights as a run of its own.
+    """Writes the mean of several models' weights as a new run.
 
     Args:
-        run: settings and vocabularies come from here. Its own weights take part if ``others`` are given; else those of
-            its checkpoints do.
+        run: gives settings and vocabularies. Its weights are averaged with those of ``others``; without others, the
+            weights of its checkpoints are averaged.
         others: runs of the same shape, or checkpoint folders within runs.
         out: a folder that does not exist yet.
 
     Raises:
-        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` is there already.
+        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` exists.
     """
     if out.exists():
         raise RunError(f"{out} is there already: choose another folder with --out")
@@ -65,14 +65,14 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
         for name, tensor in members[0].tensors.items()
     }
     create_run(out, first.config, first.vocabularies)
-    # Updates and scores are of the members, not of their mean.
+    # Updates and scores belong to the members, not to their mean.
     facts = {"corpus": first.manifest["corpus"], "average_of": [str(member.path) for member in members]}
     save_model(out, mean, facts)
     return out
 
 
 def _read(first: LoadedRun, path: Path) -> Weights:
-    """The weights of a run or of a checkpoint, which lies in ``RUN/checkpoints``."""
+    """The weights of a run, or of a checkpoint in ``RUN/checkpoints``."""
     if (path / TENSORS).is_file():
         check_manifest(path)
         _check_alike(first, path, path.resolve().parents[1])
@@ -83,12 +83,12 @@ def _read(first: LoadedRun, path: Path) -> Weights:
 
 
 def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
-    """Refuses weights of another network, even where theirs have the same shapes: they have no common mean."""
+    """Refuses weights of another network, even if their shapes agree."""
     config, own = read_config(run), first.config.model
     if Vocabularies.load(run, config.subword).files() != first.vocabularies.files():
         raise RunError(f"{path} has another vocabulary than {first.folder}: their weights have no common mean")
     for name, value in asdict(config.model).items():
-        if value != getattr(own, name) and name not in _WHILE_TRAINING:
+        if value != getattr(own, name) and name not in _TRAINING_ONLY:
             raise RunError(
                 f"{path} has model.{name} = {value!r}, {first.folder} has {getattr(own, name)!r}: "
                 "their weights have no common mean"

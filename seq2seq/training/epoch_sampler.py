@@ -1,4 +1,4 @@
-"""Which token ids an epoch shows of the corpus: those that are kept, or other ways to write the same text."""
+"""The token ids of an epoch's batches: those of the corpus, or sampled segmentations of the same text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ Pairs = tuple[list[list[int]], list[list[int]]]
 
 
 class EpochSampler:
-    """The pairs of each epoch, batch by batch: a function of corpus, seed and epoch alone.
+    """The pairs of each epoch, batch by batch: a pure function of corpus, seed and epoch.
 
-    With subword sampling a pool is drawn before it is cut into batches, so that these keep to their budget:
-    another way to write a sentence may be half as long again.
+    With subword sampling a whole pool is segmented before it is cut into batches, so that batches keep to their budget:
+    another segmentation may be half as long again.
 
     Args:
         prepared: the corpus.
-        order: what comes together, and when.
-        sampling: as :meth:`seq2seq.corpus.subword.Subword.resample` takes it; 0: the ids that are kept.
-        longest: most tokens of a side; what is drawn longer is left as it was.
+        order: pools and batches of an epoch.
+        sampling: for :meth:`seq2seq.corpus.subword.Subword.resample`; 0: the ids of the corpus.
+        longest: most tokens of a side; a longer sample is dropped for the ids of the corpus.
     """
 
     def __init__(self, prepared: Prepared, order: BatchOrder, *, sampling: float, longest: int) -> None:
@@ -34,17 +34,17 @@ class EpochSampler:
         self.longest = longest
 
     def epoch(self, number: int, start: int = 0) -> "Iterator[tuple[BatchRef, int]]":
-        """Batches of an epoch from the ``start``-th on, each with how many there are, as far as is known."""
+        """Batches of an epoch from the ``start``-th on, each with the estimated number of batches in the epoch."""
         pools = self.order.pools(number)
-        batches = rows_seen = 0
+        batches = pairs = 0
         for place, rows in enumerate(pools):
             src, tgt = self._columns(number, place, rows)
-            filled = self.order.fill(number, place, src.lengths, tgt.lengths)
-            batches, rows_seen = batches + len(filled), rows_seen + len(rows)
-            expected = round(batches * len(self.order.src_lengths) / rows_seen)
-            skipped = max(0, start - (batches - len(filled)))
-            for batch in filled[skipped:]:
-                yield BatchRef(src, tgt, batch), expected
+            pool_batches = self.order.fill(number, place, src.lengths, tgt.lengths)
+            skipped = max(0, start - batches)
+            batches, pairs = batches + len(pool_batches), pairs + len(rows)
+            estimate = round(batches * len(self.order.src_lengths) / pairs)
+            for batch in pool_batches[skipped:]:
+                yield BatchRef(src, tgt, batch), estimate
 
     def _columns(self, number: int, place: int, rows: IntArray) -> "tuple[_Column, _Column]":
         prepared, order = self.prepared, self.order
@@ -53,40 +53,40 @@ class EpochSampler:
         if self.sampling:
             seed_sampling(int(np.random.SeedSequence((order.seed, number, place)).generate_state(1)[0]))
             if not prepared.pictures:
-                src.draw(prepared.vocabularies.src, self.sampling, self.longest)
-            tgt.draw(prepared.vocabularies.tgt, self.sampling, self.longest)
+                src.resample(prepared.vocabularies.src, self.sampling, self.longest)
+            tgt.resample(prepared.vocabularies.tgt, self.sampling, self.longest)
         return src, tgt
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRef:
-    """A batch of an epoch. Its ids are read only when they are asked for: most are another process's."""
+    """A batch of an epoch, whose ids are read on demand: other ranks need other batches."""
 
     src: "_Column"
     tgt: "_Column"
     rows: IntArray
 
     def pairs(self) -> Pairs:
-        """The ids."""
+        """Reads the ids."""
         return [self.src[int(row)] for row in self.rows], [self.tgt[int(row)] for row in self.rows]
 
 
 class _Column:
-    """One side of a pool: read when it is needed, or drawn at once."""
+    """One side of a pool: read from the corpus on demand, or resampled all at once."""
 
-    def __init__(self, kept: TokenColumn, rows: IntArray, lengths: Lengths) -> None:
-        self._kept = kept
+    def __init__(self, tokens: TokenColumn, rows: IntArray, lengths: Lengths) -> None:
+        self._tokens = tokens
         self._rows = rows
-        self._drawn: list[list[int]] = []
+        self._sampled: list[list[int]] = []
         self.lengths = lengths
 
     def __getitem__(self, place: int) -> list[int]:
-        return self._drawn[place] if self._drawn else self._kept[int(self._rows[place])]
+        return self._sampled[place] if self._sampled else self._tokens[int(self._rows[place])]
 
-    def draw(self, subword: Subword, sampling: float, longest: int) -> None:
-        """Writes every sentence in another way."""
+    def resample(self, subword: Subword, sampling: float, longest: int) -> None:
+        """Samples another segmentation of every sentence."""
         for row in self._rows:
-            ids = self._kept[int(row)]
+            ids = self._tokens[int(row)]
             sampled = subword.resample(ids, sampling)
-            self._drawn.append(sampled if len(sampled) <= longest else ids)
-        self.lengths = np.array([len(ids) for ids in self._drawn], dtype=np.int32)
+            self._sampled.append(sampled if len(sampled) <= longest else ids)
+        self.lengths = np.array([len(ids) for ids in self._sampled], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGUSR1, noted when they come and acted upon between two updates."""
+"""SIGINT, SIGTERM and SIGUSR1: recorded when received, handled between two updates."""
 
 import signal
 import threading
@@ -9,18 +9,18 @@ from typing import Any, Self
 
 
 class Interrupted(Exception):
-    """A signal asked training to stop, and everything is saved."""
+    """A signal stopped training, and everything is saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; the same command goes on from here")
-        # A cluster that is about to take the machine away sends SIGUSR1; a job that then ends well is queued again.
+        # A cluster sends SIGUSR1 before it takes the machine away, and requeues a job that then exits with 0.
         self.exit_code = 0 if number == signal.SIGUSR1 else 128 + number
 
 
 class StopSignals:
-    """Context in which SIGINT, SIGTERM and SIGUSR1 are only noted; a second Ctrl-C acts as always.
+    """Context in which SIGINT, SIGTERM and SIGUSR1 are only recorded; a second Ctrl-C interrupts as usual.
 
-    A second SIGTERM does not: a cluster may send it to every process, and torchrun passes its own on.
+    A second SIGTERM is ignored: a cluster may send it to every process, and torchrun forwards its own.
     """
 
     def __init__(self) -> None:
@@ -28,33 +28,30 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Python lets only the main thread set handlers; in others signals stay the program's own affair.
+        # Python lets only the main thread set handlers; elsewhere signals are left to the program.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _record(self, number: int, _: FrameType | None) -> None:
         self.received = self.received or number
         if number == signal.SIGINT:
             signal.signal(number, self._before[number])
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """Context in which there is nothing to save: SIGTERM and SIGUSR1 end it, with the same exit status as in training.
+    """Context in which SIGTERM and SIGUSR1 end the work at once, with the exit status of an interrupted training.
 
     Raises:
-        Interrupted: when one comes.
+        Interrupted: a signal came.
     """
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from seq2seq.config import TrainingConfig
-from seq2seq.training.schedule import Position, learning_rate, progress
+from seq2seq.training.schedule import Position, learning_rates, progress
 
 
 def rate(position: Position, **settings: object) -> float:
-    return learning_rate(position, TrainingConfig(**({"learning_rate": 0.7} | settings)))
+    return learning_rates(position, TrainingConfig(**({"learning_rate": 0.7} | settings)))[0]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from seq2seq.files.lock import locked
 from seq2seq.files.tensors import load_tensors
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import load_run
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.objective import cross_entropy
@@ -165,7 +166,7 @@ def corpus(overrides: list[str]) -> Prepared:
 def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
     def make(**settings: object) -> Trainer:
         config = TrainingConfig(**({"max_updates": 100, "batch_tokens": 100, "schedule": "constant"} | settings))
-        return Trainer(tiny_model(vocab=15).float(), corpus, config, CPU, reverse=True)
+        return Trainer(tiny_model(vocab=15).float(), BatchSource(corpus, config, reverse=True), config, CPU)
 
     return make
 
@@ -216,7 +217,7 @@ def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) 
 def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Trainer]) -> None:
     one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
     two.model.load_state_dict(one.model.state_dict())
-    batches = two._batches()
+    batches = two._stream()
     pair = [next(batches)(), next(batches)()]
     losses = [
         cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
@@ -373,7 +374,8 @@ def test_a_second_ctrl_c_is_not_held_back() -> None:
 def test_a_gpu_learns_in_every_precision(precision: str, corpus: Prepared, tiny_model: Callable) -> None:
     config = TrainingConfig(max_updates=200, batch_tokens=500, learning_rate=0.005, warmup_updates=10)
     device_spec = DeviceSpec.pick("cuda", precision)
-    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), corpus, config, device_spec, reverse=True)
+    batches = BatchSource(corpus, config, reverse=True)
+    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), batches, config, device_spec)
     losses = []
     for update, _ in enumerate(training.steps(), start=1):
         if update % 50 == 0:

@@ -3,6 +3,7 @@
 Shapes: ``B`` batch, ``S`` positions of the feature map (7 × 7 = 49), ``C`` its channels, ``M`` width of the memory.
 """
 
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -48,6 +49,18 @@ class ImageEncoder(nn.Module):
         memory = self.dropout(torch.tanh(self.project(features)))
         mask = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device)
         return Encoded(memory, mask, State((memory.mean(1),)))
+
+    def backbone_parameters(self) -> list[nn.Parameter]:
+        """Parameters with a learning rate of their own."""
+        return list(self.backbone.parameters())
+
+    def set_finetuning(self, on: bool) -> None:
+        """Lets the backbone learn, or freezes it."""
+        self.backbone.requires_grad_(on)
+
+    def load_pretrained(self, folder: Path) -> None:
+        """Loads the backbone's published weights, downloaded to ``folder`` once."""
+        self.backbone.load_pretrained(folder)
 
     def train(self, mode: bool = True) -> Self:
         """As in any module, but the backbone goes on normalising as it was published, even while it learns."""
