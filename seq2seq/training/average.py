@@ -1,7 +1,7 @@
 """Averages the weights of several checkpoints or runs into a new run."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -25,14 +25,6 @@ _TRAINING_ONLY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights to average, and the run or checkpoint that they are from."""
-
-    path: Path
-    tensors: dict[str, Tensor]
-
-
 def average(run: Path, others: Sequence[Path], out: Path) -> Path:
     """Writes the mean of several models' weights as a new run.
 
@@ -48,38 +40,33 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
     if out.exists():
         raise RunError(f"{out} is there already: choose another folder with --out")
     first = load_run(run)
-    if others:
-        members = [_read(first, path) for path in (run, *others)]
-    else:
-        members = [_read(first, path) for path in checkpoint_folders(run)]
-        if len(members) < 2:
-            raise RunError(
-                f"{run} holds {len(members)} checkpoints: expected at least 2, or other runs to average with"
-            )
-    shapes = _shapes(members[0])
-    for member in members[1:]:
-        if _shapes(member) != shapes:
-            raise RunError(f"{member.path} has weights of other names or shapes than {members[0].path}")
+    paths = [run, *others] if others else checkpoint_folders(run)
+    if len(paths) < 2:
+        raise RunError(f"{run} holds {len(paths)} checkpoints: expected at least 2, or other runs to average with")
+    members = [_read(first, path) for path in paths]
+    for path, weights in zip(paths, members, strict=True):
+        if _shapes(weights) != _shapes(members[0]):
+            raise RunError(f"{path} has weights of other names or shapes than {paths[0]}")
     mean = {
-        name: (sum(member.tensors[name].double() for member in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
-        for name, tensor in members[0].tensors.items()
+        name: (sum(weights[name].double() for weights in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
+        for name, tensor in members[0].items()
     }
     create_run(out, first.config, first.vocabularies)
     # Updates and scores belong to the members, not to their mean.
-    facts = {"corpus": first.manifest["corpus"], "average_of": [str(member.path) for member in members]}
+    facts = {"corpus": first.manifest["corpus"], "average_of": list(map(str, paths))}
     save_model(out, mean, facts)
     return out
 
 
-def _read(first: LoadedRun, path: Path) -> Weights:
+def _read(first: LoadedRun, path: Path) -> dict[str, Tensor]:
     """The weights of a run, or of a checkpoint in ``RUN/checkpoints``."""
     if (path / TENSORS).is_file():
         check_manifest(path)
         _check_alike(first, path, path.resolve().parents[1])
-        return Weights(path, Checkpoint(load_tensors(path / TENSORS), {}).weights())
+        return Checkpoint(load_tensors(path / TENSORS), {}).weights()
     weights = unique_tensors(load_run(path).model)
     _check_alike(first, path, path)
-    return Weights(path, weights)
+    return weights
 
 
 def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
@@ -95,5 +82,5 @@ def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
             )
 
 
-def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}

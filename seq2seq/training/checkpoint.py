@@ -18,7 +18,7 @@ from seq2seq.files.manifest import check_manifest, write_manifest
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.runs.folder import versions
 
-TENSORS, _NUMBERS = "tensors.safetensors", "state.json"
+TENSORS, _NUMBERS, _CHECKPOINTS = "tensors.safetensors", "state.json", "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
     Raises:
         RunError: it cannot be written; earlier ones are intact.
     """
-    folder = _folder(run) / f"{checkpoint.numbers['updates']:08d}"
+    folder = run / _CHECKPOINTS / f"{checkpoint.numbers['updates']:08d}"
     scratch = folder.with_name(f"{folder.name}.part")
     with friendly_os_errors(folder):
         try:
@@ -67,13 +67,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
 def tidy_checkpoints(run: Path, updates: int, keep: int) -> None:
     """Removes all but the newest ``keep`` checkpoints up to ``updates``, and the remains of a crash."""
     earlier = [folder for folder in checkpoint_folders(run) if int(folder.name) <= updates]
-    for other in (*earlier[keep:], *_folder(run).glob("*.part")):
+    for other in (*earlier[keep:], *(run / _CHECKPOINTS).glob("*.part")):
         shutil.rmtree(other)
-
-
-def has_checkpoints(run: Path) -> bool:
-    """True if a training began here, whether its checkpoints are readable or not."""
-    return bool(checkpoint_folders(run))
 
 
 def load_checkpoint(run: Path) -> Checkpoint | None:
@@ -92,15 +87,11 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
             warn(f"{error}; going back to the checkpoint before it")
     if folders:
         raise RunError(
-            f"no checkpoint in {_folder(run)} is whole: choose another folder with --run, or remove this one"
+            f"no checkpoint in {run / _CHECKPOINTS} is whole: choose another folder with --run, or remove this one"
         )
     return None
 
 
-def _folder(run: Path) -> Path:
-    return run / "checkpoints"
-
-
 def checkpoint_folders(run: Path) -> list[Path]:
-    """The checkpoints of a run, newest first."""
-    return sorted((path for path in _folder(run).glob("*") if path.name.isdecimal()), reverse=True)
+    """The checkpoints of a run, readable or not, newest first."""
+    return sorted((path for path in (run / _CHECKPOINTS).glob("*") if path.name.isdecimal()), reverse=True)

@@ -131,11 +131,12 @@ class World:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 gradients.append(parameter.grad)
         for message in _messages(gradients):
-            flat = self.sum(torch.cat([gradient.flatten() for gradient in message]) if message[1:] else message[0])
-            if message[1:]:
-                parts = flat.split([gradient.numel() for gradient in message])
-                for gradient, part in zip(message, parts, strict=True):
-                    gradient.copy_(part.view_as(gradient))
+            if len(message) == 1:
+                self.sum(message[0])  # without a copy
+                continue
+            flat = self.sum(torch.cat([gradient.flatten() for gradient in message]))
+            for gradient, part in zip(message, flat.split(list(map(Tensor.numel, message))), strict=True):
+                gradient.copy_(part.view_as(gradient))
 
     def broadcast_in_place(self, tensors: Iterable[Tensor]) -> None:
         """Overwrites the tensors of all ranks with those of rank 0."""

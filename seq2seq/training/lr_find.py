@@ -168,9 +168,8 @@ def _losses(config: Config, device: str, rates: Sequence[float], span: float) ->
     device_spec = DeviceSpec.pick(device, "fp32")
     tune_process(device_spec)
     finetune_rate = config.training.finetune_learning_rate
-    trainer = Trainer.of(
-        config, prepare(config), device_spec, schedule=lambda position: (rates[position.updates], finetune_rate)
-    )
+    trainer = Trainer.of(config, prepare(config), device_spec)
+    trainer.schedule = lambda position: (rates[position.updates], finetune_rate)
     losses: list[float] = []
     for _ in tqdm(trainer.steps(), total=len(rates), desc="range test", unit=" updates", disable=None):
         numbers = trainer.read_window()

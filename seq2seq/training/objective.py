@@ -109,12 +109,5 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
-        scale = grad_smoothed
-        return (
-            grad_features * scale.to(grad_features.dtype),
-            grad_weight * scale,
-            grad_bias * scale,
-            None,
-            None,
-            None,
-        )
+        grad_features = grad_features * grad_smoothed.to(grad_features.dtype)
+        return grad_features, grad_weight * grad_smoothed, grad_bias * grad_smoothed, None, None, None

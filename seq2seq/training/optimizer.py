@@ -52,8 +52,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, model: Seq2Seq, tensors:
     """Gives the state of :func:`optimizer_tensors` back to an optimiser of the same model."""
     names = {parameter: name for name, parameter in model.named_parameters()}
     # torch's own format numbers the parameters in the order of the groups.
-    parameters = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
-    numbers = {name: number for number, name in enumerate(parameters)}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    numbers = {names[parameter]: number for number, parameter in enumerate(parameters)}
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

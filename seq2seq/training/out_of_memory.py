@@ -19,17 +19,17 @@ T = TypeVar("T")
 
 
 def retry_in_pieces(work: Callable[[Callable[[Batch], Iterator[Batch]]], T], oom_cells: int) -> tuple[T, int]:
-    """Does some work on batches, again and in smaller pieces each time that memory runs out.
+    """Runs ``work``, and again with batches in smaller pieces each time that memory runs out.
 
     Args:
-        work: is given a function that splits a batch into pieces; starts from scratch at every call.
-        oom_cells: pieces are smaller than this; 0: batches stay whole.
+        work: receives a function that splits a batch into pieces; each call starts from scratch.
+        oom_cells: every piece has fewer cells; 0: batches stay whole.
 
     Returns:
-        What the work returns, and the size below which all pieces fitted (0: no batch was split).
+        The result of ``work``, and the new ``oom_cells``.
 
     Raises:
-        Seq2SeqError: memory does not even suffice for a single pair.
+        Seq2SeqError: a single pair is too large.
     """
     tried: Batch | None = None
 

@@ -33,13 +33,7 @@ def progress(position: Position, config: TrainingConfig) -> float:
 
 
 def is_finished(position: Position, stale: int, config: TrainingConfig) -> bool:
-    """True once a limit is reached or patience has run out.
-
-    Args:
-        position: how far training has come.
-        stale: validations since the best one.
-        config: the ``[training]`` table.
-    """
+    """True once a limit is reached, or patience after ``stale`` validations without a better one."""
     return progress(position, config) >= 1 or 0 < config.patience <= stale
 
 

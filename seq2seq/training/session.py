@@ -24,7 +24,7 @@ from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.schedule import Position, in_words, minutes_left, progress
-from seq2seq.training.signals import Interrupted, StopSignals
+from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
 from seq2seq.training.validation import Validation, validate
@@ -61,8 +61,9 @@ class TrainingSession:
             raise RunError(
                 f"the processes found {config.data.path} in different states: give all of them the same data"
             )
-        self._say(corpus_summary(prepared))
-        self.trainer = Trainer.of(config, prepared, device_spec, world=world)
+        if world.is_main:
+            say(corpus_summary(prepared))
+        self.trainer = Trainer.of(config, prepared, device_spec, world)
         self.predictor = self._predictor()
         self.writer = BackgroundWriter()
         tensors: dict[str, Tensor] = {}  # large: not sent along with the numbers
@@ -136,7 +137,8 @@ class TrainingSession:
         """
         trainer, settings = self.trainer, self.config.training
         if trainer.finished():
-            self._say(f"{self.folder} is trained already ({trainer.state.updates} updates)")
+            if self.world.is_main:
+                say(f"{self.folder} is trained already ({trainer.state.updates} updates)")
             return
         bar = tqdm(
             total=100,
@@ -144,10 +146,10 @@ class TrainingSession:
             bar_format="{l_bar}{bar}| {elapsed}{postfix}",
             disable=None if self.world.is_main else True,
         )
-        with StopSignals() as signals, bar, self.log, self.writer:
+        with recording_signals() as received, bar, self.log, self.writer:
             began = trainer.position()
             self._announce(bar)
-            for _ in trainer.steps(lambda: signals.received):
+            for _ in trainer.steps(received):
                 self.writer.check()
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.state.updates
@@ -225,10 +227,6 @@ class TrainingSession:
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
             save_model(self.folder, checkpoint.weights(), facts)
         save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
-
-    def _say(self, text: str) -> None:
-        if self.world.is_main:
-            say(text)
 
 
 def say(text: str) -> None:

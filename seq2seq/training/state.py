@@ -36,10 +36,7 @@ class TrainerState:
         Only a greater result is better, so that the first of equal models is kept.
         """
         better = self.best is None or result > self.best
-        if better:
-            self.best, self.stale = result, 0
-        else:
-            self.stale += 1
+        self.best, self.stale = (result, 0) if better else (self.best, self.stale + 1)
         return better
 
 

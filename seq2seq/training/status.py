@@ -40,8 +40,9 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
         return f"{folder}: nothing is logged yet"
     training = [entry for entry in entries if entry.kind == "training"]
     lines = [f"{folder}: {_activity(entries, config.training)}", f"  done   {_done(entries, config)}"]
-    if best := _best(entries):
-        lines.append(f"  best   {_scores(best)}, at update {best.position.updates:,}")
+    if best := [entry for entry in entries if entry.kind == "validation" and entry.numbers.get("best")]:
+        scores = "perplexity {perplexity:.2f}, BLEU {bleu:.1f}".format(**best[-1].numbers)
+        lines.append(f"  best   {scores}, at update {best[-1].position.updates:,}")
     if training and (numbers := training[-1].numbers):
         lines.append(
             f"  now    loss {numbers['loss']:.3f}, {numbers['tokens_per_second']:,.0f} tokens/s, "
@@ -82,16 +83,6 @@ def _session(entries: Sequence[Entry]) -> Sequence[Entry]:
     """The entries since training was last started."""
     starts = [number for number, entry in enumerate(entries) if entry.kind == "start"]
     return entries[starts[-1] :] if starts else entries
-
-
-def _best(entries: Sequence[Entry]) -> Entry | None:
-    return next(
-        (entry for entry in reversed(entries) if entry.kind == "validation" and entry.numbers.get("best")), None
-    )
-
-
-def _scores(entry: Entry) -> str:
-    return f"perplexity {entry.numbers['perplexity']:.2f}, BLEU {entry.numbers['bleu']:.1f}"
 
 
 def _curves(entries: Sequence[Entry], width: int, height: int) -> list[str]:

@@ -14,7 +14,7 @@ from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.report import write_report
 from seq2seq.runs.layout import CONFIG
-from seq2seq.training.checkpoint import has_checkpoints
+from seq2seq.training.checkpoint import checkpoint_folders
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.placement import choose_devices
@@ -76,7 +76,7 @@ def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
     """The recipe's settings, which must be those of the run in ``folder``, if any, except for ``_EXTENDABLE``."""
     config = load_recipe(recipe, overrides)
     if not (folder / CONFIG).is_file():
-        if has_checkpoints(folder):
+        if checkpoint_folders(folder):
             raise RunError(
                 f"{folder} holds checkpoints but no {CONFIG} that says what of: "
                 "bring it back, choose another folder with --run, or remove this one"

@@ -43,9 +43,9 @@ class Trainer:
         config: the ``[training]`` table.
         device_spec: device and precision.
         world: the processes that train this model together.
-        schedule: learning rates of the next update, one for each parameter group; None: as ``config`` says.
 
     Attributes:
+        schedule: learning rates of the next update: of the model, and of the backbone of an image encoder.
         stop: a signal that any rank has received and all ranks know of; 0: none.
     """
 
@@ -57,7 +57,6 @@ class Trainer:
         device_spec: DeviceSpec,
         *,
         world: World = ALONE,
-        schedule: Callable[[Position], tuple[float, float]] | None = None,
     ) -> None:
         move_to_devices(model, device_spec)
         self.model = model
@@ -65,7 +64,7 @@ class Trainer:
         self.config = config
         self.device_spec = device_spec
         self.world = world
-        self.schedule = schedule or partial(learning_rates, config=config)
+        self.schedule: Callable[[Position], tuple[float, float]] = partial(learning_rates, config=config)
         self.optimizer = build_optimizer(model, config)
         self.scaler = torch.amp.GradScaler(device_spec.device.type, enabled=device_spec.dtype == torch.float16)
         self.state = TrainerState()
@@ -76,22 +75,14 @@ class Trainer:
         world.broadcast_in_place(unique_tensors(self.model).values())
 
     @classmethod
-    def of(
-        cls,
-        config: Config,
-        prepared: Prepared,
-        device_spec: DeviceSpec,
-        *,
-        world: World = ALONE,
-        schedule: Callable[[Position], tuple[float, float]] | None = None,
-    ) -> "Trainer":
+    def of(cls, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World = ALONE) -> "Trainer":
         """A trainer of a recipe's model, freshly initialised."""
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
         world.rank0_first(lambda: model.encoder.load_pretrained(Path(config.data.directory) / "downloads"))
         batches = BatchSource.of(config, prepared, device_spec, world)
-        return cls(model, batches, config.training, device_spec, world=world, schedule=schedule)
+        return cls(model, batches, config.training, device_spec, world=world)
 
     def position(self) -> Position:
         """How far training has come, as schedules and limits measure it."""

@@ -255,7 +255,7 @@ def test_shares_are_disjoint_and_complete(
     size: int, accumulate: int, corpus: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trainer(corpus, World())
-    epoch = len(list(whole.batches.sampler.epoch(0)))
+    epoch = len(list(whole.batches.epoch(0)))
     updates = epoch // (size * accumulate) + 2  # over the end of the epoch, wherever in an update that falls
     one = seen(trainer(corpus, World(), each=size * accumulate), updates, monkeypatch)
     shares = [

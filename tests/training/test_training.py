@@ -25,7 +25,7 @@ from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.objective import cross_entropy
 from seq2seq.training.schedule import Position
-from seq2seq.training.signals import Interrupted, StopSignals, stopping_at_once
+from seq2seq.training.signals import Interrupted, recording_signals, stopping_at_once
 from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer
 
@@ -338,11 +338,11 @@ def test_a_folder_is_held_before_the_corpus_is_made(
 
 
 def test_a_second_request_to_end_is_still_only_noted() -> None:
-    with StopSignals() as signals:
+    with recording_signals() as received:
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
             os.kill(os.getpid(), number)
         os.kill(os.getpid(), signal.SIGINT)  # the first Ctrl-C
-        assert signals.received == signal.SIGTERM
+        assert received() == signal.SIGTERM
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 0)])
@@ -358,9 +358,9 @@ def test_a_second_ctrl_c_is_not_held_back() -> None:
     # A shell lets what it runs in the background ignore SIGINT, and the tests may be run there.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with StopSignals() as signals:
+        with recording_signals() as received:
             os.kill(os.getpid(), signal.SIGINT)
-            assert signals.received == signal.SIGINT
+            assert received() == signal.SIGINT
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
