@@ -52,9 +52,7 @@ def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
     device = trainer.device_spec.device
     ready, steps = coming_batches(trainer), trainer.steps()
     started = now(device)
-    order = trainer.order
-    pools = enumerate(order.pools(0))
-    epoch_updates = sum(len(order.fill(0, n, order.src_lengths[rows], order.tgt_lengths[rows])) for n, rows in pools)
+    epoch_updates = sum(1 for _ in trainer.batches.epoch(0))
     sorting = now(device) - started
     for batch, _ in zip(islice(ready, 3), steps, strict=False):
         started = now(device)
@@ -131,7 +129,7 @@ def benchmark(
                     case.name,
                     device_spec.precision,
                     trainer.config.batch_tokens,
-                    f"{trainer.order.padding_share():.1%}",
+                    f"{trainer.batches.order.padding_share():.1%}",
                 ),
                 *(f"{found.tokens / found.seconds:.0f}", f"{1e3 * found.seconds:.1f}", f"{rate / 1e9:.0f}"),
                 *(f"{machine / 1e9:.0f}", f"{rate / machine:.0%}", f"{found.keeps_up:.1%}"),

@@ -17,6 +17,7 @@ from seq2seq.corpus.token_file import TokenColumn
 from seq2seq.device import DeviceSpec
 from seq2seq.model.build import build_model
 from seq2seq.recipe import load_recipe
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.trainer import Trainer
 
 # The corpus that is made up: pairs of 10 to 40 random pieces.
@@ -44,13 +45,9 @@ class Case:
         vocabularies = prepared.vocabularies
         sizes = [self.pieces] * 2 if self.pieces else [len(vocabularies.src), len(vocabularies.tgt)]
         training = replace(self.config.training, max_updates=10**9, max_minutes=0.0, max_epochs=0.0)
-        return Trainer(
-            build_model(self.config.model, *sizes),
-            prepared,
-            replace(training, batch_tokens=batch_tokens or training.batch_tokens),
-            device_spec,
-            reverse=self.config.model.reverse_source,
-        )
+        training = replace(training, batch_tokens=batch_tokens or training.batch_tokens)
+        batches = BatchSource(prepared, training, reverse=self.config.model.reverse_source)
+        return Trainer(build_model(self.config.model, *sizes), batches, training, device_spec)
 
 
 def cases(multi30k: Path) -> list[Case]:
@@ -80,7 +77,7 @@ def _of_recipe(name: str, config: Config) -> Case:
 
 
 def _random_corpus() -> Prepared:
-    """Pairs of random pieces; no vocabulary is ever asked for their text."""
+    """Pairs of random pieces, with empty vocabularies: nothing decodes them."""
     random = np.random.default_rng(1)
     columns = []
     for _ in range(2):
@@ -89,8 +86,8 @@ def _random_corpus() -> Prepared:
         values = pa.array(random.integers(4, 32_000, int(lengths.sum())), pa.int32())
         columns.append(TokenColumn([pa.ListArray.from_arrays(offsets, values)]))
     src, tgt = columns
-    nobody = Vocabularies.__new__(Vocabularies)
-    return Prepared(vocabularies=nobody, src=src, tgt=tgt, validation=[], test=[], report={}, folder=Path())
+    empty = Vocabularies.__new__(Vocabularies)
+    return Prepared(vocabularies=empty, src=src, tgt=tgt, validation=[], test=[], report={}, folder=Path())
 
 
 def coming_batches(trainer: Trainer) -> Iterator[Batch]:

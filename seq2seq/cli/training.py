@@ -10,7 +10,7 @@ from seq2seq.cli.options import Commands, add_device, add_recipe
 
 
 def add_commands(commands: Commands) -> None:
-    """Declares them."""
+    """Declares these commands."""
     recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)
@@ -65,6 +65,7 @@ def _train(options: argparse.Namespace) -> None:
     from seq2seq.training.signals import Interrupted
     from seq2seq.training.train import train
 
+    is_main = os.environ.get("RANK", "0") == "0"  # set by torchrun
     try:
         run = train(
             options.recipe,
@@ -73,10 +74,10 @@ def _train(options: argparse.Namespace) -> None:
             device=options.device,
             tensorboard=options.tensorboard,
         )
-        if os.environ.get("RANK", "0") == "0":  # of the processes of a torchrun one speaks
+        if is_main:
             print(run)
     except Interrupted as stop:
-        if os.environ.get("RANK", "0") == "0":
+        if is_main:
             print(f"seq2seq: {stop}", file=sys.stderr)
         options.exit_code = stop.exit_code
 

@@ -1,7 +1,7 @@
 """Averages the weights of several checkpoints or runs into a new run."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -14,8 +14,8 @@ from seq2seq.runs.folder import LoadedRun, create_run, load_run, save_model, uni
 from seq2seq.runs.layout import read_config
 from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
 
-# Settings of the network that are gone once it is trained; zoneout stays, as an expectation.
-_WHILE_TRAINING = {
+# Settings that do not change how a trained network computes; zoneout does, by its expectation.
+_TRAINING_ONLY = {
     "dropout",
     "variational",
     "weight_dropout",
@@ -25,75 +25,62 @@ _WHILE_TRAINING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights to be averaged."""
-
-    path: Path
-    tensors: dict[str, Tensor]
-
-
 def average(run: Path, others: Sequence[Path], out: Path) -> Path:
-    """Writes the mean of some weights as a run of its own.
+    """Writes the mean of several models' weights as a new run.
 
     Args:
-        run: settings and vocabularies come from here. Its own weights take part if ``others`` are given; else those of
-            its checkpoints do.
+        run: gives settings and vocabularies. Its weights are averaged with those of ``others``; without others, the
+            weights of its checkpoints are averaged.
         others: runs of the same shape, or checkpoint folders within runs.
         out: a folder that does not exist yet.
 
     Raises:
-        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` is there already.
+        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` exists.
     """
     if out.exists():
         raise RunError(f"{out} is there already: choose another folder with --out")
     first = load_run(run)
-    if others:
-        members = [_read(first, path) for path in (run, *others)]
-    else:
-        members = [_read(first, path) for path in checkpoint_folders(run)]
-        if len(members) < 2:
-            raise RunError(
-                f"{run} holds {len(members)} checkpoints: expected at least 2, or other runs to average with"
-            )
-    shapes = _shapes(members[0])
-    for member in members[1:]:
-        if _shapes(member) != shapes:
-            raise RunError(f"{member.path} has weights of other names or shapes than {members[0].path}")
+    paths = [run, *others] if others else checkpoint_folders(run)
+    if len(paths) < 2:
+        raise RunError(f"{run} holds {len(paths)} checkpoints: expected at least 2, or other runs to average with")
+    members = [_read(first, path) for path in paths]
+    for path, weights in zip(paths, members, strict=True):
+        if _shapes(weights) != _shapes(members[0]):
+            raise RunError(f"{path} has weights of other names or shapes than {paths[0]}")
     mean = {
-        name: (sum(member.tensors[name].double() for member in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
-        for name, tensor in members[0].tensors.items()
+        name: (sum(weights[name].double() for weights in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
+        for name, tensor in members[0].items()
     }
     create_run(out, first.config, first.vocabularies)
-    # Updates and scores are of the members, not of their mean.
-    facts = {"corpus": first.manifest["corpus"], "average_of": [str(member.path) for member in members]}
+    # Updates and scores belong to the members, not to their mean.
+    facts = {"corpus": first.manifest["corpus"], "average_of": list(map(str, paths))}
     save_model(out, mean, facts)
     return out
 
 
-def _read(first: LoadedRun, path: Path) -> Weights:
-    """The weights of a run or of a checkpoint, which lies in ``RUN/checkpoints``."""
+def _read(first: LoadedRun, path: Path) -> dict[str, Tensor]:
+    """The weights of a run, or of a checkpoint in ``RUN/checkpoints``."""
     if (path / TENSORS).is_file():
         check_manifest(path)
         _check_alike(first, path, path.resolve().parents[1])
-        return Weights(path, Checkpoint(load_tensors(path / TENSORS), {}).weights())
+        return Checkpoint(load_tensors(path / TENSORS), {}).weights()
     weights = unique_tensors(load_run(path).model)
     _check_alike(first, path, path)
-    return Weights(path, weights)
+    return weights
 
 
 def _check_alike(first: LoadedRun, path: Path, run: Path) -> None:
-    """Refuses weights of another network, even where theirs have the same shapes: they have no common mean."""
+    """Refuses weights of another network, even if their shapes agree."""
     config, own = read_config(run), first.config.model
     if Vocabularies.load(run, config.subword).files() != first.vocabularies.files():
         raise RunError(f"{path} has another vocabulary than {first.folder}: their weights have no common mean")
     for name, value in asdict(config.model).items():
-        if value != getattr(own, name) and name not in _WHILE_TRAINING:
+        if value != getattr(own, name) and name not in _TRAINING_ONLY:
             raise RunError(
                 f"{path} has model.{name} = {value!r}, {first.folder} has {getattr(own, name)!r}: "
                 "their weights have no common mean"
             )
 
 
-def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}

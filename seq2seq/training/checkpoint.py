@@ -1,17 +1,15 @@
-"""Checkpoints: all that training needs to go on as if it had never stopped.
+"""Checkpoints: everything training needs to continue as if it had never stopped.
 
-A checkpoint is a folder ``checkpoints/<updates>`` with safetensors, JSON and a manifest. It is written
-under another name and renamed when it is whole, so a crash leaves the one before it.
+A checkpoint is a folder ``checkpoints/<updates>`` with safetensors, JSON and a manifest. It is written under another
+name and renamed when complete, so that a crash leaves the previous one intact.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from seq2seq.errors import RunError, warn
@@ -20,32 +18,33 @@ from seq2seq.files.manifest import check_manifest, write_manifest
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.runs.folder import versions
 
-TENSORS, _NUMBERS = "tensors.safetensors", "state.json"
+TENSORS, _NUMBERS, _CHECKPOINTS = "tensors.safetensors", "state.json", "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Tensors by name (weights, optimiser moments, random states) and plain numbers."""
+    """Tensors by name (``model.…`` and ``optimizer.…``) and plain numbers."""
 
     tensors: dict[str, Tensor]
     numbers: dict[str, Any]
 
     def copied(self) -> "Checkpoint":
-        """The same in host memory, where training no longer changes it."""
+        """A copy in host memory, which training does not change."""
         return Checkpoint({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.numbers)
 
     def weights(self) -> dict[str, Tensor]:
-        """The model's part, as :func:`seq2seq.runs.folder.unique_tensors` names it."""
-        return {name[6:]: tensor for name, tensor in self.tensors.items() if name.startswith("model.")}
+        """The model's tensors, named as by :func:`seq2seq.runs.folder.unique_tensors`."""
+        prefix = "model."
+        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Writes a checkpoint and removes all but the newest ``keep``.
 
     Raises:
-        RunError: it cannot be written; those before it are whole.
+        RunError: it cannot be written; earlier ones are intact.
     """
-    folder = _folder(run) / f"{checkpoint.numbers['updates']:08d}"
+    folder = run / _CHECKPOINTS / f"{checkpoint.numbers['updates']:08d}"
     scratch = folder.with_name(f"{folder.name}.part")
     with friendly_os_errors(folder):
         try:
@@ -54,33 +53,29 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
             save_tensors(scratch / TENSORS, checkpoint.tensors)
             write_atomic(scratch / _NUMBERS, json.dumps(checkpoint.numbers, indent=2).encode())
             write_manifest(scratch, [TENSORS, _NUMBERS], {"versions": versions()})
-            shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been gone on from
+            # What is there, or later, is damaged: training would have continued from it otherwise.
+            shutil.rmtree(folder, ignore_errors=True)
             atomic_replace(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         for later in checkpoint_folders(run):
-            if later.name > folder.name:  # it is damaged, or it would have been gone on from
+            if later.name > folder.name:
                 shutil.rmtree(later)
         tidy_checkpoints(run, checkpoint.numbers["updates"], keep)
 
 
 def tidy_checkpoints(run: Path, updates: int, keep: int) -> None:
-    """Removes all but ``keep`` checkpoints up to so many updates, and what a crash left half written or removed."""
+    """Removes all but the newest ``keep`` checkpoints up to ``updates``, and the remains of a crash."""
     earlier = [folder for folder in checkpoint_folders(run) if int(folder.name) <= updates]
-    for other in (*earlier[keep:], *_folder(run).glob("*.part")):
+    for other in (*earlier[keep:], *(run / _CHECKPOINTS).glob("*.part")):
         shutil.rmtree(other)
 
 
-def has_checkpoints(run: Path) -> bool:
-    """Whether a run was begun, readable or not."""
-    return bool(checkpoint_folders(run))
-
-
 def load_checkpoint(run: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole, None if there are none at all; damaged ones are named on stderr.
+    """The newest intact checkpoint, None if there are none; warns of damaged ones.
 
     Raises:
-        RunError: there are checkpoints, but all of them are damaged.
+        RunError: all checkpoints are damaged.
     """
     folders = checkpoint_folders(run)
     for folder in folders:
@@ -92,37 +87,11 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
             warn(f"{error}; going back to the checkpoint before it")
     if folders:
         raise RunError(
-            f"no checkpoint in {_folder(run)} is whole: choose another folder with --run, or remove this one"
+            f"no checkpoint in {run / _CHECKPOINTS} is whole: choose another folder with --run, or remove this one"
         )
     return None
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's state as named tensors: ``optimizer.<parameter>.<name>``."""
-    return {
-        f"optimizer.{index}.{name}": value
-        for index, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Gives an optimiser of the same model the state back."""
-    content = optimizer.state_dict()
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    content["state"] = state
-    optimizer.load_state_dict(content)
-
-
-def _folder(run: Path) -> Path:
-    return run / "checkpoints"
-
-
 def checkpoint_folders(run: Path) -> list[Path]:
-    """The checkpoints of a run, newest first."""
-    return sorted((path for path in _folder(run).glob("*") if path.name.isdecimal()), reverse=True)
+    """The checkpoints of a run, readable or not, newest first."""
+    return sorted((path for path in (run / _CHECKPOINTS).glob("*") if path.name.isdecimal()), reverse=True)

@@ -1,10 +1,9 @@
-"""Several processes that train one model, as ``torchrun`` starts them, and what they tell one another.
+"""Data-parallel training: several processes, started by ``torchrun``, train one model.
 
-Each takes its share of an update's batches; then the gradients are added up, so that all of them make the same
-step and hold the same weights. Numbers and texts go over gloo, from host to host; gradients over NCCL where they
-lie on GPUs. Gradients are added up after the last backward pass rather than within it, as torch's
-``DistributedDataParallel`` does: so a process may learn a batch in as many pieces as its memory needs, and a part
-of the model may begin to learn later, without the others having to know.
+Each rank takes its share of an update's batches; then gradients are summed, so that all ranks make the same step and
+hold the same weights. Numbers and texts go over gloo, from host to host; gradients on GPUs go over NCCL. Unlike in
+torch's ``DistributedDataParallel`` gradients are summed after the last backward pass, not during it: so a rank may
+split its batches as its memory needs, and a part of the model may begin to learn late, unknown to the other ranks.
 """
 
 import os
@@ -27,29 +26,29 @@ from seq2seq.errors import ConfigError, RunError
 
 T = TypeVar("T")
 
-# How long one may wait for another that prepares a corpus. Whoever waits for a gradient has torch's own patience.
-_PATIENCE = timedelta(days=1)
-# Numbers that are added up in one message; a longer gradient goes alone, without being copied.
+# Timeout of exchanges during which another rank may prepare a corpus; gradients have torch's own timeout.
+_TIMEOUT = timedelta(days=1)
+# Most numbers in one message; a larger gradient is sent alone, without a copy.
 _MESSAGE = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One process among all that train the model; alone, it exchanges nothing and that costs nothing."""
+    """One of the processes that train the model; a single process exchanges nothing, at no cost."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    """Number on its machine."""
+    """Rank among the processes of this machine."""
     device: str = "auto"
-    """What :meth:`seq2seq.device.DeviceSpec.pick` is to be asked for."""
+    """For :meth:`seq2seq.device.DeviceSpec.pick`."""
     patient: Any = None
-    """The process group in which one may wait for long."""
+    """A process group with a timeout of a day."""
 
     @classmethod
     @contextmanager
     def join(cls, device: str = "auto") -> "Iterator[World]":
-        """The processes that ``torchrun`` started, or this one alone.
+        """Connects the processes that ``torchrun`` started; without it, this process is alone.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda``; each process of a machine takes a GPU of its own.
@@ -79,21 +78,21 @@ class World:
             world_size=size,
             device_id=torch.device(device) if cuda else None,
         )
-        patient = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+        patient = distributed.new_group(backend="gloo", timeout=_TIMEOUT)
         yield cls(rank, size, local_rank, device, patient)
-        distributed.destroy_process_group()  # not after an error: NCCL would wait for those that are gone
+        distributed.destroy_process_group()  # not after an error: NCCL would wait for dead ranks
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """True on rank 0, which writes files and messages."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """What this process takes of what all have: every n-th."""
+        """The share of this rank in items that all ranks have: every ``size``-th."""
         return items[self.rank :: self.size]
 
     def interleave(self, items: Sequence[T]) -> list[T]:
-        """The inverse of :meth:`share`: everybody's results, in the order of what was shared out."""
+        """The inverse of :meth:`share`: the items of all ranks, in their original order."""
         if self.size == 1:
             return list(items)
         parts: list[Any] = [None] * self.size
@@ -102,27 +101,27 @@ class World:
         return [parts[place % self.size][place // self.size] for place in range(sum(map(len, parts)))]
 
     def gather(self, numbers: Sequence[float]) -> list[list[float]]:
-        """The numbers that each process has, by rank; there and back before any GPU is asked to wait."""
+        """The numbers of every rank, by rank; exchanged between hosts, so that no GPU waits."""
         if self.size == 1:
             return [list(numbers)]
-        said = torch.tensor(numbers, dtype=torch.float64)
-        heard = [torch.empty_like(said) for _ in range(self.size)]
+        row = torch.tensor(numbers, dtype=torch.float64)
+        rows = [torch.empty_like(row) for _ in range(self.size)]
         with self._exchange():
-            distributed.all_gather(heard, said)
-        return [each.tolist() for each in heard]
+            distributed.all_gather(rows, row)
+        return [row.tolist() for row in rows]
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over all processes, in place."""
+        """The sum over all ranks, in place."""
         if self.size > 1:
             with self._exchange():
                 distributed.all_reduce(tensor)
         return tensor
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Adds up the gradients of all processes, in place and to the same bits everywhere.
+        """Sums the gradients of all ranks, in place and to the same bits on each.
 
-        All send as much: what has no part in this process's batches (a backbone that began to learn within this update)
-        has a gradient of zero.
+        All ranks send gradients of the same size: a parameter that none of this rank's batches used (of a backbone that
+        begins to learn within this update) sends zeros.
         """
         if self.size == 1:
             return
@@ -132,70 +131,75 @@ class World:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 gradients.append(parameter.grad)
         for message in _messages(gradients):
-            flat = self.sum(torch.cat([gradient.flatten() for gradient in message]) if message[1:] else message[0])
-            if message[1:]:
-                parts = flat.split([gradient.numel() for gradient in message])
-                for gradient, part in zip(message, parts, strict=True):
-                    gradient.copy_(part.view_as(gradient))
+            if len(message) == 1:
+                self.sum(message[0])  # without a copy
+                continue
+            flat = self.sum(torch.cat([gradient.flatten() for gradient in message]))
+            for gradient, part in zip(message, flat.split(list(map(Tensor.numel, message))), strict=True):
+                gradient.copy_(part.view_as(gradient))
 
     def broadcast_in_place(self, tensors: Iterable[Tensor]) -> None:
-        """Gives every process the values that the first one has, in place."""
+        """Overwrites the tensors of all ranks with those of rank 0."""
         if self.size > 1:
             for tensor in tensors:
                 with self._exchange():
                     distributed.broadcast(tensor, src=0)
 
     def from_rank0(self, work: Callable[[], T]) -> T:
-        """What the first process finds. Only it does the work; where that fails, the others leave without a word."""
+        """Runs ``work`` on rank 0 only and returns its result on all ranks; if it fails, the other ranks exit."""
         if self.size == 1:
             return work()
-        said: list[Any] = [False, None]
+        message: list[Any] = [False, None]
         try:
             if self.is_main:
-                said = [True, work()]
+                message = [True, work()]
         finally:
             with self._exchange():
-                distributed.broadcast_object_list(said, src=0, group=self.patient)
-        done, found = said
+                distributed.broadcast_object_list(message, src=0, group=self.patient)
+        done, result = message
         if not done:
-            raise SystemExit(2)
-        return found  # type: ignore[no-any-return]
+            raise SystemExit(2)  # rank 0 prints the error
+        return result  # type: ignore[no-any-return]
 
     def rank0_first(self, work: Callable[[], T]) -> T:
-        """Everybody's own result of what the first does before the others, so that they find on disk what it left.
+        """Runs ``work`` on rank 0 first, so that the other ranks reuse its files; each rank returns its own result.
 
-        The first process of each other machine comes next, in case these do not share a disk.
+        The first process of each other machine comes next, in case machines do not share a disk.
         """
-        found: list[T] = []
-        self.from_rank0(lambda: found.append(work()))
-        for turn in (True, False):
-            if not self.is_main and (self.local_rank == 0) is turn:
-                found.append(work())
+        result: list[T] = []
+        self.from_rank0(lambda: result.append(work()))
+        for first_of_machine in (True, False):
+            if not self.is_main and (self.local_rank == 0) is first_of_machine:
+                result.append(work())
             self.wait()
-        return found[0]
+        return result[0]
 
     def broadcast(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors that the first process has, sent one by one so that nobody holds them twice."""
+        """The tensors of rank 0, sent one by one, so that no rank holds them twice."""
         if self.size == 1:
             return tensors
         kinds = self.from_rank0(lambda: {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
-        found = (
-            tensors if self.is_main else {name: torch.empty(shape, dtype=kind) for name, (shape, kind) in kinds.items()}
-        )
-        self.broadcast_in_place(found.values())
-        return found
+        if not self.is_main:
+            tensors = {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in kinds.items()}
+        self.broadcast_in_place(tensors.values())
+        return tensors
 
     def wait(self) -> None:
-        """Until all have come this far."""
+        """Blocks until all ranks have called it."""
         if self.size > 1:
             with self._exchange():
                 distributed.barrier(group=self.patient)
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
+        """Turns a lost connection into an error message.
+
+        Raises:
+            RunError: another rank is gone.
+        """
         try:
             yield
-        except RuntimeError as error:  # neither gloo nor NCCL has a finer class
+        except RuntimeError as error:  # gloo and NCCL have no finer class
             reason = shorten(str(error), 150)
             raise RunError(
                 f"process {self.rank} of {self.size} has lost the others ({reason}): one of them ended first, and its "
@@ -207,11 +211,11 @@ ALONE = World()
 
 
 def _meet(store: Store, rank: int, size: int) -> Store:
-    """A part of the store that only those who start together know.
+    """A part of the store that only processes started together use.
 
-    ``torchrun`` keeps its store when it restarts the processes, with the addresses of those that died, and numbers
-    restarts on each machine apart (pytorch#135712). So every process comes under a name it never had, and the first
-    one answers all, those of the dead too, until as many have heard it as there are.
+    ``torchrun`` keeps its store when it restarts the processes, with the addresses of the dead ones, and counts
+    restarts on each machine separately (pytorch#135712). So every process registers under a fresh name, and rank 0
+    answers all names, dead ones included, until as many processes have read the answer as there are ranks.
     """
     name = uuid4().hex
     if rank:
@@ -226,7 +230,7 @@ def _meet(store: Store, rank: int, size: int) -> Store:
 
 
 def _messages(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
-    """Tensors in order, in groups of at most so many numbers, but for those that are larger themselves."""
+    """Tensors in order, in groups of at most ``_MESSAGE`` numbers; a larger tensor is alone."""
     group: list[Tensor] = []
     for tensor in tensors:
         if group and sum(map(Tensor.numel, group)) + tensor.numel() > _MESSAGE:

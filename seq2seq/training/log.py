@@ -1,6 +1,6 @@
-"""``log.jsonl``: a line for every start of a training, every few updates and every validation.
+"""``log.jsonl``: one line for each start of a training, every few updates and each validation.
 
-Nothing here needs torch, so that reading a log is quick; TensorBoard, an extra, is imported only where it is asked for.
+Imports no torch, so that a log is read quickly; TensorBoard, an extra, is imported only if asked for.
 """
 
 import json
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from seq2seq.errors import ConfigError
@@ -16,7 +15,7 @@ from seq2seq.files.atomic import friendly_os_errors, write_atomic
 from seq2seq.training.schedule import Position
 
 LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
-# What an entry of a kind has at least.
+# Numbers that entries of each kind must have.
 _NUMBERS = {
     "start": (),
     "training": ("loss", "tokens_per_second", "learning_rate", "skipped"),
@@ -26,22 +25,22 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line."""
+    """A line of the log."""
 
     kind: str
     """``start``, ``training`` or ``validation``."""
     time: float
-    """When it was written, in seconds since 1970."""
+    """Of writing, in seconds since 1970."""
     position: Position
     numbers: dict[str, Any]
 
 
 class Log:
-    """The log of a run that is training, and TensorBoard's files beside it if they are wanted.
+    """Writes the log of a run and, on demand, TensorBoard's files.
 
     Args:
         folder: of the run.
-        tensorboard: write to its folder ``tensorboard`` too.
+        tensorboard: also write to the run's folder ``tensorboard``.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool) -> None:
@@ -52,14 +51,12 @@ class Log:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._board:
             self._board.close()
 
     def add(self, kind: str, position: Position, numbers: Mapping[str, Any]) -> None:
-        """Writes one entry; the first one of a training is its ``start``."""
+        """Appends an entry; the first one of a training must be a ``start``."""
         line = {"type": kind, "time": round(time.time(), 1), **asdict(position), **numbers}
         with friendly_os_errors(self._path), self._path.open("ab") as log:
             log.write(json.dumps(line).encode() + b"\n")
@@ -68,7 +65,7 @@ class Log:
 
     def _draw(self, kind: str, updates: int, numbers: Mapping[str, Any]) -> None:
         if self._board is None:
-            # What came after the checkpoint from which training goes on will come again.
+            # Points after the checkpoint that training continues from will be written again.
             self._board = summary_writer()(str(self._boards), purge_step=updates + 1)
         for name, value in numbers.items():
             if type(value) in (int, float):
@@ -77,9 +74,9 @@ class Log:
 
 
 def cut_log(folder: Path, updates: int) -> None:
-    """Takes away what came after a checkpoint that training goes back to, since it will come again.
+    """Removes the entries after the checkpoint that training continues from, and a half-written line.
 
-    A line that a crash left half written goes too.
+    The same updates will be logged again.
     """
     path = folder / LOG
     whole = path.read_bytes() if path.is_file() else b""
@@ -96,7 +93,7 @@ def _belongs(line: bytes, updates: int) -> bool:
 
 
 def summary_writer() -> Any:
-    """TensorBoard's class for writing curves.
+    """TensorBoard's class that writes curves.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -111,10 +108,10 @@ def summary_writer() -> Any:
 
 
 def read_log(folder: Path) -> list[Entry]:
-    """The entries of a run's log; none where there is no log.
+    """The entries of a run's log; none if there is no log.
 
-    Where a training was killed and has not gone on yet, they may reach beyond its newest checkpoint. What cannot be
-    read, as a line that is being written, is left out.
+    After a kill they may reach beyond the newest checkpoint. Unreadable lines are left out, such as one that is being
+    written.
     """
     path = folder / LOG
     return list(_entries(path)) if path.is_file() else []

@@ -1,8 +1,8 @@
-"""The learning-rate finder: a short training in which the rate climbs until learning breaks down.
+"""The learning-rate finder: a short training whose rate rises until the loss diverges.
 
-Greff et al. 2015 found the learning rate to matter most and to depend little on the size of the network,
-so a small one stands in for the recipe's. They trained with SGD; under Adam the best rate falls as a
-network widens (Yang et al. 2021), so that one much wider than the stand-in may need a lower rate.
+Greff et al. 2015 found that the learning rate matters most and depends little on the size of the network, so a small
+network stands in for the recipe's. They trained with SGD; with Adam the best rate falls as networks widen (Yang et al.
+2021), so that one much wider than the stand-in may need a lower rate.
 """
 
 import math
@@ -23,30 +23,30 @@ from seq2seq.training.trainer import Trainer
 
 # Widest layer of the network that stands in for the recipe's.
 _WIDEST = 128
-# What is worth trying: Adam's steps are as long as the rate itself, plain SGD's as short as the gradient.
+# Adam's steps are about as long as the rate; those of SGD are shorter by the gradient's norm, so it bears more.
 _LOWEST, _HIGHEST = 1e-5, {"adam": 1.0, "sgd": 10.0}
-# A loss this many times the first one is that of a network worse than an untrained one.
+# The test stops at a loss this many times the first one, which is that of an untrained network.
 _DIVERGED = 1.1
-# Less than this share of the first loss is noise, not a fall.
+# A fall by a smaller share of the first loss is taken for noise.
 _LEAST_FALL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class RangeTest:
-    """What a range test found; the three sequences have one number for each update."""
+    """The result of a range test; the three sequences have one number for each update."""
 
     rates: tuple[float, ...]
     """In geometric progression, up to where the test was stopped."""
     losses: tuple[float, ...]
     """Mean negative log-likelihood of each update's batch, in nats per token; NaN: no finite gradient."""
     smoothed: tuple[float, ...]
-    """The same as :func:`smooth` gives it."""
+    """The losses through :func:`smooth`."""
     suggestion: float | None
-    """What :func:`suggest` makes of it; None: the loss never fell."""
+    """A learning rate, by :func:`suggest`; None: the loss never fell."""
     plot: Path
 
     def summary(self) -> str:
-        """The suggestion as a setting, or that there is none, and where to look."""
+        """The suggestion as a setting, or a note that there is none, and the path of the plot."""
         tried = f"{len(self.rates)} updates, rates from {self.rates[0]:.2g} to {self.rates[-1]:.2g}; plot: {self.plot}"
         if self.suggestion is None:
             return (
@@ -66,8 +66,8 @@ def lr_find(
 ) -> RangeTest:
     """Suggests a learning rate for a recipe, after a minute's training that leaves nothing but a plot.
 
-    The range test of Smith 2017, §3.3, with a rate that rises geometrically instead of linearly. It is
-    made in float32, so that no loss scale is tested along with the rate.
+    The range test of Smith 2017, §3.3, with a rate that rises geometrically instead of linearly, in float32, so that
+    no loss scale is tested along with the rate.
 
     Args:
         recipe: name of a shipped recipe or path of a TOML file.
@@ -75,7 +75,7 @@ def lr_find(
         out: the plot, SVG or PNG by its suffix; ``runs/<recipe>-lr-find.svg`` if None.
         device: ``auto``, ``cpu``, ``cuda``.
         updates: optimiser steps from the lowest rate to the highest.
-        bounds: these two rates; if None 1e-5 and what suits the optimiser: 1 (Adam) or 10 (SGD).
+        bounds: lowest and highest rate; if None 1e-5 and 1 (Adam) or 10 (SGD).
 
     Raises:
         Seq2SeqError: settings or data that cannot be used.
@@ -88,38 +88,38 @@ def lr_find(
     if plot.suffix not in (".svg", ".png"):
         raise ConfigError(f"{plot}: the plot's name must end in .svg or .png")
     rates = tuple(np.geomspace(low, high, updates).tolist())
-    # A mean over a tenth of the test lags behind by the same factor in rate, however long the test is.
+    # With a mean over a tenth of the test, the smoothed loss lags by the same factor in rate at any length.
     span = updates / 10
     losses = _losses(config, device, rates, span)
     rates, smoothed = rates[: len(losses)], smooth(losses, span)
-    found = RangeTest(rates, losses, smoothed, suggest(rates, smoothed), plot)
-    _draw(found, f"{Path(recipe).stem}: learning-rate range test")
-    return found
+    result = RangeTest(rates, losses, smoothed, suggest(rates, smoothed), plot)
+    _draw(result, f"{Path(recipe).stem}: learning-rate range test")
+    return result
 
 
 def stand_in(config: Config, updates: int) -> Config:
-    """The same kind of network at most 128 wide, to be trained for some updates at a constant rate.
+    """The recipe with its network narrowed to at most 128 units, trained for some updates without a schedule.
 
-    Widths shrink in proportion and become even, so those that were equal or could be halved still are.
+    Widths shrink in proportion and become even, so that equal widths stay equal and even ones even.
     """
     model = config.model
     widest = max(*model.encoder_widths(), *model.decoder_widths(), model.embedding_size)
 
     def narrow(width: int) -> int:
-        shrunk = max(2, width * _WIDEST // widest // 2 * 2)
-        return shrunk if width and widest > _WIDEST else width  # a decoder's 0 means "the encoder's"
+        narrowed = max(2, width * _WIDEST // widest // 2 * 2)
+        return narrowed if width and widest > _WIDEST else width  # a decoder's 0 means "the encoder's"
 
     def narrow_all(size: int | tuple[int, ...]) -> int | tuple[int, ...]:
         return narrow(size) if isinstance(size, int) else tuple(map(narrow, size))
 
-    narrowed = replace(
+    small = replace(
         model,
         hidden_size=narrow_all(model.hidden_size),
         decoder_hidden_size=narrow_all(model.decoder_hidden_size),
         embedding_size=narrow(model.embedding_size),
     )
     limits = replace(config.training, max_updates=updates, max_epochs=0.0, max_minutes=0.0, patience=0)
-    return replace(config, model=narrowed, training=replace(limits, schedule="constant", warmup_updates=0))
+    return replace(config, model=small, training=replace(limits, schedule="constant", warmup_updates=0))
 
 
 def smooth(losses: Sequence[float], span: float) -> tuple[float, ...]:
@@ -133,11 +133,11 @@ def smooth(losses: Sequence[float], span: float) -> tuple[float, ...]:
 
 
 def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """A tenth of the rate at which the loss is lowest, the rule that fastai calls ``minimum``.
+    """A tenth of the rate at which the loss is lowest: fastai's rule ``minimum``.
 
-    The other usual rule, the steepest fall, finds when learning is quickest, which says little about the
-    longest good step. Both on three seeds, beside the best of five or six rates in trainings of 500 to
-    800 updates with Adam::
+    The other usual rule, the steepest fall, finds where learning is quickest, which says little about the largest good
+    rate. Both rules on three seeds, compared with the best of five or six rates in trainings of 500 to 800 updates
+    with Adam::
 
         recipe, width of layers                      best     minimum / 10    steepest fall
         tatoeba-en-es, 128                           0.008    0.0062-0.012    0.0006-0.0011
@@ -146,15 +146,15 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
         same, one GRU layer, 64                      0.02     0.0099-0.012    0.021-0.099
         same, one layer, both ways, attention, 64    0.01     0.012-0.024     0.025-0.047
 
-    Long trainings of wide networks usually want less. Plain SGD would bear more: reverse-digits learned
+    Long trainings of wide networks usually need a lower rate. Plain SGD bears a higher one: reverse-digits learned
     best in 600 updates at 3, the highest rate tried, where the rule gave 0.2.
 
     Args:
         rates: rising.
-        smoothed: the loss at each; from the first that is not finite on, none counts.
+        smoothed: the loss at each rate; ignored from the first that is not finite.
 
     Returns:
-        None where the loss never fell by a twentieth of its first value.
+        None if the loss never fell by a twentieth of its first value.
     """
     finite = list(takewhile(math.isfinite, smoothed))
     lowest = min(finite, default=math.inf)
@@ -164,37 +164,35 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def _losses(config: Config, device: str, rates: Sequence[float], span: float) -> tuple[float, ...]:
-    """The loss of each update's batch, to the last rate or until training has diverged."""
+    """The loss of each update's batch, up to the last rate or until training diverges."""
     device_spec = DeviceSpec.pick(device, "fp32")
     tune_process(device_spec)
-    prepared = prepare(config)
-    trainer = Trainer.of(config, prepared, device_spec)
-    steps = trainer.steps()
+    finetune_rate = config.training.finetune_learning_rate
+    trainer = Trainer.of(config, prepare(config), device_spec)
+    trainer.schedule = lambda position: (rates[position.updates], finetune_rate)
     losses: list[float] = []
-    for rate in tqdm(rates, desc="range test", unit=" updates", disable=None):
-        trainer.config = replace(config.training, learning_rate=rate)
-        next(steps)
+    for _ in tqdm(trainer.steps(), total=len(rates), desc="range test", unit=" updates", disable=None):
         numbers = trainer.read_window()
         losses.append(math.nan if numbers["skipped"] else numbers["loss"])
-        if not smooth(losses, span)[-1] <= _DIVERGED * losses[0]:  # true of NaN, too
+        if not smooth(losses, span)[-1] <= _DIVERGED * losses[0]:  # also ends at NaN
             break
     return tuple(losses)
 
 
-def _draw(found: RangeTest, title: str) -> None:
-    """Loss against rate, the suggestion marked."""
-    from matplotlib.figure import Figure  # a second to import; without pyplot it needs no display
+def _draw(result: RangeTest, title: str) -> None:
+    """Plots loss against rate and marks the suggestion."""
+    from matplotlib.figure import Figure  # takes a second to import; without pyplot it needs no display
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot(found.rates, found.losses, color="tab:blue", alpha=0.3, linewidth=1, label="each batch")
-    axes.plot(found.rates, found.smoothed, color="tab:blue", linewidth=2, label="smoothed")
-    if found.suggestion is not None:
-        axes.axvline(found.suggestion, color="tab:red", linestyle="--", label=f"suggestion: {found.suggestion:.2g}")
+    axes.plot(result.rates, result.losses, color="tab:blue", alpha=0.3, linewidth=1, label="each batch")
+    axes.plot(result.rates, result.smoothed, color="tab:blue", linewidth=2, label="smoothed")
+    if result.suggestion is not None:
+        axes.axvline(result.suggestion, color="tab:red", linestyle="--", label=f"suggestion: {result.suggestion:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss (nats per token)", title=title)
-    # One exploding batch must not flatten the curve.
-    axes.set_ylim(top=min(axes.get_ylim()[1], 2 * found.losses[0]))
+    # A single exploding batch must not flatten the curve.
+    axes.set_ylim(top=min(axes.get_ylim()[1], 2 * result.losses[0]))
     axes.grid(alpha=0.3)
     axes.legend()
-    found.plot.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(found.plot, dpi=150)
+    result.plot.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(result.plot, dpi=150)

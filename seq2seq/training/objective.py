@@ -14,7 +14,7 @@ from seq2seq.corpus.subword import PAD
 
 # Logits of one chunk: 8 MB in float32, which stays in a CPU's cache and is small beside a GPU's memory.
 _CHUNK_CELLS = 1 << 21
-# But no fewer positions than this: each chunk goes over the output layer and its gradient, 200 MB of 32,000 pieces.
+# Fewest positions of a chunk: each chunk reads the output layer and its gradient, 200 MB with 32,000 pieces.
 _LEAST_ROWS = 512
 
 
@@ -31,13 +31,13 @@ class Loss:
 def cross_entropy(features: Tensor, output: nn.Linear, targets: Tensor, *, smoothing: float) -> Loss:
     """Cross-entropy of ``softmax(output(features))`` with smoothed targets (Szegedy et al. 2016, §7).
 
-    The target distribution is ``(1 - ε) one_hot + ε / V``. Logits exist for one chunk of positions at a
-    time; their gradient is worked out right there, where softmax is at hand, so none is ever kept.
+    The target distribution is ``(1 - ε) one_hot + ε / V``. Logits exist for one chunk of positions at a time; their
+    gradient is computed along with the loss, from the same softmax, so that no logits are kept for the backward pass.
 
     Args:
         features: (B, T, F).
         output: the output layer, F → V.
-        targets: (B, T) token ids; padding does not count.
+        targets: (B, T) token ids; padding is ignored.
         smoothing: ε.
     """
     smoothed, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
@@ -52,7 +52,7 @@ def cross_entropy(features: Tensor, output: nn.Linear, targets: Tensor, *, smoot
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Loss sums forward; the gradients found on the way, backward."""
+    """Computes loss sums and gradients forward; backward only scales the gradients."""
 
     @staticmethod
     def forward(
@@ -65,7 +65,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         with_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
         device = features.device.type
-        # Autocast does not reach into a custom function: matrix products take its type by hand.
+        # Autocast does not reach into a custom function, so matrix products are cast by hand.
         fast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
         exact = torch.promote_types(features.dtype, torch.float32)
         matrix, offset = weight.to(fast), bias.to(fast)
@@ -77,13 +77,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             for start in range(0, len(features), rows):
                 chunk = features[start : start + rows].to(fast)
-                wanted = targets[start : start + rows].unsqueeze(1)
-                real = (wanted != PAD).to(exact)
+                labels = targets[start : start + rows].unsqueeze(1)
+                real = (labels != PAD).to(exact)
                 logits = torch.addmm(offset, chunk, matrix.T)
                 probs = torch.softmax(logits, dim=-1)
-                # The largest probability is at least 1 / V, so unlike the wanted one it never underflows.
+                # log Σ exp(logits), from the largest probability: at least 1 / V, it never underflows.
                 log_total = logits.amax(1, keepdim=True).to(exact) - probs.amax(1, keepdim=True).to(exact).log()
-                log_prob = logits.gather(1, wanted).to(exact) - log_total
+                log_prob = logits.gather(1, labels).to(exact) - log_total
                 nll -= (log_prob * real).sum()
                 smoothed -= (1 - smoothing) * (log_prob * real).sum()
                 if smoothing:
@@ -91,11 +91,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                     smoothed -= smoothing * (mean * real).sum()
                 if grad_features is None or grad_weight is None or grad_bias is None:
                     continue
-                # d loss / d logits = softmax - target distribution. Padding is struck out of what it is
-                # multiplied with, which is smaller than this.
+                # d loss / d logits = softmax - target distribution. Padding is masked in the products, which are
+                # smaller than the logits.
                 share = smoothing / weight.shape[0]
                 gradient = probs.sub_(share) if smoothing else probs
-                gradient.scatter_(1, wanted, (log_prob.exp() - (1 - smoothing) - share).to(fast))
+                gradient.scatter_(1, labels, (log_prob.exp() - (1 - smoothing) - share).to(fast))
                 real = real.to(fast)
                 grad_bias += (real.T @ gradient)[0]
                 grad_features[start : start + rows] = (gradient @ matrix) * real
@@ -109,12 +109,5 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
-        scale = grad_smoothed
-        return (
-            grad_features * scale.to(grad_features.dtype),
-            grad_weight * scale,
-            grad_bias * scale,
-            None,
-            None,
-            None,
-        )
+        grad_features = grad_features * grad_smoothed.to(grad_features.dtype)
+        return grad_features, grad_weight * grad_smoothed, grad_bias * grad_smoothed, None, None, None

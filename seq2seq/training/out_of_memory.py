@@ -1,31 +1,65 @@
-"""Batches that need more memory than there is: learned in pieces, whose gradients add up to the same.
+"""Batches that do not fit into memory are trained on in pieces, whose gradients add up to the same.
 
-A piece's size is its cells, rows times source and target positions, to which what a step keeps for the backward
-pass is in proportion.
+A piece's size is measured in cells: rows times source and target positions, to which the activations kept for the
+backward pass are proportional.
 """
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import PAD
+from seq2seq.device import is_out_of_memory
 from seq2seq.errors import Seq2SeqError, warn
 
+T = TypeVar("T")
 
-def pieces(batch: Batch, oom_cells: int) -> list[Batch]:
-    """The batch, halved until no piece has ``oom_cells`` cells (0: any size will do) or it is a single row."""
+
+def retry_in_pieces(work: Callable[[Callable[[Batch], Iterator[Batch]]], T], oom_cells: int) -> tuple[T, int]:
+    """Runs ``work``, and again with batches in smaller pieces each time that memory runs out.
+
+    Args:
+        work: receives a function that splits a batch into pieces; each call starts from scratch.
+        oom_cells: every piece has fewer cells; 0: batches stay whole.
+
+    Returns:
+        The result of ``work``, and the new ``oom_cells``.
+
+    Raises:
+        Seq2SeqError: a single pair is too large.
+    """
+    tried: Batch | None = None
+
+    def split(batch: Batch) -> Iterator[Batch]:
+        nonlocal tried
+        for piece in split_batch(batch, oom_cells):
+            tried = piece
+            yield piece
+
+    while True:
+        try:
+            return work(split), oom_cells
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or tried is None:
+                raise
+        # Outside the except block: with the error go its frames and the tensors of the failed attempt.
+        oom_cells = _shrink(tried, oom_cells)
+
+
+def split_batch(batch: Batch, oom_cells: int) -> list[Batch]:
+    """The batch, halved until each piece has fewer than ``oom_cells`` cells (0: any number) or is a single row."""
     if not oom_cells or _cells(batch) < oom_cells or len(batch.tgt_out) == 1:
         return [batch]
     middle = (len(batch.tgt_out) + 1) // 2
-    return [piece for rows in (slice(middle), slice(middle, None)) for piece in pieces(_rows(batch, rows), oom_cells)]
+    halves = (_rows(batch, rows) for rows in (slice(middle), slice(middle, None)))
+    return [piece for half in halves for piece in split_batch(half, oom_cells)]
 
 
-def shrink_after_oom(piece: Batch, oom_cells: int) -> int:
-    """The size from which on batches are to be halved, after memory had no room for a piece; said the first time.
-
-    Args:
-        piece: what was tried.
-        oom_cells: the size so far; 0: there has been room for all.
+def _shrink(piece: Batch, oom_cells: int) -> int:
+    """The new limit after memory ran out for a piece; warns the first time.
 
     Raises:
         Seq2SeqError: the piece is a single pair.
@@ -37,11 +71,11 @@ def shrink_after_oom(piece: Batch, oom_cells: int) -> int:
         )
     if not oom_cells:
         warn(
-            f"out of memory with a batch of {piece.tgt_out.numel()} target tokens: those as large are learned "
-            "in pieces, which gives the same gradient; a lower training.batch_tokens would be faster"
+            f"out of memory with a batch of {piece.tgt_out.numel()} target tokens: batches as large are split "
+            "from now on, which gives the same gradient; a lower training.batch_tokens would be faster"
         )
     if piece.tgt_out.is_cuda:
-        torch.cuda.empty_cache()  # what torch keeps of the attempt may lie in blocks that fit nothing else
+        torch.cuda.empty_cache()  # blocks that torch has cached may be too small for anything else
     return _cells(piece)
 
 
@@ -50,9 +84,9 @@ def _cells(batch: Batch) -> int:
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:
-    """Some rows, without the padding that only others needed."""
+    """Some rows, without the padding that only other rows needed."""
     src_lengths, tgt_out = batch.src_lengths[rows], batch.tgt_out[rows]
     longest = int((tgt_out != PAD).sum(1).max())
-    # Of pictures, all are of one size.
+    # Pictures are all of one size.
     src: Tensor = batch.src[rows, : int(src_lengths.max())]
     return Batch(src, src_lengths, batch.tgt_in[rows, :longest], tgt_out[:, :longest])

@@ -1,15 +1,15 @@
-"""Which devices a model is trained on, and which of them holds each of its parts."""
+"""The devices that a model is trained on, and the device of each of its parts."""
 
 from seq2seq.config import TrainingConfig
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError
+from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.vision.encoder import ImageEncoder
 from seq2seq.training.distributed import World
 
 
 def choose_devices(config: TrainingConfig, world: World, device: str) -> DeviceSpec:
-    """The device named on the command line, or else those of ``training.device_map``.
+    """The devices of ``training.device_map``, unless there is none or the command line names a device.
 
     Args:
         config: the ``[training]`` table.
@@ -29,19 +29,20 @@ def choose_devices(config: TrainingConfig, world: World, device: str) -> DeviceS
 
 
 def move_to_devices(model: Seq2Seq, device_spec: DeviceSpec) -> None:
-    """Moves a model to its device, or each of its layers to the layer's own device.
+    """Moves a model to its device, or each of its layers to a device of its own.
 
     Layer n of the encoder and layer n of the decoder share a device, as in Sutskever et al. 2014, §3.5, so that the
-    state passes from one to the other without a copy. What precedes the layers (embeddings, bridge, attention) lies on
-    the first device, what follows them (readout, output layer) on the last.
+    state passes from one to the other without a copy. The parts below the layers (embeddings, bridge, attention) go to
+    the first device, those above (readout, output layer) to the last.
     """
-    if not device_spec.layers or isinstance(model.encoder, ImageEncoder):
+    encoder, decoder, layers = model.encoder, model.decoder, device_spec.layers
+    if not layers:
         model.to(device_spec.device)
         return
-    encoder, decoder, layers = model.encoder, model.decoder, device_spec.layers
-    stacks = {encoder.stack: layers, decoder.bottom: layers[:1], decoder.upper: layers[1:]}
+    stacks = {part: layers for part in encoder.children() if isinstance(part, RecurrentStack)}
+    stacks |= {decoder.bottom: layers[:1], decoder.upper: layers[1:]}
     for stack, devices in stacks.items():
         stack.spread(devices)
-    after = decoder.readout, decoder.output
+    last = decoder.readout, decoder.output
     for part in {*encoder.children(), *decoder.children()} - stacks.keys():
-        part.to(layers[-1] if part in after else device_spec.device)
+        part.to(layers[-1] if part in last else device_spec.device)

@@ -1,9 +1,11 @@
-"""How the learning rate moves over training."""
+"""How far training has come, when it ends, and its learning rates."""
 
 import math
 from dataclasses import dataclass
 
 from seq2seq.config import TrainingConfig
+
+_HALVE_EVERY_EPOCHS = 0.5  # Sutskever et al. 2014, §3.4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,10 +19,10 @@ class Position:
 
 
 def progress(position: Position, config: TrainingConfig) -> float:
-    """Share of training that is done, by whichever limit comes first; 0 if there is none.
+    """Share of training that is done, by the limit that comes first; 0 if there is none.
 
-    Where ``max_minutes`` comes first, what is learned depends on the machine's speed: a training that
-    shall be repeated bit by bit is limited by updates or epochs.
+    Where ``max_minutes`` comes first, the weights depend on the machine's speed: only trainings limited by updates or
+    epochs can be repeated bit by bit.
     """
     shares = (
         (position.updates, config.max_updates),
@@ -30,10 +32,15 @@ def progress(position: Position, config: TrainingConfig) -> float:
     return max((done / limit for done, limit in shares if limit), default=0.0)
 
 
-def minutes_left(since: Position, now: Position, config: TrainingConfig) -> float | None:
-    """Minutes until the limit that comes first, at the pace since another position; None where nothing tells.
+def is_finished(position: Position, stale: int, config: TrainingConfig) -> bool:
+    """True once a limit is reached, or patience after ``stale`` validations without a better one."""
+    return progress(position, config) >= 1 or 0 < config.patience <= stale
 
-    Validations that lie between the two count with what they took. That patience may run out is not foreseen.
+
+def minutes_left(since: Position, now: Position, config: TrainingConfig) -> float | None:
+    """Minutes until the limit that comes first, at the pace since an earlier position; None where it cannot be told.
+
+    The pace includes the validations between the two positions. An end by patience is not foreseen.
     """
     left = [config.max_minutes - now.minutes] if config.max_minutes else []
     passed = now.minutes - since.minutes
@@ -47,21 +54,17 @@ def minutes_left(since: Position, now: Position, config: TrainingConfig) -> floa
 
 
 def in_words(minutes: float) -> str:
-    """A length of time in the unit that suits it."""
+    """A length of time in its largest unit of which it holds two: ``"90 seconds"``, ``"10 hours"``."""
     for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
         if minutes >= 2 * size:
             return f"{minutes / size:.0f} {unit}"
     return f"{60 * minutes:.0f} seconds"
 
 
-def learning_rate(position: Position, config: TrainingConfig) -> float:
-    """The learning rate of the update that comes next."""
-    return config.learning_rate * _factor(position, config)
-
-
-def finetune_rate(position: Position, config: TrainingConfig) -> float:
-    """The same for the backbone of an image encoder."""
-    return config.finetune_learning_rate * _factor(position, config)
+def learning_rates(position: Position, config: TrainingConfig) -> tuple[float, float]:
+    """Learning rates of the next update: that of the model, and that of the backbone of an image encoder."""
+    factor = _factor(position, config)
+    return config.learning_rate * factor, config.finetune_learning_rate * factor
 
 
 def _factor(position: Position, config: TrainingConfig) -> float:
@@ -76,7 +79,6 @@ def _factor(position: Position, config: TrainingConfig) -> float:
             # Vaswani et al. 2017, §5.3, scaled to reach 1 at the end of the warm-up.
             return min(warm_up, math.sqrt(max(config.warmup_updates, 1) / update))
         case "halving":
-            # Sutskever et al. 2014, §3.4: after 5 epochs, halve every half epoch.
             past = position.epochs - config.halve_after_epochs
-            halvings = 0 if past < 0 else 1 + math.floor(past / 0.5)
+            halvings = 0 if past < 0 else 1 + math.floor(past / _HALVE_EVERY_EPOCHS)
             return float(warm_up * 0.5**halvings)

@@ -1,4 +1,4 @@
-"""One training while it runs: a trainer, its run folder, and what goes to screen and log."""
+"""One call of ``train`` on a run folder: the trainer, its checkpoints, its log and its messages."""
 
 import sys
 import time
@@ -24,21 +24,21 @@ from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.schedule import Position, in_words, minutes_left, progress
-from seq2seq.training.signals import Interrupted, StopSignals
+from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
 from seq2seq.training.validation import Validation, validate
 from seq2seq.training.writer import BackgroundWriter
 from seq2seq.version import __version__
 
-# What a checkpoint knows besides tensors.
+# The numbers of a checkpoint.
 _NUMBERS = {entry.name for entry in fields(TrainerState)} | {"scaler", "corpus", "processes"}
 
 
-class Session:
-    """From where the run folder stands to the end of the recipe.
+class TrainingSession:
+    """Trains from the newest checkpoint of a run folder, if any, to the end of the recipe.
 
-    Every process has one; only the first writes files and speaks.
+    Every rank has a session; only rank 0 writes files and messages.
 
     Args:
         folder: of the run.
@@ -49,7 +49,7 @@ class Session:
         log: of the run.
 
     Raises:
-        RunError: the folder cannot be gone on with.
+        RunError: the run cannot be continued.
     """
 
     def __init__(
@@ -61,73 +61,84 @@ class Session:
             raise RunError(
                 f"the processes found {config.data.path} in different states: give all of them the same data"
             )
-        self._say(corpus_summary(prepared))
+        if world.is_main:
+            say(corpus_summary(prepared))
         self.trainer = Trainer.of(config, prepared, device_spec, world)
         self.predictor = self._predictor()
         self.writer = BackgroundWriter()
-        begun: dict[str, Tensor] = {}
-        numbers = world.from_rank0(lambda: self._begin(begun))
+        tensors: dict[str, Tensor] = {}  # large: not sent along with the numbers
+        numbers = world.from_rank0(lambda: self._begin(tensors))
         if numbers:
-            self.trainer.restore(Checkpoint(world.broadcast(begun), numbers))
+            self.trainer.restore(Checkpoint(world.broadcast(tensors), numbers))
 
     def _predictor(self) -> Predictor:
         members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
-        pictures = self.trainer.pictures
+        pictures = self.trainer.batches.pictures
         if pictures is None:
             return Translator(members, self.device_spec)
         return Captioner(members, self.device_spec, lambda names: pictures.look(names, pixels=self.trainer.finetunes()))
 
     def _begin(self, tensors: dict[str, Tensor]) -> dict[str, Any]:
-        """Begins the run folder, or finds the checkpoint from which it goes on.
+        """Sets up the run folder, on rank 0: with a first checkpoint, or as the newest checkpoint left it.
 
         Args:
-            tensors: is filled with the checkpoint's.
+            tensors: receives the tensors of the checkpoint to continue from.
 
         Returns:
-            Its numbers; none if there is nothing to go on from.
+            Its numbers; empty if there is none.
         """
-        folder, config, prepared = self.folder, self.config, self.prepared
-        checkpoint = load_checkpoint(folder)
-        if checkpoint and checkpoint.numbers.keys() != _NUMBERS:
-            raise RunError(
-                f"{folder} was begun with another version of seq2seq than {__version__}: "
-                "go on with that one, choose another folder with --run, or remove this one"
-            )
-        if checkpoint and checkpoint.numbers.pop("corpus") != prepared.report["fingerprint"]:
-            raise RunError(
-                f"{folder} was begun on another state of its corpus {config.data.path}: "
-                "bring that state back, choose another folder with --run, or remove this one"
-            )
-        if not checkpoint and (folder / MODEL).is_file():
-            raise RunError(
-                f"{folder} holds a model but no checkpoint to go on from, and training anew would overwrite it: "
-                "choose another folder with --run, or remove this one"
-            )
-        create_run(folder, config, prepared.vocabularies)
-        if not checkpoint:
-            # Before there is any model, so that from now on there is always something to go on from.
+        checkpoint = self._resumable()
+        create_run(self.folder, self.config, self.prepared.vocabularies)
+        if checkpoint is None:
+            # Before any model is saved, so that a model in the folder always has a checkpoint to continue from.
             self._write(self._checkpoint(), None)
             return {}
-        cut_log(folder, checkpoint.numbers["updates"])
-        tidy_checkpoints(folder, checkpoint.numbers["updates"], config.training.keep_checkpoints)
+        updates, settings = checkpoint.numbers["updates"], self.config.training
+        cut_log(self.folder, updates)
+        tidy_checkpoints(self.folder, updates, settings.keep_checkpoints)
         before, now = checkpoint.numbers.pop("processes"), self.world.size
         if before != now:
             warn(
-                f"{folder} was begun with {before} processes and goes on with {now}: "
-                f"an update is now made of {now * config.training.accumulate} batches"
+                f"{self.folder} was begun with {before} processes and goes on with {now}: "
+                f"an update is now made of {now * settings.accumulate} batches"
             )
         tensors.update(checkpoint.tensors)
         return checkpoint.numbers
 
+    def _resumable(self) -> Checkpoint | None:
+        """The newest checkpoint, without the corpus's fingerprint; None if there is none.
+
+        Raises:
+            RunError: it belongs to another version or corpus, or the folder holds a model but no checkpoint.
+        """
+        checkpoint = load_checkpoint(self.folder)
+        if checkpoint and checkpoint.numbers.keys() != _NUMBERS:
+            raise RunError(
+                f"{self.folder} was begun with another version of seq2seq than {__version__}: "
+                "go on with that one, choose another folder with --run, or remove this one"
+            )
+        if checkpoint and checkpoint.numbers.pop("corpus") != self.prepared.report["fingerprint"]:
+            raise RunError(
+                f"{self.folder} was begun on another state of its corpus {self.config.data.path}: "
+                "bring that state back, choose another folder with --run, or remove this one"
+            )
+        if not checkpoint and (self.folder / MODEL).is_file():
+            raise RunError(
+                f"{self.folder} holds a model but no checkpoint to go on from, and training anew would overwrite it: "
+                "choose another folder with --run, or remove this one"
+            )
+        return checkpoint
+
     def run(self) -> None:
-        """Trains to the end of the recipe, or to a signal.
+        """Trains to the end of the recipe, or until a signal.
 
         Raises:
             Interrupted: a signal came, and everything is saved.
         """
         trainer, settings = self.trainer, self.config.training
         if trainer.finished():
-            self._say(f"{self.folder} is trained already ({trainer.state.updates} updates)")
+            if self.world.is_main:
+                say(f"{self.folder} is trained already ({trainer.state.updates} updates)")
             return
         bar = tqdm(
             total=100,
@@ -135,10 +146,10 @@ class Session:
             bar_format="{l_bar}{bar}| {elapsed}{postfix}",
             disable=None if self.world.is_main else True,
         )
-        with StopSignals() as signals, bar, self.log, self.writer:
+        with recording_signals() as received, bar, self.log, self.writer:
             began = trainer.position()
             self._announce(bar)
-            for _ in trainer.steps(lambda: signals.received):
+            for _ in trainer.steps(received):
                 self.writer.check()
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.state.updates
@@ -147,33 +158,29 @@ class Session:
                 if updates % settings.validate_every == 0 or trainer.finished():
                     self._save(self._validate(bar))
                 elif trainer.stop or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
-                    self._save()
+                    self._save(None)
                 if trainer.stop:
                     break
             self.writer.wait()
-            trainer.spend(0.0)  # all is saved, and a signal may have come meanwhile
+            trainer.add_seconds(0.0)  # synchronises `stop`: a signal may have come during the last save
             if trainer.stop:
                 raise Interrupted(trainer.stop)
 
     def _announce(self, bar: "tqdm[Any]") -> None:
+        """Logs the start and describes what is trained where."""
         if not self.world.is_main:
             return
-        trainer = self.trainer
-        size = sum(parameter.numel() for parameter in trainer.model.parameters())
+        trainer, device, processes = self.trainer, self.device_spec, self.world.size
+        parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
         verb = f"going on from update {trainer.state.updates}" if trainer.state.updates else "training"
-        several = f"{self.world.size} processes, " if self.world.size > 1 else ""
-        padding = trainer.order.padding_share(trainer.state.epoch)
-        device = self.device_spec
+        several = f"{processes} processes, " if processes > 1 else ""
+        padding = trainer.batches.order.padding_share(trainer.state.epoch)
         bar.write(
-            f"{verb}: {size / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
+            f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
             f"padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
-        facts = {
-            "device": self.device_spec.places,
-            "precision": self.device_spec.precision,
-            "processes": self.world.size,
-        }
+        facts = {"device": device.places, "precision": device.precision, "processes": processes}
         self.log.add("start", trainer.position(), facts)
 
     def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
@@ -181,7 +188,7 @@ class Session:
         if not self.world.is_main:
             return
         self.log.add("training", position, numbers)
-        # Not tqdm's own guess: it knows neither of the limits nor that validations come again.
+        # Not tqdm's own estimate, which knows neither the limits nor that validations recur.
         left = minutes_left(began, position, self.config.training)
         bar.set_postfix_str(
             ("" if left is None else f"{in_words(left)} left, ")
@@ -189,24 +196,19 @@ class Session:
         )
 
     def _validate(self, bar: "tqdm[Any]") -> Validation | None:
-        """Looks at held-out sentences; returns what it found if the model is the best so far."""
-        trainer, state = self.trainer, self.trainer.state
+        """Scores the model on held-out sentences and logs the scores; returns them if it is the best so far."""
+        trainer = self.trainer
         started = time.perf_counter()
-        found = validate(self.predictor, self.prepared.validation, self.world)
-        result = found.result(self.config.training.validation_metric)
-        best = state.best is None or result > state.best
-        if best:
-            state.best, state.best_update, state.stale = result, state.updates, 0
-        else:
-            state.stale += 1
-        trainer.spend(time.perf_counter() - started)
+        validation = validate(self.predictor, self.prepared.validation, self.world)
+        best = trainer.state.add_result(validation.result(self.config.training.validation_metric))
+        trainer.add_seconds(time.perf_counter() - started)
         if self.world.is_main:
             position = trainer.position()
-            self.log.add("validation", position, {**found.scores(), "best": best})
-            _show(found, position, bar, best=best)
-        return found if best else None
+            self.log.add("validation", position, {**validation.scores(), "best": best})
+            _show(validation, position, bar, best=best)
+        return validation if best else None
 
-    def _save(self, best: Validation | None = None) -> None:
+    def _save(self, best: Validation | None) -> None:
         """Writes a checkpoint, and the model if it is the best so far, while training goes on."""
         if self.world.is_main:
             checkpoint = self._checkpoint()
@@ -218,31 +220,27 @@ class Session:
         return checkpoint
 
     def _write(self, checkpoint: Checkpoint, best: Validation | None) -> None:
-        # The model first: what a checkpoint calls the best is then in the folder, whenever a crash comes.
+        # The model first, so that at any crash the folder has the best model that its newest checkpoint knows of.
         if best:
-            # Scores of an older model must not stand beside a new one.
-            (self.folder / EVALUATION).unlink(missing_ok=True)
+            (self.folder / EVALUATION).unlink(missing_ok=True)  # scores of an older model
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
             save_model(self.folder, checkpoint.weights(), facts)
         save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
 
-    def _say(self, text: str) -> None:
-        if self.world.is_main:
-            say(text)
-
 
 def say(text: str) -> None:
-    """A line for whoever waits."""
+    """Prints a line on stderr, at once."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _show(found: Validation, position: Position, bar: "tqdm[Any]", *, best: bool) -> None:
+def _show(validation: Validation, position: Position, bar: "tqdm[Any]", *, best: bool) -> None:
+    """Prints the scores and some outputs above the progress bar."""
     bar.write(
         f"update {position.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
-        f"perplexity {found.perplexity:.2f}, BLEU {found.bleu:.1f}, exact match {found.exact_match:.1%} (greedy)"
-        f"{', the best so far' if best else ''}",
+        f"perplexity {validation.perplexity:.2f}, BLEU {validation.bleu:.1f}, "
+        f"exact match {validation.exact_match:.1%} (greedy){', the best so far' if best else ''}",
         file=sys.stderr,
     )
-    for pair, output in found.samples:
+    for pair, output in validation.samples:
         bar.write(f"  {shorten(pair.src, 200)}\n    → {shorten(output, 200)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How far a training has come, told from its folder alone, while it runs or afterwards. Nothing here needs torch."""
+"""How far a training has come, read from its run folder, during training or afterwards. Imports no torch."""
 
 import time
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from seq2seq.config import Config, TrainingConfig
 from seq2seq.reports.text_plot import axis, plot
 from seq2seq.runs.layout import read_config
 from seq2seq.training.log import Entry, read_log
-from seq2seq.training.schedule import in_words, minutes_left, progress
+from seq2seq.training.schedule import in_words, is_finished, minutes_left, progress
 
-# A training that has been silent for so many times its longest silence, and this many seconds, has stopped.
+# A training is taken for dead after this many times the longest time between two entries, plus some seconds.
 _SILENCES, _GRACE = 3, 60
-# What may pass before the first lines.
+# The same where there is only one entry.
 _SLOW_START = 600
 _CURVES = {
     "training loss": ("training", "loss"),
@@ -23,12 +23,12 @@ _CURVES = {
 
 
 def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
-    """Where a training stands, in words and curves.
+    """How far a training has come, in words and curves.
 
     Args:
         run: its folder.
-        width: characters of a line of the terminal.
-        height: its lines.
+        width: of the terminal, in characters.
+        height: of the terminal, in lines.
 
     Raises:
         RunError: the folder is no run.
@@ -38,11 +38,12 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
     entries = read_log(folder)
     if not entries:
         return f"{folder}: nothing is logged yet"
-    found = [entry for entry in entries if entry.kind == "training"]
+    training = [entry for entry in entries if entry.kind == "training"]
     lines = [f"{folder}: {_activity(entries, config.training)}", f"  done   {_done(entries, config)}"]
-    if best := _best(entries):
-        lines.append(f"  best   {_scores(best)}, at update {best.position.updates:,}")
-    if found and (numbers := found[-1].numbers):
+    if best := [entry for entry in entries if entry.kind == "validation" and entry.numbers.get("best")]:
+        scores = "perplexity {perplexity:.2f}, BLEU {bleu:.1f}".format(**best[-1].numbers)
+        lines.append(f"  best   {scores}, at update {best[-1].position.updates:,}")
+    if training and (numbers := training[-1].numbers):
         lines.append(
             f"  now    loss {numbers['loss']:.3f}, {numbers['tokens_per_second']:,.0f} tokens/s, "
             f"learning rate {numbers['learning_rate']:.3g}, updates skipped: {numbers['skipped']}"
@@ -51,28 +52,27 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
 
 
 def _activity(entries: Sequence[Entry], config: TrainingConfig) -> str:
-    """Whether the training runs, as far as the age of its last entry tells."""
-    session = _session(entries)
+    """Finished, running or dead, judged by the age of the last entry."""
     silence = max(0.0, time.time() - entries[-1].time)
     ago = f"last entry {in_words(silence / 60)} ago"
     if _finished(entries, config):
         return f"finished, {ago}"
-    waits = [later.time - earlier.time for earlier, later in pairwise(session)]
-    most = _SILENCES * max(waits) + _GRACE if waits else _SLOW_START
-    return f"seems to be running, {ago}" if silence <= most else f"not running, it seems: {ago}"
+    waits = [later.time - earlier.time for earlier, later in pairwise(_session(entries))]
+    longest = _SILENCES * max(waits) + _GRACE if waits else _SLOW_START
+    return f"seems to be running, {ago}" if silence <= longest else f"not running, it seems: {ago}"
 
 
 def _finished(entries: Sequence[Entry], config: TrainingConfig) -> bool:
     validations = [bool(entry.numbers.get("best")) for entry in entries if entry.kind == "validation"]
     stale = next((count for count, best in enumerate(reversed(validations)) if best), len(validations))
-    return progress(entries[-1].position, config) >= 1 or bool(config.patience and stale >= config.patience)
+    return is_finished(entries[-1].position, stale, config)
 
 
 def _done(entries: Sequence[Entry], config: Config) -> str:
     position = entries[-1].position
     line = f"{position.updates:,} updates, {position.epochs:.1f} epochs, {position.minutes:.1f} minutes"
-    if limits := progress(position, config.training):
-        line = f"{min(limits, 1):.0%}: {line}"
+    if done := progress(position, config.training):
+        line = f"{min(done, 1):.0%}: {line}"
     left = minutes_left(_session(entries)[0].position, position, config.training)
     if left and not _finished(entries, config.training):
         line += f"; about {in_words(left)} left"
@@ -85,24 +85,14 @@ def _session(entries: Sequence[Entry]) -> Sequence[Entry]:
     return entries[starts[-1] :] if starts else entries
 
 
-def _best(entries: Sequence[Entry]) -> Entry | None:
-    return next(
-        (entry for entry in reversed(entries) if entry.kind == "validation" and entry.numbers.get("best")), None
-    )
-
-
-def _scores(entry: Entry) -> str:
-    return f"perplexity {entry.numbers['perplexity']:.2f}, BLEU {entry.numbers['bleu']:.1f}"
-
-
 def _curves(entries: Sequence[Entry], width: int, height: int) -> list[str]:
-    """As many curves as there are data for, over the same updates, in the lines that are left."""
+    """The curves that have data, over the same updates, in ``height`` lines."""
     series = {
         title: [(entry.position.updates, entry.numbers[name]) for entry in entries if entry.kind == kind]
         for title, (kind, name) in _CURVES.items()
     }
     shown = {title: points for title, points in series.items() if points}
-    # Each has a title; the last two lines are the axis and the prompt.
+    # Each curve has a title; the last two lines are the axis and the prompt.
     rows = min(8, max(2, (height - 2) // max(len(shown), 1) - 1))
     last = entries[-1].position.updates
     lines = [

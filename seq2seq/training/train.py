@@ -1,4 +1,4 @@
-"""Training from a recipe to an evaluated run folder, resumed where an earlier call stopped."""
+"""Training from a recipe to an evaluated run folder; a repeated call continues where the last one stopped."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,14 +14,14 @@ from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.report import write_report
 from seq2seq.runs.layout import CONFIG
-from seq2seq.training.checkpoint import has_checkpoints
+from seq2seq.training.checkpoint import checkpoint_folders
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, summary_writer
 from seq2seq.training.placement import choose_devices
-from seq2seq.training.session import Session, say
+from seq2seq.training.session import TrainingSession, say
 from seq2seq.training.signals import stopping_at_once
 
-# Settings that may change when training goes on: they only say when to stop, what to print, what to keep and where.
+# Settings that may change when a training continues: they decide when it stops, what it logs and keeps, and where.
 _EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints", "device_map"}
 
 
@@ -33,36 +33,37 @@ def train(
     device: str = "auto",
     tensorboard: bool = False,
 ) -> Path:
-    """Trains a recipe into a run folder and evaluates it; goes on where an earlier call stopped.
+    """Trains a recipe into a run folder and evaluates it; continues where an earlier call stopped.
 
     Args:
         recipe: name of a shipped recipe or path of a TOML file.
         run: the folder; ``runs/<recipe>`` if None.
         overrides: ``table.key=value`` each.
         device: ``auto``, ``cpu``, ``cuda``.
-        tensorboard: write curves for TensorBoard too.
+        tensorboard: also write curves for TensorBoard.
 
     Returns:
         The run folder.
 
     Raises:
-        Seq2SeqError: settings, data or a run folder that cannot be used.
-        Interrupted: SIGINT, SIGTERM or SIGUSR1 came; the same call goes on from there.
+        Seq2SeqError: settings, data or the run folder cannot be used.
+        Interrupted: SIGINT, SIGTERM or SIGUSR1 came; the same call continues from there.
     """
     folder = Path(run) if run is not None else Path("runs") / Path(recipe).stem
     if tensorboard:
-        summary_writer()  # rather now than after an hour of preparation
-    with ExitStack() as held:
+        summary_writer()  # fails now rather than after an hour of preparation
+    with ExitStack() as stack:
         with World.join(device) as world:
-            # A mistake in settings or device leaves no folder behind.
+            # First, so that wrong settings or devices leave no folder behind.
             world.from_rank0(lambda: choose_devices(_settings(recipe, overrides, folder).training, world, device))
-            world.from_rank0(lambda: held.enter_context(locked(folder)))
-            # Only now can no other training begin there under other settings.
+            world.from_rank0(lambda: stack.enter_context(locked(folder)))
+            # Again under the lock: another training may have begun there with other settings.
             config = world.from_rank0(lambda: _settings(recipe, overrides, folder))
             device_spec = choose_devices(config.training, world, device)
             tune_process(device_spec)
             prepared = world.rank0_first(lambda: prepare(config))
-            Session(folder, config, prepared, device_spec, world, Log(folder, tensorboard=tensorboard)).run()
+            log = Log(folder, tensorboard=tensorboard)
+            TrainingSession(folder, config, prepared, device_spec, world, log).run()
         if world.is_main and prepared.test and not is_evaluated(folder):
             with stopping_at_once():
                 write_report(evaluate(folder, device=world.device))
@@ -72,10 +73,10 @@ def train(
 
 
 def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
-    """The recipe's; a run goes on under those it was begun with, save for those that say when it ends."""
+    """The recipe's settings, which must be those of the run in ``folder``, if any, except for ``_EXTENDABLE``."""
     config = load_recipe(recipe, overrides)
     if not (folder / CONFIG).is_file():
-        if has_checkpoints(folder):
+        if checkpoint_folders(folder):
             raise RunError(
                 f"{folder} holds checkpoints but no {CONFIG} that says what of: "
                 "bring it back, choose another folder with --run, or remove this one"

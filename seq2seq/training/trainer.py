@@ -1,4 +1,4 @@
-"""The training loop: batches in, better weights out, the best of them kept."""
+"""The training loop: one update after another, from a model's first weights to the end of its recipe."""
 
 import math
 import time
@@ -12,113 +12,80 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, collate, collate_images
+from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
-from seq2seq.device import DeviceSpec, is_out_of_memory
+from seq2seq.device import DeviceSpec
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.vision.encoder import ImageEncoder
-from seq2seq.model.vision.features import Pictures
 from seq2seq.runs.folder import unique_tensors
-from seq2seq.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
+from seq2seq.training.batches import BatchSource
+from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
-from seq2seq.training.epoch_sampler import BatchRef, EpochSampler
 from seq2seq.training.objective import cross_entropy
-from seq2seq.training.optimizer import build_optimizer, optimizer_step
-from seq2seq.training.out_of_memory import pieces, shrink_after_oom
+from seq2seq.training.optimizer import build_optimizer, optimizer_step, optimizer_tensors, restore_optimizer
+from seq2seq.training.out_of_memory import retry_in_pieces
 from seq2seq.training.placement import move_to_devices
-from seq2seq.training.schedule import Position, finetune_rate, learning_rate, progress
+from seq2seq.training.schedule import Position, is_finished, learning_rates
 from seq2seq.training.state import TrainerState, Window
 
-# Updates in a row without a finite gradient after which training gives up; it looks as often.
+# Training ends after this many updates in a row without a finite gradient; the check comes as often.
 _MOST_BAD_STEPS = 20
 
 
 class Trainer:
-    """One model, its optimiser and its place in the corpus.
+    """A model, its optimiser and its place in the training.
 
     Args:
-        model: to be trained, in place.
-        prepared: the corpus.
+        model: is trained in place.
+        batches: of the corpus.
         config: the ``[training]`` table.
         device_spec: device and precision.
-        reverse: read sources back to front.
-        sampling: subword regularisation, as :class:`seq2seq.training.epoch_sampler.EpochSampler` takes it.
-        longest: most tokens of a sampled side.
-        pictures: those of the corpus, if its sources are pictures.
         world: the processes that train this model together.
 
     Attributes:
-        stop: a signal that any of them was sent and all know of; 0: none.
+        schedule: learning rates of the next update: of the model, and of the backbone of an image encoder.
+        stop: a signal that any rank has received and all ranks know of; 0: none.
     """
 
     def __init__(
         self,
         model: Seq2Seq,
-        prepared: Prepared,
+        batches: BatchSource,
         config: TrainingConfig,
         device_spec: DeviceSpec,
         *,
-        reverse: bool,
-        sampling: float = 0.0,
-        longest: int = 100,
-        pictures: Pictures | None = None,
         world: World = ALONE,
     ) -> None:
         move_to_devices(model, device_spec)
         self.model = model
-        self.prepared = prepared
+        self.batches = batches
         self.config = config
         self.device_spec = device_spec
-        self.reverse = reverse
-        self.pictures = pictures
-        self.order = BatchOrder(
-            src_lengths=prepared.src.lengths(),
-            tgt_lengths=prepared.tgt.lengths(),
-            batch_tokens=config.batch_tokens,
-            batch_sentences=config.batch_sentences,
-            seed=config.seed,
-        )
-        self.drawing = EpochSampler(prepared, self.order, sampling=sampling, longest=longest)
+        self.world = world
+        self.schedule: Callable[[Position], tuple[float, float]] = partial(learning_rates, config=config)
         self.optimizer = build_optimizer(model, config)
         self.scaler = torch.amp.GradScaler(device_spec.device.type, enabled=device_spec.dtype == torch.float16)
         self.state = TrainerState()
         self.window = Window()
-        self.world = world
         self.stop = 0
-        self._asked: Callable[[], int] = lambda: 0
-        self._spent = 0.0  # seconds that the others have not heard of
+        self._received: Callable[[], int] = lambda: 0
+        self._unshared_seconds = 0.0  # of this rank's clock, not yet part of the state
         world.broadcast_in_place(unique_tensors(self.model).values())
 
     @classmethod
     def of(cls, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World = ALONE) -> "Trainer":
-        """A freshly initialised model of a recipe and what trains it."""
+        """A trainer of a recipe's model, freshly initialised."""
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
-        if isinstance(model.encoder, ImageEncoder):
-            load, downloads = model.encoder.backbone.load_pretrained, Path(config.data.directory) / "downloads"
-            world.rank0_first(lambda: load(downloads))
-        pictures = Pictures(prepared, config, device_spec) if prepared.images else None
-        if pictures and config.training.finetune_from != 1:
-            look = partial(pictures.features, prepared.images[:1])
-            world.rank0_first(look)  # now, so that the clock of training does not count it
-        return cls(
-            model,
-            prepared,
-            config.training,
-            device_spec,
-            reverse=config.model.reverse_source,
-            sampling=config.subword.sampling,
-            longest=config.data.max_tokens,
-            pictures=pictures,
-            world=world,
-        )
+        world.rank0_first(lambda: model.encoder.load_pretrained(Path(config.data.directory) / "downloads"))
+        batches = BatchSource.of(config, prepared, device_spec, world)
+        return cls(model, batches, config.training, device_spec, world=world)
 
     def position(self) -> Position:
-        """How far training has come, as the schedule measures it."""
+        """How far training has come, as schedules and limits measure it."""
         return Position(
             updates=self.state.updates,
             epochs=self.state.epoch + self.state.batch / self.state.batches,
@@ -126,120 +93,109 @@ class Trainer:
         )
 
     def finished(self) -> bool:
-        """Whether a limit of the recipe is reached."""
-        enough = self.config.patience and self.state.stale >= self.config.patience
-        return bool(enough) or progress(self.position(), self.config) >= 1.0
+        """True once a limit of the recipe is reached."""
+        return is_finished(self.position(), self.state.stale, self.config)
 
     def finetunes(self) -> bool:
-        """Whether the backbone of an image encoder learns in this epoch."""
+        """True in epochs in which the backbone of an image encoder learns."""
         return 0 < self.config.finetune_from <= self.state.epoch + 1
 
-    def steps(self, asked: Callable[[], int] = lambda: 0) -> Iterator[None]:
-        """Trains, handing control back after every update, until :meth:`finished`.
+    def steps(self, received: Callable[[], int] = lambda: 0) -> Iterator[None]:
+        """Trains until :meth:`finished`, yielding after every update.
 
         Args:
-            asked: says which signal this process was sent, 0: none; what comes of it is :attr:`stop`.
+            received: the signal that this process has received, 0: none; it becomes :attr:`stop` on all ranks.
         """
         self.model.train()
-        self._asked = asked
-        batches, together = self._batches(), self.config.accumulate * self.world.size
+        self._received = received
+        stream, together = self._stream(), self.config.accumulate * self.world.size
         while not self.finished():
             started = time.perf_counter()
-            self._update([batch() for batch in self.world.share([next(batches) for _ in range(together)])])
-            self._spent += time.perf_counter() - started
+            self._update([make() for make in self.world.share([next(stream) for _ in range(together)])])
+            self._unshared_seconds += time.perf_counter() - started
             if self.world.size == 1:
-                self._sync_step()  # several do when they meet for the next update
+                self._sync_step()  # several ranks do so at the start of the next update
             yield
 
-    def spend(self, seconds: float) -> None:
-        """Counts what all processes have been doing besides updates as training time."""
-        self._spent += seconds
-        self._sync_step()
-
-    def _sync_step(self, tokens: int = 0, sentences: int = 0) -> tuple[int, int]:
-        """Tells the others all that has to be the same everywhere, in one message; the tokens and sentences of all."""
-        said = self.world.gather([tokens, sentences, self._asked(), self.state.oom_cells, self._spent])
-        tokens_of, sentences_of, signals, sizes, seconds = zip(*said, strict=True)
-        self.stop = int(max(signals))
-        self.state.oom_cells = int(min(filter(None, sizes), default=0))
-        self.state.seconds += seconds[0]
-        self._spent = 0.0
-        return int(sum(tokens_of)), int(sum(sentences_of))
-
-    def _batches(self) -> Iterator[Callable[[], Batch]]:
-        """Batches without end, from where the progress says, which moves on with them; each is made when called."""
+    def _stream(self) -> Iterator[Callable[[], Batch]]:
+        """Batches without end, each made when called; the state's epoch and batch move on with them."""
         while True:
-            if isinstance(self.model.encoder, ImageEncoder):
-                self.model.encoder.backbone.requires_grad_(self.finetunes())
-            for draw, count in self.drawing.epoch(self.state.epoch, self.state.batch):
+            self.model.encoder.set_finetuning(self.finetunes())
+            for batch, count in self.batches.epoch(self.state.epoch, self.state.batch, pixels=self.finetunes()):
                 self.state.batch, self.state.batches = self.state.batch + 1, count
-                chance = np.random.default_rng((self.config.seed, self.state.epoch, self.state.batch))
-                yield partial(self._collate, draw, self.finetunes(), chance)
+                yield batch
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
-    def _collate(self, draw: BatchRef, pixels: bool, chance: np.random.Generator) -> Batch:
-        sources, targets = draw.pairs()
-        if self.pictures is None:
-            return collate(sources, targets, reverse=self.reverse)
-        names = [self.prepared.images[number] for (number,) in sources]
-        return collate_images(self.pictures.look(names, pixels=pixels, chance=chance), targets)
-
     def _update(self, batches: list[Batch]) -> None:
-        """One optimiser step on the mean loss of some batches, those of all processes."""
+        """One optimiser step on the mean loss of these batches and those of the other ranks."""
+        # 1. Count: the loss is a mean over the batches of all ranks, so each needs the total before its backward pass.
         tokens, sentences = self._sync_step(
             sum(int((batch.tgt_out != PAD).sum()) for batch in batches), sum(len(batch.tgt_out) for batch in batches)
         )
         count = sentences if self.config.loss_mean == "sentences" else tokens
-        position = self.position()
-        rates = learning_rate(position, self.config), finetune_rate(position, self.config)
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=False):  # few models have a backbone
-            group["lr"] = rate
-        nll = self._gradient([batch.to(self.device_spec.device) for batch in batches], count)
+        # 2. Learning rates: a function of the position, so that a resumed training has the same.
+        for group, rate in zip(self.optimizer.param_groups, self.schedule(self.position()), strict=False):
+            group["lr"] = rate  # few models have a second group, the backbone
+        # 3. Forward and backward, in smaller pieces if memory runs out.
+        nll = self._forward_backward([batch.to(self.device_spec.device) for batch in batches], count)
+        # 4. Sum over ranks: only once, since each rank may have split its batches in another way.
         self.world.sum_gradients(self.model.parameters())
+        # 5. Unscale and clip: the norm is that of the true gradient of the whole update.
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
+        # 6. Step, unless the gradient is not finite: one such step would destroy all weights.
         bad = (~norm.isfinite()).float()
         optimizer_step(self.optimizer, self.scaler, bad)
+        # 7. Book-keeping: sums stay on the device, and the host waits for them only once in a while.
         self.state.updates += 1
         self.window.add(nll, tokens, norm, bad)
         if self.state.updates % _MOST_BAD_STEPS == 0:
             self._check_finite()
 
-    def _gradient(self, batches: list[Batch], count: int) -> Tensor:
-        """Leaves the gradient of these batches' part in the mean; returns their summed negative log-likelihood.
+    def _sync_step(self, tokens: int = 0, sentences: int = 0) -> tuple[int, int]:
+        """Exchanges, in one message, what must be equal on all ranks; returns tokens and sentences of all."""
+        rows = self.world.gather([tokens, sentences, self._received(), self.state.oom_cells, self._unshared_seconds])
+        all_tokens, all_sentences, signals, oom_cells, seconds = zip(*rows, strict=True)
+        self.stop = int(max(signals))
+        self.state.oom_cells = int(min(filter(None, oom_cells), default=0))
+        self.state.seconds += seconds[0]
+        self._unshared_seconds = 0.0
+        return int(sum(all_tokens)), int(sum(all_sentences))
 
-        Where memory runs out, all of it is done again in smaller pieces, for half a gradient may have been added.
+    def add_seconds(self, seconds: float) -> None:
+        """Counts time that all ranks spent between updates as training time."""
+        self._unshared_seconds += seconds
+        self._sync_step()
+
+    def _forward_backward(self, batches: list[Batch], count: int) -> Tensor:
+        """Leaves the gradient of ``loss / count`` in the parameters; returns the summed negative log-likelihood.
 
         Raises:
-            Seq2SeqError: even a single pair is too much.
+            Seq2SeqError: memory does not even suffice for a single pair.
         """
-        while True:
-            self.optimizer.zero_grad()
-            nll = torch.zeros((), device=self.device_spec.device)
-            try:
-                for place, batch in enumerate(batches):
-                    self._seed(place)
-                    for piece in pieces(batch, self.state.oom_cells):
-                        nll = nll + self._forward_backward(piece, count).to(nll.device)
-                return nll
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # Only here, where the error is gone, the tensors of the attempt are gone too.
-            self.state.oom_cells = shrink_after_oom(piece, self.state.oom_cells)
 
-    def _forward_backward(self, batch: Batch, count: int) -> Tensor:
-        """Adds a batch's part to the gradient."""
+        def work(split: Callable[[Batch], Iterator[Batch]]) -> Tensor:
+            self.optimizer.zero_grad()  # a failed attempt may have left half a gradient
+            nll = torch.zeros((), device=self.device_spec.device)
+            for place, batch in enumerate(batches):
+                self._seed(place)
+                for piece in split(batch):
+                    nll = nll + self._add_gradient(piece, count).to(nll.device)
+            return nll
+
+        nll, self.state.oom_cells = retry_in_pieces(work, self.state.oom_cells)
+        return nll
+
+    def _add_gradient(self, piece: Batch, count: int) -> Tensor:
+        """Adds the gradient of one piece's share in the mean loss; returns its negative log-likelihood."""
         with self.device_spec.autocast():
-            features = self.model(batch)
-            loss = cross_entropy(
-                features, self.model.decoder.output, batch.tgt_out, smoothing=self.config.label_smoothing
-            )
+            features, output = self.model(piece), self.model.decoder.output
+            loss = cross_entropy(features, output, piece.tgt_out, smoothing=self.config.label_smoothing)
         self.scaler.scale(loss.smoothed / count).backward()
         return loss.nll
 
     def _seed(self, place: int) -> None:
-        """Draws of the batch at this place of the update, whichever process it falls to and whatever came before."""
+        """Seeds dropout by update and batch, so that it depends neither on ranks nor on what ran before."""
         number = place * self.world.size + self.world.rank
         (seed,) = np.random.SeedSequence((self.config.seed, self.state.updates, number)).generate_state(1)
         torch.default_generator.manual_seed(int(seed))
@@ -247,10 +203,10 @@ class Trainer:
             torch.cuda.manual_seed_all(int(seed))
 
     def _check_finite(self) -> None:
-        """Ends a training that does not learn; seldom, since the host waits for the device here.
+        """Ends a training that has diverged; the host waits for the device here.
 
         Raises:
-            Seq2SeqError: gradients have not been finite for a while.
+            Seq2SeqError: the latest updates had no finite gradient.
         """
         if int(self.window.streak) >= _MOST_BAD_STEPS:
             raise Seq2SeqError(
@@ -259,7 +215,7 @@ class Trainer:
             )
 
     def read_window(self) -> dict[str, float]:
-        """Means since the last call, for the log. All processes call it at once."""
+        """Means since the last call, for the log; all ranks must call it together."""
         window, self.window = self.window, Window(streak=self.window.streak)
         tokens = int(window.tokens)
         self.state.skipped += int(window.bad)
@@ -276,14 +232,14 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """Everything :meth:`restore` needs."""
         tensors = {f"model.{name}": tensor for name, tensor in unique_tensors(self.model).items()}
-        tensors |= optimizer_tensors(self.optimizer)
-        skipped, seconds = self.state.skipped + int(self.window.bad), self.state.seconds + self._spent
+        tensors |= optimizer_tensors(self.optimizer, self.model)
+        skipped, seconds = self.state.skipped + int(self.window.bad), self.state.seconds + self._unshared_seconds
         numbers = {**asdict(self.state), "skipped": skipped, "seconds": seconds}
         return Checkpoint(tensors, {**numbers, "scaler": self.scaler.state_dict()})
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes back to where a trainer of the same settings made the checkpoint."""
-        tensors, numbers = checkpoint.tensors, dict(checkpoint.numbers)
+        """Continues from a checkpoint that a trainer of the same settings made."""
+        numbers = dict(checkpoint.numbers)
         if scale := numbers.pop("scaler"):  # empty where the precision needs none
             self.scaler.load_state_dict(scale)
         self.state = TrainerState(**numbers)
@@ -291,4 +247,4 @@ class Trainer:
         with torch.no_grad():
             for name, tensor in unique_tensors(self.model).items():
                 tensor.copy_(weights[name])
-        restore_optimizer(self.optimizer, tensors)
+        restore_optimizer(self.optimizer, self.model, checkpoint.tensors)

@@ -1,4 +1,4 @@
-"""Validation: perplexity and BLEU on held-out sentences, and what the translations look like."""
+"""Validation: perplexity, BLEU and samples of the outputs on held-out sentences."""
 
 import math
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.evaluation.metrics import bleu, exact_match
 from seq2seq.training.distributed import World
 
-# More sentences would make the choice of the best model no better and training longer.
+# More would take longer without a better choice of the best model.
 _SENTENCES = 1000
 _SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What one validation found."""
+    """Scores of one validation."""
 
     perplexity: float
     """Per target token, without label smoothing."""
     bleu: float
     """Of greedy outputs."""
     exact_match: float
-    """Share of greedy outputs that equal their reference: the accuracy, where targets are labels."""
+    """Share of greedy outputs that equal a reference; where targets are labels this is the accuracy."""
     samples: list[tuple[Pair, str]]
 
     def scores(self) -> dict[str, float]:
@@ -31,36 +31,36 @@ class Validation:
         return {"perplexity": self.perplexity, "bleu": self.bleu, "exact_match": self.exact_match}
 
     def result(self, metric: str) -> list[float]:
-        """What training tries to raise, compared from left to right: equal BLEU is settled by perplexity."""
+        """What the best model has the greatest of, compared from left to right: perplexity breaks ties of BLEU."""
         return [self.bleu, -self.perplexity] if metric == "bleu" else [-self.perplexity]
 
 
 def validate(predictor: Predictor, pairs: list[Pair], world: World) -> Validation:
     """Scores a model on the first validation pairs and leaves it in training mode.
 
-    Each process takes its share of the pairs, and all come to the same result.
+    Each rank takes its share of the pairs; the result is the same on all.
     """
     pairs = [pair for pair in pairs[:_SENTENCES] if pair.src.strip()]
     predictor.model.eval()
-    # Greedy search sees every validation; the full beam is for the test set.
+    # Greedy search is fast enough for every validation; evaluation on the test set uses the full beam.
     options = predictor.config.decoding.greedy()
     sources, references = with_references(pairs, grouped=predictor.config.data.reads_images)
     outputs = world.interleave([output.text for output in predictor.best(world.share(sources), options)])
     perplexity = _perplexity(predictor, pairs, world)
     predictor.model.train()
-    stride = max(1, len(sources) // _SAMPLES)
-    samples = [Pair(source, own[0]) for source, own in zip(sources, references, strict=True)]
+    shown = range(0, len(sources), max(1, len(sources) // _SAMPLES))[:_SAMPLES]
     return Validation(
         perplexity=perplexity,
         bleu=bleu(outputs, references),
         exact_match=exact_match(outputs, references),
-        samples=list(zip(samples, outputs, strict=True))[::stride][:_SAMPLES],
+        samples=[(Pair(sources[row], references[row][0]), outputs[row]) for row in shown],
     )
 
 
 def _perplexity(predictor: Predictor, pairs: list[Pair], world: World) -> float:
-    longest, own = predictor.config.data.max_tokens, world.share(pairs)
-    targets = [predictor.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in own]
-    found = token_log_probs(predictor, [pair.src for pair in own], targets)
-    tokens = [log_prob for each in world.interleave([each.tolist() for each in found]) for log_prob in each]
-    return math.exp(min(-math.fsum(tokens) / len(tokens), 700))
+    """Per target token, end mark included."""
+    longest, share = predictor.config.data.max_tokens, world.share(pairs)
+    targets = [predictor.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in share]
+    scores = token_log_probs(predictor, [pair.src for pair in share], targets)
+    log_probs = [log_prob for row in world.interleave([row.tolist() for row in scores]) for log_prob in row]
+    return math.exp(min(-math.fsum(log_probs) / len(log_probs), 700))

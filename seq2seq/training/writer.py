@@ -1,4 +1,4 @@
-"""Saving while training goes on."""
+"""Saving in the background, while training goes on."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,9 +7,9 @@ from typing import Self
 
 
 class BackgroundWriter:
-    """Context with one thread that writes, one thing at a time.
+    """Context with a thread that does one write after another.
 
-    What it is given to write must be copies that training does not touch.
+    What it writes must be copies that training does not change.
     """
 
     def __init__(self) -> None:
@@ -17,17 +17,17 @@ class BackgroundWriter:
         self._writing: Future[None] | None = None
 
     def start(self, write: Callable[[], None]) -> None:
-        """Begins to write, after what is being written; raises what went wrong there."""
+        """Starts a write once the previous one is done; raises the error of the previous one."""
         self.wait()
         self._writing = self._thread.submit(write)
 
     def check(self) -> None:
-        """Raises what went wrong since the last call, without waiting."""
+        """Raises the error of a finished write, without waiting."""
         if self._writing and self._writing.done():
             self.wait()
 
     def wait(self) -> None:
-        """Returns when everything is written, or raises what went wrong."""
+        """Waits for the current write and raises its error."""
         writing, self._writing = self._writing, None
         if writing:
             writing.result()

@@ -13,6 +13,7 @@ from seq2seq.device import DeviceSpec
 from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.model.build import build_model
 from seq2seq.recipe import load_recipe
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer
 
@@ -51,7 +52,7 @@ def test_a_reversed_source_is_learned_in_fewer_updates(tmp_path: Path) -> None:
         config = TrainingConfig(
             max_updates=most, batch_tokens=1200, learning_rate=0.005, schedule="constant", label_smoothing=0.0
         )
-        trainer = Trainer(model, corpus, config, DeviceSpec.pick(), reverse=reverse)
+        trainer = Trainer(model, BatchSource(corpus, config, reverse=reverse), config, DeviceSpec.pick())
         for _ in trainer.steps():
             if trainer.state.updates % 10 == 0 and trainer.read_window()["loss"] < loss:
                 break

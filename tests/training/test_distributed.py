@@ -21,6 +21,7 @@ from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.model.build import build_model
 from seq2seq.model.state import Encoded
 from seq2seq.recipe import load_recipe
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.distributed import World
 from seq2seq.training.trainer import Trainer
 
@@ -60,7 +61,8 @@ def trainer(corpus: Prepared, world: World, *, each: int = 1, **settings: Any) -
     others = {key: value for key, value in settings.items() if not hasattr(training, key)}
     model = ModelConfig(**{"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0, **others})
     device_spec = DeviceSpec.pick("cpu", "fp32")
-    return Trainer(build_model(model, 15, 15).double(), corpus, training, device_spec, reverse=True, world=world)
+    batches = BatchSource(corpus, training, reverse=True)
+    return Trainer(build_model(model, 15, 15).double(), batches, training, device_spec, world=world)
 
 
 def learn(training: Trainer, updates: int = UPDATES) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def stop(training: Trainer, rank: int) -> tuple[int, int]:
 
 
 def clock(training: Trainer, rank: int) -> float:
-    training.spend(100.0 + 7.0 * rank)
+    training.add_seconds(100.0 + 7.0 * rank)
     return training.state.seconds
 
 
@@ -253,7 +255,7 @@ def test_shares_are_disjoint_and_complete(
     size: int, accumulate: int, corpus: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trainer(corpus, World())
-    epoch = len(list(whole.drawing.epoch(0)))
+    epoch = len(list(whole.batches.epoch(0)))
     updates = epoch // (size * accumulate) + 2  # over the end of the epoch, wherever in an update that falls
     one = seen(trainer(corpus, World(), each=size * accumulate), updates, monkeypatch)
     shares = [

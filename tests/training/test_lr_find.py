@@ -13,6 +13,7 @@ from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError
 from seq2seq.model.build import build_model
 from seq2seq.recipe import load_recipe
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.lr_find import RangeTest, lr_find, smooth, stand_in, suggest
 from seq2seq.training.trainer import Trainer
 
@@ -61,7 +62,8 @@ def test_training_at_the_suggested_rate_learns_more_than_far_below_or_above(
         config = load_recipe("reverse-digits", settings)
         prepared = prepare(config)
         model = build_model(config.model, len(prepared.vocabularies.src), len(prepared.vocabularies.tgt))
-        training = Trainer(model, prepared, config.training, DeviceSpec.pick("cpu", "fp32"), reverse=True)
+        batches = BatchSource(prepared, config.training, reverse=True)
+        training = Trainer(model, batches, config.training, DeviceSpec.pick("cpu", "fp32"))
         for _ in training.steps():
             if training.state.updates == 90:
                 training.read_window()

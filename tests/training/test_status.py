@@ -13,11 +13,10 @@ from typing import Any, ClassVar
 import pytest
 
 from seq2seq.cli import main
-from seq2seq.config import TrainingConfig
 from seq2seq.recipe import load_recipe, to_toml
 from seq2seq.reports.text_plot import plot
 from seq2seq.training.log import LOG, Log, cut_log, read_log
-from seq2seq.training.schedule import Position, in_words, minutes_left
+from seq2seq.training.schedule import Position
 from seq2seq.training.signals import Interrupted
 from seq2seq.training.status import status
 from seq2seq.training.train import train
@@ -77,27 +76,6 @@ def test_lines_that_cannot_be_read_are_left_out_and_harm_no_other(run: Path, log
     log.add("training", at(20), TRAINING)
     assert [entry.position for entry in read_log(run)] == [at(10), at(20)]
     assert "20 updates" in status(run)
-
-
-def test_time_left_is_that_of_the_limit_that_comes_first() -> None:
-    config = TrainingConfig(max_updates=1000, max_epochs=4.0, max_minutes=50.0)
-    # Ten updates a minute: 900 updates take 90 minutes, 3 epochs 30, and the clock stops after 40.
-    assert minutes_left(Position(), at(100), config) == pytest.approx(30)
-    assert minutes_left(Position(), at(100), TrainingConfig(max_updates=1000)) == pytest.approx(90)
-    assert minutes_left(at(100), at(100), TrainingConfig(max_updates=1000)) is None
-    assert minutes_left(at(100), at(100), TrainingConfig(max_minutes=50)) == pytest.approx(40)
-    assert minutes_left(Position(), at(100), TrainingConfig(patience=3, schedule="constant")) is None
-    assert minutes_left(Position(), at(100), TrainingConfig(max_updates=50)) == 0
-    # What an earlier call took, elsewhere or not, does not count.
-    slow = Position(updates=100, epochs=1.0, minutes=1000.0)
-    after = Position(updates=200, epochs=2.0, minutes=1010.0)
-    assert minutes_left(slow, after, TrainingConfig(max_updates=1000)) == pytest.approx(80)
-
-
-def test_lengths_of_time() -> None:
-    assert [in_words(minutes) for minutes in (0, 1.5, 2, 119, 600, 60 * 24 * 3)] == [
-        *("0 seconds", "90 seconds", "2 minutes", "119 minutes", "10 hours", "3 days")
-    ]
 
 
 def test_status_tells_where_training_stands(run: Path, log: Log) -> None:

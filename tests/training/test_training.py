@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,12 @@ from seq2seq.files.lock import locked
 from seq2seq.files.tensors import load_tensors
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import load_run
+from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.objective import cross_entropy
 from seq2seq.training.schedule import Position
-from seq2seq.training.signals import Interrupted, StopSignals, stopping_at_once
+from seq2seq.training.signals import Interrupted, recording_signals, stopping_at_once
 from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer
 
@@ -39,6 +41,24 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [f"data.directory={data}", *small, *sizes, "training.validate_every=10"]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A run that nothing disturbed, trained once for each configuration; only to be read."""
+
+    @cache
+    def trained(*noise: str) -> Path:
+        run = tmp_path_factory.mktemp("undisturbed") / "run"
+        return train("reverse-digits", run=run, overrides=[*overrides, *noise], device="cpu")
+
+    return trained
+
+
+@pytest.fixture
+def run(undisturbed: Callable[..., Path], tmp_path: Path) -> Path:
+    """A copy of the undisturbed run."""
+    return Path(shutil.copytree(undisturbed(), tmp_path / "run"))
+
+
 def digest(run: Path) -> dict[str, bytes]:
     """All that a run ends with: the best model, and weights and moments of the last update."""
     last = max((run / "checkpoints").iterdir()) / "tensors.safetensors"
@@ -47,9 +67,8 @@ def digest(run: Path) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
-def test_two_runs_are_bit_identical(overrides: list[str], tmp_path: Path) -> None:
-    one, two = (train("reverse-digits", run=tmp_path / name, overrides=overrides, device="cpu") for name in "ab")
-    assert digest(one) == digest(two)
+def test_two_runs_are_bit_identical(run: Path, overrides: list[str], tmp_path: Path) -> None:
+    assert digest(train("reverse-digits", run=tmp_path / "other", overrides=overrides, device="cpu")) == digest(run)
 
 
 NOISE = [
@@ -60,10 +79,14 @@ NOISE = [
 
 @pytest.mark.parametrize(("stop", "noise"), [(1, []), (7, []), (10, []), (19, []), (13, NOISE)])
 def test_resuming_equals_not_stopping(
-    stop: int, noise: list[str], overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stop: int,
+    noise: list[str],
+    undisturbed: Callable[..., Path],
+    overrides: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     overrides = overrides + noise
-    whole = train("reverse-digits", run=tmp_path / "whole", overrides=overrides, device="cpu")
     real, updates = Trainer._update, 0
 
     def update_and_stop(self: Trainer, batches: list) -> None:
@@ -79,13 +102,12 @@ def test_resuming_equals_not_stopping(
     assert caught.value.exit_code == 143
     monkeypatch.setattr(Trainer, "_update", real)
     stopped = train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
-    assert digest(stopped) == digest(whole)
+    assert digest(stopped) == digest(undisturbed(*noise))
 
 
 def test_a_finished_run_is_left_alone_and_can_be_extended(
-    overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, overrides: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
     before = (run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()
     train("reverse-digits", run=run, overrides=overrides, device="cpu")
     assert ((run / "evaluation.json").read_bytes(), (run / "log.jsonl").read_bytes()) == before
@@ -95,8 +117,7 @@ def test_a_finished_run_is_left_alone_and_can_be_extended(
     load_run(run)
 
 
-def test_settings_may_change_without_a_better_model(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_settings_may_change_without_a_better_model(run: Path, overrides: list[str]) -> None:
     train("reverse-digits", run=run, overrides=[*overrides, "decoding.beam=2"], device="cpu")
     assert load_run(run).config.decoding.beam == 2
 
@@ -111,8 +132,7 @@ def test_a_limit_in_epochs_survives_a_resume(overrides: list[str], tmp_path: Pat
     assert 0.4 <= last["epochs"] < 0.8 <= longer["epochs"] < 1
 
 
-def test_a_checkpoint_of_another_version_is_refused(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_a_checkpoint_of_another_version_is_refused(run: Path, overrides: list[str]) -> None:
     checkpoint = load_checkpoint(run)
     assert checkpoint
     del checkpoint.numbers["processes"]
@@ -121,8 +141,7 @@ def test_a_checkpoint_of_another_version_is_refused(overrides: list[str], tmp_pa
         train("reverse-digits", run=run, overrides=overrides, device="cpu")
 
 
-def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(run: Path, overrides: list[str]) -> None:
     for path in (run / "checkpoints").glob("*/tensors.safetensors"):
         path.write_bytes(b"damaged")
     with pytest.raises(RunError, match=r"no checkpoint in .* is whole"):
@@ -132,14 +151,12 @@ def test_a_model_is_not_overwritten_when_its_checkpoints_are_gone(overrides: lis
         train("reverse-digits", run=run, overrides=overrides, device="cpu")
 
 
-def test_other_settings_in_a_begun_run_are_refused(overrides: list[str], tmp_path: Path) -> None:
-    train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_other_settings_in_a_begun_run_are_refused(run: Path, overrides: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"model\.hidden_size \(16 there, 8 now\)"):
-        train("reverse-digits", run=tmp_path / "run", overrides=[*overrides, "model.hidden_size=8"], device="cpu")
+        train("reverse-digits", run=run, overrides=[*overrides, "model.hidden_size=8"], device="cpu")
 
 
-def test_checkpoints_of_unknown_settings_are_refused(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_checkpoints_of_unknown_settings_are_refused(run: Path, overrides: list[str]) -> None:
     (run / "config.toml").unlink()
     with pytest.raises(RunError, match=r"holds checkpoints but no config\.toml"):
         train("reverse-digits", run=run, overrides=overrides, device="cpu")
@@ -165,7 +182,7 @@ def corpus(overrides: list[str]) -> Prepared:
 def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
     def make(**settings: object) -> Trainer:
         config = TrainingConfig(**({"max_updates": 100, "batch_tokens": 100, "schedule": "constant"} | settings))
-        return Trainer(tiny_model(vocab=15).float(), corpus, config, CPU, reverse=True)
+        return Trainer(tiny_model(vocab=15).float(), BatchSource(corpus, config, reverse=True), config, CPU)
 
     return make
 
@@ -216,7 +233,7 @@ def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) 
 def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Trainer]) -> None:
     one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
     two.model.load_state_dict(one.model.state_dict())
-    batches = two._batches()
+    batches = two._stream()
     pair = [next(batches)(), next(batches)()]
     losses = [
         cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
@@ -304,8 +321,7 @@ def test_the_log_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
     assert (tmp_path / "log.jsonl").read_bytes().splitlines() == whole.splitlines()[:2]
 
 
-def test_what_was_damaged_beside_the_model_is_made_anew(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_what_was_damaged_beside_the_model_is_made_anew(run: Path, overrides: list[str]) -> None:
     whole = {name: (run / name).read_bytes() for name in ("subword.joint.model", "evaluation.json")}
     for name in whole:
         (run / name).write_bytes(b"\x00" + whole[name][1:])
@@ -316,8 +332,7 @@ def test_what_was_damaged_beside_the_model_is_made_anew(overrides: list[str], tm
     )
 
 
-def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(overrides: list[str], tmp_path: Path) -> None:
-    run = train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
+def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(run: Path, overrides: list[str]) -> None:
     found = json.loads((run / "evaluation.json").read_bytes())
     other = found | {"weights": "0" * 64, "beam": 99}
     (run / "evaluation.json").write_text(json.dumps(other | {"digest": manifest.digest(other)}), encoding="utf-8")
@@ -337,11 +352,11 @@ def test_a_folder_is_held_before_the_corpus_is_made(
 
 
 def test_a_second_request_to_end_is_still_only_noted() -> None:
-    with StopSignals() as signals:
+    with recording_signals() as received:
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
             os.kill(os.getpid(), number)
         os.kill(os.getpid(), signal.SIGINT)  # the first Ctrl-C
-        assert signals.received == signal.SIGTERM
+        assert received() == signal.SIGTERM
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 0)])
@@ -357,9 +372,9 @@ def test_a_second_ctrl_c_is_not_held_back() -> None:
     # A shell lets what it runs in the background ignore SIGINT, and the tests may be run there.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with StopSignals() as signals:
+        with recording_signals() as received:
             os.kill(os.getpid(), signal.SIGINT)
-            assert signals.received == signal.SIGINT
+            assert received() == signal.SIGINT
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
@@ -373,7 +388,8 @@ def test_a_second_ctrl_c_is_not_held_back() -> None:
 def test_a_gpu_learns_in_every_precision(precision: str, corpus: Prepared, tiny_model: Callable) -> None:
     config = TrainingConfig(max_updates=200, batch_tokens=500, learning_rate=0.005, warmup_updates=10)
     device_spec = DeviceSpec.pick("cuda", precision)
-    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), corpus, config, device_spec, reverse=True)
+    batches = BatchSource(corpus, config, reverse=True)
+    training = Trainer(tiny_model(vocab=15, hidden_size=64).float(), batches, config, device_spec)
     losses = []
     for update, _ in enumerate(training.steps(), start=1):
         if update % 50 == 0:
