@@ -13,7 +13,8 @@ from torch import Tensor
 from seq2seq.corpus.subword import UNK, Subword, normalise
 from seq2seq.decoding.outputs import Translation
 from seq2seq.errors import ConfigError
-from seq2seq.search.constrained import Phrase, PhraseProgress
+from seq2seq.search.constrained import PhraseProgress
+from seq2seq.search.rules import Phrase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +111,7 @@ class TokenConstraints:
         progress = PhraseProgress(tuple(self.required[row]) if self.required else ())
         for token in prefix:
             progress = progress.after(token, inside=not self.word_start[token])
-        return len(prefix) + progress.left
+        return len(prefix) + progress.remaining
 
 
 def _longest(phrases: Sequence[str]) -> list[str]:

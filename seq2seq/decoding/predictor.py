@@ -15,9 +15,10 @@ from seq2seq.decoding.models import Ensemble
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.errors import RunError
-from seq2seq.search.hypothesis import Hypothesis
-from seq2seq.search.rules import Rules, prefix_table
-from seq2seq.search.strategy import SearchInputs, search
+from seq2seq.search.hypothesis import Hypothesis, Ranking
+from seq2seq.search.problem import SearchProblem
+from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
+from seq2seq.search.strategy import search
 
 
 class Predictor(Ensemble):
@@ -102,22 +103,22 @@ class Predictor(Ensemble):
         """
         tgt = self.vocabularies.tgt
         tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
-        inputs = SearchInputs(
-            bos=BOS,
-            vocabulary=len(tgt),
-            seeds=[seed_of(options.seed, source) for source in sources],
-            draws=draws,
-            required=tokens.required if tokens else (),
-            word_start=tokens.word_start if tokens else None,
-        )
         rules = self._rules(sources, options, tokens)
         with self.ready():
             state = JointState(tuple(state for _, state in self.start(sources)))
             step = joint_step([member.model.decoder for member in self.members], options.combination)
-            found = search(step, state, rules, options, inputs)
-        if not all(best and math.isfinite(best[0].log_prob) for best in found):
+            hypotheses = search(
+                SearchProblem(step, state, BOS, rules, Ranking.of(options)),
+                options,
+                vocab_size=len(tgt),
+                seeds=[seed_of(options.seed, source) for source in sources],
+                draws=draws,
+                required=tokens.required if tokens else (),
+                word_start=tokens.word_start if tokens else None,
+            )
+        if not all(best and math.isfinite(best[0].log_prob) for best in hypotheses):
             raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
-        return found
+        return hypotheses
 
     def _rules(self, sources: Sequence[str], options: DecodingConfig, tokens: TokenConstraints | None) -> Rules:
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
@@ -126,18 +127,17 @@ class Predictor(Ensemble):
         shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
-        prefix, bigrams = prefix_table(tokens.prefixes) if tokens else None, self.vocabularies.tgt.forbidden_bigrams
-        return Rules(
-            eos=EOS,
-            banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
-            longest=torch.tensor(longest, device=device),
-            shortest=torch.tensor(shortest, device=device) if any(shortest) else None,
-            prefix=None if prefix is None else prefix.to(device),
-            forbidden_bigrams=None
-            if bigrams is None
-            else (torch.tensor(bigrams.ending, device=device), torch.tensor(bigrams.barred, device=device)),
-            no_repeat_ngram=options.no_repeat_ngram,
-            blocked=tokens.blocked if tokens else (),
-            word_start=tokens.word_start if tokens else None,
-            word_end=tokens.word_end if tokens else None,
-        )
+        most = torch.tensor(longest, device=device)
+        strikes: list[Strike] = [Banned((PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS))]
+        if bigrams := self.vocabularies.tgt.forbidden_bigrams:
+            strikes.append(
+                Bigrams(torch.tensor(bigrams.ending, device=device), torch.tensor(bigrams.barred, device=device))
+            )
+        if options.no_repeat_ngram:
+            strikes.append(NoRepeatNgram(options.no_repeat_ngram))
+        if tokens and tokens.blocked:
+            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, most))
+        if any(shortest):
+            strikes.append(MinLength(torch.tensor(shortest, device=device), EOS))
+        prefix = prefix_table(tokens.prefixes) if tokens else None
+        return Rules(eos=EOS, longest=most, prefix=None if prefix is None else prefix.to(device), strikes=strikes)
