@@ -117,7 +117,6 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top-p", type=float, metavar="P", help="draw from the fewest tokens of that probability")
     group.add_argument("--seed", type=int, metavar="N", help="of drawing")
     group.add_argument("--mbr", type=int, metavar="N", help="choose the one of N candidates closest to the others")
-    group.add_argument("--mbr-utility", choices=("chrf", "bleu"), help="what is close")
 
 
 def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:

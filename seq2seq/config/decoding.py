@@ -46,8 +46,6 @@ class DecodingConfig:
     """Of drawing. A sentence's draws depend on it and on the sentence alone, not on what else is translated."""
     mbr: int = 0
     """Choose, of this many candidates, the one closest to all others (minimum Bayes risk); 0: the best one."""
-    mbr_utility: Literal["chrf", "bleu"] = "chrf"
-    """What "close" means there."""
     replace_unknown: bool = False
     """Write the most attended source word where an output says <unk>; for vocabularies of words, needs attention."""
     combination: Literal["average", "log-linear"] = "average"
@@ -96,7 +94,6 @@ def unused_settings(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
         "decoding.sample = false": () if decoding.sample else of_drawing,
         f'decoding.normalisation = "{decoding.normalisation}"': _if(decoding.normalisation != "gnmt", "length_penalty"),
         f"decoding.diverse_groups = {decoding.diverse_groups}": _if(decoding.diverse_groups == 1, "diversity"),
-        "decoding.mbr = 0": _if(not decoding.mbr, "mbr_utility"),
     }
     for reason, names in useless.items():
         yield from ((name, reason) for name in names if _changed(decoding, name))

@@ -21,7 +21,7 @@ Combination = Literal["average", "log-linear"]
 
 @dataclass(frozen=True, slots=True)
 class JointState:
-    """The states of all members, row by row."""
+    """The states of all members, with the same rows."""
 
     members: tuple[DecoderState, ...]
 
@@ -35,8 +35,8 @@ def joint_step(decoders: Sequence[Decoder], combination: Combination) -> Step[Jo
 
     def step(token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
         pairs = [decoder.step(token, member) for decoder, member in zip(decoders, state.members, strict=True)]
-        after = JointState(tuple(member for _, member in pairs))
-        return combine([logits for logits, _ in pairs], combination), after
+        following = JointState(tuple(member for _, member in pairs))
+        return combine([logits for logits, _ in pairs], combination), following
 
     return step
 

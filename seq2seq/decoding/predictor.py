@@ -1,4 +1,4 @@
-"""Sources in, outputs out: search over an ensemble, and all that turns token ids into answers."""
+"""Sources in, outputs out: search over an ensemble, and what turns token ids into text."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from seq2seq.search.strategy import search
 
 
 class Predictor(Ensemble):
-    """An ensemble that answers: the best output for each source, or a list of the best."""
+    """An ensemble that decodes: the best output for each source, or an n-best list."""
 
     def best(
         self, sources: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None
@@ -32,11 +32,11 @@ class Predictor(Ensemble):
         Args:
             sources: any number.
             options: how to decode; None: as the run's ``[decoding]`` says.
-            constraints: what the outputs must and must not hold.
+            constraints: what the outputs must and must not contain.
         """
         constraints = constraints or Constraints()
         outputs = self._outputs(sources, 1, options, constraints, lists=False)
-        return [found[0] for found in constraints.satisfied_first(outputs)]
+        return [candidates[0] for candidates in constraints.satisfied_first(outputs)]
 
     def nbest(
         self,
@@ -48,13 +48,13 @@ class Predictor(Ensemble):
         """Up to ``count`` outputs for each source, best first, in the order given.
 
         Outputs that violate a constraint come after those that do not. Texts are unique, and each has the score of
-        its usual segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
+        its canonical segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
         may be the same text.
         """
         constraints = constraints or Constraints()
         outputs = self._outputs(sources, count, options, constraints)
         scored = canonical(self, sources, outputs, options or self.config.decoding)
-        return [found[:count] for found in constraints.satisfied_first(scored)]
+        return [candidates[:count] for candidates in constraints.satisfied_first(scored)]
 
     def _outputs(
         self,
@@ -74,17 +74,19 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        found = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
-        return [found.get(row, [EMPTY]) for row in range(len(sources))]
+        outputs = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
+        return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(
         self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
-        found = self._search(sources, options, constraints, max(options.mbr, count))
+        beams = self._search(sources, options, constraints, max(options.mbr, count))
+        # Without any of these nothing but the first hypothesis can become the best output.
         if not (lists or options.mbr or options.coverage_penalty or constraints):
-            found = [hypotheses[:1] for hypotheses in found]
-        outputs = [[to_translation(one, self.vocabularies.tgt) for one in hypotheses] for hypotheses in found]
+            beams = [hypotheses[:1] for hypotheses in beams]
+        tgt = self.vocabularies.tgt
+        outputs = [[to_translation(hypothesis, tgt) for hypothesis in hypotheses] for hypotheses in beams]
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
@@ -116,7 +118,7 @@ class Predictor(Ensemble):
                 required=tokens.required if tokens else (),
                 word_start=tokens.word_start if tokens else None,
             )
-        if not all(best and math.isfinite(best[0].log_prob) for best in hypotheses):
+        if not all(beam and math.isfinite(beam[0].log_prob) for beam in hypotheses):
             raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
         return hypotheses
 

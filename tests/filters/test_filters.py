@@ -149,8 +149,8 @@ def settings_of(run: DecodingConfig, *arguments: str) -> DecodingConfig:
         (DecodingConfig(length_penalty=0.4), ["--normalisation", "gnmt"], DecodingConfig(length_penalty=0.4)),
         (DecodingConfig(sample=True, top_k=9, temperature=0.5), ["--no-sample"], DecodingConfig()),
         (DecodingConfig(coverage_penalty=0.2), ["--sample"], DecodingConfig(sample=True)),
-        (DecodingConfig(mbr=4, mbr_utility="bleu"), ["--mbr", "0"], DecodingConfig()),
-        (DecodingConfig(mbr=4, mbr_utility="bleu"), ["--mbr", "3"], DecodingConfig(mbr=3, mbr_utility="bleu")),
+        (DecodingConfig(mbr=4), ["--mbr", "0"], DecodingConfig()),
+        (DecodingConfig(mbr=4), ["--mbr", "3"], DecodingConfig(mbr=3)),
         (
             DecodingConfig(beam=6, diverse_groups=2, diversity=0.9),
             ["--diverse-groups", "3"],
@@ -166,9 +166,7 @@ def test_the_command_line_undoes_what_the_run_says(
     assert settings_of(run, *arguments) == expected
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--temperature", "0.5"], ["--no-sample", "--top-k", "3"], ["--mbr", "0", "--mbr-utility", "bleu"]]
-)
+@pytest.mark.parametrize("arguments", [["--temperature", "0.5"], ["--no-sample", "--top-k", "3"]])
 def test_what_the_command_line_itself_contradicts_is_refused(arguments: list[str]) -> None:
     with pytest.raises(ConfigError, match="has no meaning with"):
         settings_of(DecodingConfig(), *arguments)
