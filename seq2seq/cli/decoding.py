@@ -1,4 +1,4 @@
-"""Commands that use runs: translate, caption, score, rescore, encode."""
+"""Commands that decode with runs: translate, caption, score, rescore, encode."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def add_commands(commands: Commands) -> None:
     """Declares them."""
     _add_translate(commands.add_parser("translate", help="translate stdin to stdout, line by line"))
 
-    caption = commands.add_parser("caption", help="say in words what pictures show, a line for each")
+    caption = commands.add_parser("caption", help="describe pictures, one line for each")
     caption.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or WebP files, or folders")
     add_model(caption)
     _add_nbest(caption)
@@ -33,7 +33,9 @@ def add_commands(commands: Commands) -> None:
     add_compute(caption)
     caption.set_defaults(command=_caption)
 
-    score = commands.add_parser("score", help="log-probability of given translations, 'source<TAB>target' a line")
+    score = commands.add_parser(
+        "score", help="log-probability of given translations (stdin: lines of 'source<TAB>target')"
+    )
     add_model(score, several=True)
     score.add_argument("--src", type=Path, metavar="FILE", help="sources, instead of stdin")
     score.add_argument("--tgt", type=Path, metavar="FILE", help="their translations")
@@ -42,11 +44,15 @@ def add_commands(commands: Commands) -> None:
     add_compute(score)
     score.set_defaults(command=_score)
 
-    rescore = commands.add_parser("rescore", help="rank another system's n-best lists anew (stdin, Moses's format)")
+    rescore = commands.add_parser("rescore", help="rescore another system's n-best lists (stdin: Moses's format)")
     add_model(rescore, several=True)
-    rescore.add_argument("--src", required=True, type=Path, metavar="FILE", help="what the lists are translations of")
+    rescore.add_argument(
+        "--src", required=True, type=Path, metavar="FILE", help="the sentences that the lists translate"
+    )
     weight = rescore.add_mutually_exclusive_group()
-    weight.add_argument("--weight", type=share, default=0.5, metavar="W", help="share of our score (default: 0.5)")
+    weight.add_argument(
+        "--weight", type=share, default=0.5, metavar="W", help="weight of our score, 0 to 1 (default: 0.5)"
+    )
     weight.add_argument("--tune", type=Path, metavar="REF", help="find the weight with the best BLEU against REF")
     add_combination(rescore)
     add_compute(rescore)
@@ -66,23 +72,29 @@ def _add_nbest(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0,
         metavar="N",
-        help="print 'number ||| text ||| LogProb= … PerToken= … ||| score' × N",
+        help="print the N best as lines of 'number ||| text ||| LogProb= … PerToken= … ||| score'",
     )
 
 
 def _add_translate(translate: argparse.ArgumentParser) -> None:
     add_model(translate, several=True)
     _add_nbest(translate)
-    translate.add_argument("--src", type=Path, metavar="FILE", help="instead of stdin; needed under torchrun")
+    translate.add_argument(
+        "--src", type=Path, metavar="FILE", help="file to translate instead of stdin; needed under torchrun"
+    )
     translate.add_argument("--stream", action="store_true", help="answer each line before reading the next")
     constraints = translate.add_argument_group("constraints")
-    constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n is how output n begins")
-    constraints.add_argument("--require", type=Path, metavar="FILE", help="line n: what output n holds, tabs between")
-    constraints.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words or phrases no output holds")
+    constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n: how output n begins")
+    constraints.add_argument(
+        "--require", type=Path, metavar="FILE", help="line n: words or phrases of output n, separated by tabs"
+    )
+    constraints.add_argument(
+        "--block", nargs="+", default=[], metavar="WORD", help="words or phrases that no output contains"
+    )
     add_decoding(translate)
     add_compute(translate)
     translate.add_argument(
-        "--devices", nargs="+", metavar="DEVICE", help="several, such as cuda:0 cuda:1, take turns with blocks of lines"
+        "--devices", nargs="+", metavar="DEVICE", help="several devices, such as cuda:0 cuda:1, that share the lines"
     )
     translate.set_defaults(command=_translate)
 
@@ -91,7 +103,7 @@ def _translate(options: argparse.Namespace) -> None:
     from seq2seq.decoding.translator import Translator
     from seq2seq.device import own_device
     from seq2seq.filters.constraint_files import ConstraintFiles
-    from seq2seq.filters.translate import Format, is_sharded, translate_shards, translate_stream
+    from seq2seq.filters.translate import OutputFormat, is_sharded, translate_shards, translate_stream
 
     devices = options.devices or [options.device]
     if is_sharded():
@@ -106,12 +118,12 @@ def _translate(options: argparse.Namespace) -> None:
         translators = [
             Translator.load(*options.model, device=device, precision=options.precision) for device in devices
         ]
-        form = Format(options=decoding(options, translators[0].config), nbest=options.nbest)
+        output_format = OutputFormat(options=decoding(options, translators[0].config), nbest=options.nbest)
         constraint_files = ConstraintFiles(prefixes=options.prefix, required=options.require, blocked=options.block)
         if is_sharded():
-            translate_shards(translators[0], source, target, form, constraint_files)
+            translate_shards(translators[0], source, target, output_format, constraint_files)
         else:
-            translate_stream(translators, source, target, form, constraint_files, line_by_line=options.stream)
+            translate_stream(translators, source, target, output_format, constraint_files, line_by_line=options.stream)
 
 
 def _caption(options: argparse.Namespace) -> None:
@@ -125,11 +137,10 @@ def _caption(options: argparse.Namespace) -> None:
     for number, path in enumerate(paths):
         try:
             if options.nbest:
-                found = captioner.nbest([str(path)], options.nbest, settings)[0]
-                lines = [nbest_line(number, entry) for entry in found]
+                lines = [nbest_line(number, one) for one in captioner.nbest([str(path)], options.nbest, settings)[0]]
             else:
                 lines = [captioner.caption([str(path)], settings)[0].text]
-        except CorpusError as error:  # a damaged picture: the others have their captions all the same
+        except CorpusError as error:  # a damaged picture, which does not stop the others
             print(f"seq2seq: {error}", file=sys.stderr)
             options.exit_code = 2
             continue
@@ -167,10 +178,10 @@ def _rescore(options: argparse.Namespace) -> None:
         if not options.tune:
             write_lists(lists, options.weight, target)
             return
-        kept = list(lists)
-        weight = tune_weight(kept, list(read_lines(options.tune)))
+        candidates = list(lists)
+        weight = tune_weight(candidates, list(read_lines(options.tune)))
         print(f"best BLEU on {options.tune} with --weight {weight:g}", file=sys.stderr)
-        write_lists(kept, weight, target)
+        write_lists(candidates, weight, target)
 
 
 def _encode(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The standard streams as bytes, which no locale can break."""
+"""The standard streams as bytes, whatever the locale."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -27,7 +27,7 @@ def output_stream() -> BinaryIO:
 
 
 def _bytes_of(stream: TextIO | None, name: str, what: str) -> BinaryIO:
-    # Python has none where the shell has closed it.
+    # None where the shell has closed it.
     if stream is None:
         raise Seq2SeqError(f"{name} is closed: expected a file, a pipe or /dev/null for the {what}")
     return stream.buffer

@@ -1,1 +1,1 @@
-"""From sources to outputs: search, and the translator around it."""
+"""Trained models decode: sources in; outputs, scores and alignments out."""

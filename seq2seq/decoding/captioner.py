@@ -21,7 +21,7 @@ class Captioner(Predictor):
     Args:
         members: models with an image encoder.
         device_spec: device and precision.
-        look_up: where pictures come from; None: from files, whose paths are the sources.
+        look_up: loads pictures by name; None: the names are paths of files.
     """
 
     def __init__(self, members: Sequence[Member], device_spec: DeviceSpec, look_up: LookUp | None = None) -> None:
@@ -54,10 +54,10 @@ class Captioner(Predictor):
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, and of each folder its pictures in alphabetical order.
+    """The paths, and for each folder its pictures in alphabetical order.
 
     Raises:
-        CorpusError: a path that is not there, or a folder without pictures.
+        CorpusError: a path does not exist, or a folder has no pictures.
     """
     files: list[Path] = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""What users demand of outputs: how they begin, what they hold, what they do not.
+"""Constraints on outputs: how they begin, what they contain, what they do not.
 
 Shapes: ``V`` vocabulary.
 """
@@ -13,23 +13,24 @@ from torch import Tensor
 from seq2seq.corpus.subword import UNK, Subword, normalise
 from seq2seq.decoding.outputs import Translation
 from seq2seq.errors import ConfigError
-from seq2seq.search.constrained import Phrase, PhraseProgress
+from seq2seq.search.constrained import PhraseProgress
+from seq2seq.search.rules import Phrase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Constraints:
-    """What outputs must and must not hold.
+    """What outputs must and must not contain.
 
     Raises:
         ConfigError: a phrase is empty, or required and blocked.
     """
 
     prefixes: Sequence[str] = ()
-    """How each output begins, one for each source; empty: as it likes."""
+    """How each output begins, one for each source; an empty one constrains nothing."""
     required: Sequence[Sequence[str]] = ()
-    """Words or phrases that each output holds, a list for each source; empty: nothing is required."""
+    """Words or phrases that each output contains, a list for each source; empty: none."""
     blocked: Sequence[str] = ()
-    """Words or phrases that no output holds."""
+    """Words or phrases that no output contains."""
 
     def __post_init__(self) -> None:
         required = {phrase for phrases in self.required for phrase in phrases}
@@ -38,14 +39,14 @@ class Constraints:
                 if not normalise(phrase):
                     raise ConfigError(f"a {kind} phrase is empty: expected a word or several, found {phrase!r}")
         for phrase in self.blocked:
-            if held := next((one for one in sorted(required) if holds(one, phrase)), None):
-                raise ConfigError(f"{held!r} is required and {phrase!r} is blocked: no output can do both")
+            if conflict := next((one for one in sorted(required) if contains(one, phrase)), None):
+                raise ConfigError(f"{conflict!r} is required and {phrase!r} is blocked: no output can do both")
 
     def __bool__(self) -> bool:
         return bool(any(self.prefixes) or any(self.required) or self.blocked)
 
     def of(self, rows: Sequence[int]) -> "Constraints":
-        """Those on some of the sources."""
+        """The constraints on some of the sources."""
         return Constraints(
             prefixes=[self.prefixes[row] for row in rows] if self.prefixes else (),
             required=[self.required[row] for row in rows] if self.required else (),
@@ -53,40 +54,40 @@ class Constraints:
         )
 
     def unmet(self, row: int, text: str) -> list[str]:
-        """What an output does not fulfil, in words; of an empty source nothing is required."""
-        faults = [f"{phrase!r} is in it" for phrase in self.blocked if holds(text, phrase)]
+        """A description of each constraint that an output for source ``row`` violates."""
+        faults = [f"{phrase!r} is in it" for phrase in self.blocked if contains(text, phrase)]
         if self.required:
-            faults += [f"{phrase!r} is missing" for phrase in self.required[row] if not holds(text, phrase)]
+            faults += [f"{phrase!r} is missing" for phrase in self.required[row] if not contains(text, phrase)]
         if self.prefixes and not text.startswith(normalise(self.prefixes[row])):
             faults.append(f"it does not begin with {self.prefixes[row]!r}")
         return faults
 
-    def satisfied_first(self, found: Sequence[Sequence[Translation]]) -> list[list[Translation]]:
-        """The outputs for each source, those that leave the least unfulfilled first, else in their order."""
+    def satisfied_first(self, lists: Sequence[Sequence[Translation]]) -> list[list[Translation]]:
+        """The outputs for each source, those that violate the fewest constraints first, else in their order."""
         return [
             sorted(outputs, key=lambda output: len(self.unmet(row, output.text))) if self else list(outputs)
-            for row, outputs in enumerate(found)
+            for row, outputs in enumerate(lists)
         ]
 
 
-def holds(text: str, phrase: str) -> bool:
-    """Whether whole words of a text are the phrase."""
+def contains(text: str, phrase: str) -> bool:
+    """Whether a phrase is in a text as whole words."""
     return re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class TokenConstraints:
-    """Constraints on some sources in tokens.
+    """Constraints as tokens.
 
-    What the vocabulary cannot write is left out: no output could be made to hold it.
+    What the vocabulary cannot write is left out, since no output could contain it.
     """
 
     prefixes: list[list[int]]
-    """One for each source, up to its first unknown word; or none at all."""
+    """One for each source, up to its first unknown word; empty if no output has a prefix."""
     required: list[list[Phrase]]
-    """Likewise, without unknown words, and without phrases that others hold."""
+    """For each source its phrases, without those that have unknown words or are part of another one."""
     blocked: tuple[Phrase, ...]
-    """Each in all its spellings."""
+    """Every segmentation of each phrase."""
     word_start: Tensor
     """Tokens before which a word is complete, (V,)."""
     word_end: Tensor
@@ -94,29 +95,29 @@ class TokenConstraints:
 
     @classmethod
     def of(cls, constraints: Constraints, tgt: Subword, device: torch.device) -> "TokenConstraints":
-        """The tokens of constraints in a vocabulary."""
-        written = [[tuple(tgt.encode(phrase)) for phrase in _longest(phrases)] for phrases in constraints.required]
+        """Encodes constraints with a vocabulary."""
+        required = [[tuple(tgt.encode(phrase)) for phrase in _longest(phrases)] for phrases in constraints.required]
         return cls(
             prefixes=[_known(tgt.encode(prefix)) for prefix in constraints.prefixes],
-            required=[[phrase for phrase in phrases if UNK not in phrase] for phrases in written],
-            blocked=tuple(tuple(way) for phrase in constraints.blocked for way in tgt.spellings(phrase)),
+            required=[[phrase for phrase in phrases if UNK not in phrase] for phrases in required],
+            blocked=tuple(tuple(ids) for phrase in constraints.blocked for ids in tgt.spellings(phrase)),
             word_start=torch.tensor(tgt.word_start(), device=device),
             word_end=torch.tensor(tgt.word_end(), device=device),
         )
 
     def needed(self, row: int) -> int:
-        """Tokens that an output takes to fulfil them."""
+        """The least number of tokens of an output that satisfies the constraints on source ``row``."""
         prefix = self.prefixes[row] if self.prefixes else []
         progress = PhraseProgress(tuple(self.required[row]) if self.required else ())
         for token in prefix:
             progress = progress.after(token, inside=not self.word_start[token])
-        return len(prefix) + progress.left
+        return len(prefix) + progress.remaining
 
 
 def _longest(phrases: Sequence[str]) -> list[str]:
-    """Each phrase once, without those that others hold."""
-    each = list(dict.fromkeys(map(normalise, phrases)))
-    return [phrase for phrase in each if not any(holds(other, phrase) for other in each if other != phrase)]
+    """Each phrase once, without those that are part of another one."""
+    unique = list(dict.fromkeys(map(normalise, phrases)))
+    return [phrase for phrase in unique if not any(contains(other, phrase) for other in unique if other != phrase)]
 
 
 def _known(ids: list[int]) -> list[int]:

@@ -13,14 +13,15 @@ from torch import Tensor
 
 from seq2seq.model.decoder import Decoder
 from seq2seq.model.state import DecoderState
-from seq2seq.search.hypothesis import Step, log_softmax
+from seq2seq.search.hypothesis import log_softmax
+from seq2seq.search.problem import Step
 
 Combination = Literal["average", "log-linear"]
 
 
 @dataclass(frozen=True, slots=True)
 class JointState:
-    """The states of all members, row by row."""
+    """The states of all members, with the same rows."""
 
     members: tuple[DecoderState, ...]
 
@@ -30,24 +31,24 @@ class JointState:
 
 
 def joint_step(decoders: Sequence[Decoder], combination: Combination) -> Step[JointState]:
-    """A step of all decoders at once, which may be one."""
+    """One step of one or more decoders."""
 
     def step(token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
         pairs = [decoder.step(token, member) for decoder, member in zip(decoders, state.members, strict=True)]
-        after = JointState(tuple(member for _, member in pairs))
-        return combine([logits for logits, _ in pairs], combination), after
+        following = JointState(tuple(member for _, member in pairs))
+        return combine([logits for logits, _ in pairs], combination), following
 
     return step
 
 
 def combine(logits: Sequence[Tensor], combination: Combination) -> Tensor:
-    """What the members say together: log-probabilities (…, V), or the logits of a single member as they are.
+    """Log-probabilities (…, V) of the ensemble, or the logits of a single member as they are.
 
-    ``average``: the mean of probabilities. ``log-linear``: the mean of log-probabilities, normalised again.
+    ``average``: the mean of probabilities. ``log-linear``: the mean of log-probabilities, renormalised.
     """
     if len(logits) == 1:
         return logits[0]
-    together = torch.stack([log_softmax(one) for one in logits])
+    log_probs = torch.stack([log_softmax(one) for one in logits])
     if combination == "average":
-        return together.logsumexp(0) - math.log(len(logits))
-    return log_softmax(together.mean(0))
+        return log_probs.logsumexp(0) - math.log(len(logits))
+    return log_softmax(log_probs.mean(0))

@@ -1,7 +1,6 @@
 """How short and how long an output may be.
 
-A maximum that was asked for goes before any minimum; the one that is there by default gives way. What is required
-goes before all.
+A maximum that the user set overrides any minimum, but the default maximum does not. Constraints override both.
 """
 
 import math
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import warn_once
 
-# A caption has no source length to go by.
+# Pictures have no length that could limit their captions'.
 _LONGEST_CAPTION = 50
 
 
@@ -18,8 +17,8 @@ def limits(size: int | None, options: DecodingConfig) -> tuple[int, int]:
     """Least and most tokens of an output.
 
     Args:
-        size: tokens of its source; None where that says nothing.
-        options: their four limits.
+        size: tokens of its source; None for a picture.
+        options: the four settings that limit lengths.
     """
     least = max(options.min_length, math.ceil(options.min_ratio * (size or 0)))
     most = options.max_length or max(_LONGEST_CAPTION if size is None else 2 * size + 10, least)
@@ -29,11 +28,11 @@ def limits(size: int | None, options: DecodingConfig) -> tuple[int, int]:
 
 
 def room_for_constraints(most: Sequence[int], needed: Sequence[int], options: DecodingConfig) -> tuple[int, ...]:
-    """Most tokens of each output, so many at least as its constraints need."""
-    asked = options.max_length or options.max_ratio
-    if asked and any(tokens > length for tokens, length in zip(needed, most, strict=True)):
+    """The most tokens of each output, raised to what its constraints need."""
+    is_set = options.max_length or options.max_ratio
+    if is_set and any(tokens > length for tokens, length in zip(needed, most, strict=True)):
         warn_once(
-            "constraints need longer outputs than decoding.max_length or max_ratio allow: they are as long as "
-            "that takes"
+            "constraints need longer outputs than decoding.max_length or max_ratio allow: these limits are raised "
+            "for them"
         )
     return tuple(map(max, most, needed))

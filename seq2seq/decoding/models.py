@@ -1,4 +1,4 @@
-"""Trained models in memory, ready to read sources: one, or several that decode together."""
+"""Loaded models that decode together: one, or an ensemble."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from seq2seq.runs.folder import load_run
 
 
 class Ensemble:
-    """Trained models on one device, with what reads their sources.
+    """Models on one device, and the reader of their sources.
 
     Args:
         members: one model, or several with the same target vocabulary.
@@ -49,7 +49,7 @@ class Ensemble:
         return self.members[0].config
 
     def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
-        """The sources, and maybe target ids, as each member reads them."""
+        """A batch for each member, of the sources and, if given, target ids."""
         return self.reader.batches(self.members, sources, targets)
 
     def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
@@ -61,19 +61,19 @@ class Ensemble:
         return self.reader.lengths(self.members, sources)
 
     def is_empty(self, source: str) -> bool:
-        """Whether a source holds nothing to read; then its one output is empty too."""
+        """Whether a source has no tokens; then its one output is empty too."""
         return self.lengths([source]) == [0]
 
     def start(
         self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
     ) -> list[tuple[Batch, DecoderState]]:
-        """Each member's batch of the sources, and its decoder's first state."""
+        """Each member's batch of the sources, and its decoder's initial state."""
         batches = [batch.to(self.device_spec.device) for batch in self.batches(sources, targets)]
         return [(batch, member.model.encode(batch)[1]) for member, batch in zip(self.members, batches, strict=True)]
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Evaluation mode, no gradients, the chosen precision; on leaving, each model has its former mode again."""
+        """Evaluation mode, no gradients, the chosen precision; restores each model's mode at the end."""
         training = [member.model.training for member in self.members]
         for member in self.members:
             member.model.eval()
@@ -93,7 +93,7 @@ def load_members(
     Args:
         runs: one or more.
         device_spec: device and precision.
-        images: whether the models have to read pictures, or text.
+        images: whether they must read pictures; else text.
 
     Raises:
         RunError: one is no complete run, or damaged, or reads something else, or writes another vocabulary.

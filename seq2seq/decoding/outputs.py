@@ -1,9 +1,9 @@
-"""From token ids to what a user reads: text, unknown words, lists without repetitions."""
+"""From token ids to text: unknown words replaced, lists without repetitions."""
 
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -21,8 +21,8 @@ class Translation:
     text: str
     """Detokenised."""
     score: float
-    """What outputs are ranked by: the log-probability in nats divided by the length penalty, with coverage; the
-    expected utility if minimum Bayes risk chose; 0 for an empty source."""
+    """What outputs are ranked by: the log-probability in nats divided by the length penalty, plus the coverage penalty;
+    the expected utility with minimum Bayes risk; 0 for an empty source."""
     tokens: tuple[str, ...]
     """Subword pieces of the output."""
     ids: tuple[int, ...]
@@ -32,7 +32,7 @@ class Translation:
 
     @property
     def per_token(self) -> float:
-        """Log-probability by the number of tokens, the end mark included."""
+        """Log-probability divided by the number of tokens, the end mark included."""
         return self.log_prob / (len(self.ids) + 1)
 
 
@@ -41,22 +41,22 @@ EMPTY = Translation("", 0.0, (), ())
 
 
 def seed_of(seed: int, source: str) -> tuple[int, int]:
-    """What the draws for a source begin from: neither its place nor its company matters."""
+    """The seed of a source's samples, which depend on nothing but the source."""
     return seed, zlib.crc32(source.encode("utf-8", "replace"))
 
 
-def fill_unknown(tokens: Sequence[str], ids: Sequence[int], source: str, looks: Tensor) -> list[str]:
-    """Pieces with the most attended source word in the place of each unknown one (Luong et al. 2015b, §3.2).
+def fill_unknown(tokens: Sequence[str], ids: Sequence[int], source: str, attention: Tensor) -> list[str]:
+    """Pieces with each unknown one replaced by the most attended source word (Luong et al. 2015b, §3.2).
 
     Args:
-        tokens: of the output.
-        ids: the same.
-        source: the sentence, of a model that reads words in their order or, see ``looks``, back to front.
-        looks: attention of each token over the words of the source in their order, (T, S).
+        tokens: pieces of the output.
+        ids: their ids.
+        source: the sentence.
+        attention: weights of each output token over the source words, in the order of the text, (T, S).
     """
     words = split_words(normalise(source))
     return [
-        words[min(int(looks[place, : len(words)].argmax()), len(words) - 1)] if number == UNK and words else token
+        words[min(int(attention[place, : len(words)].argmax()), len(words) - 1)] if number == UNK and words else token
         for place, (token, number) in enumerate(zip(tokens, ids, strict=True))
     ]
 
@@ -71,33 +71,30 @@ def unique(outputs: Sequence[Translation]) -> list[Translation]:
 
 def least_risk(outputs: Sequence[Translation], options: DecodingConfig) -> list[Translation]:
     """Each text once, scored and ranked by its expected utility among all of them; see :mod:`seq2seq.decoding.mbr`."""
-    each = unique(outputs)
+    candidates = unique(outputs)
     if options.sample:
         counts = Counter(output.text for output in outputs)
-        weights = [counts[output.text] / len(outputs) for output in each]
+        weights = [counts[output.text] / len(outputs) for output in candidates]
     else:
-        weights = weights_of_list([output.log_prob for output in each])
-    utilities = expected_utilities([output.text for output in each], weights, "chrf")
-    scored = [
-        Translation(output.text, utility, output.tokens, output.ids, output.log_prob)
-        for output, utility in zip(each, utilities, strict=True)
-    ]
+        weights = weights_of_list([output.log_prob for output in candidates])
+    utilities = expected_utilities([output.text for output in candidates], weights)
+    scored = [replace(output, score=utility) for output, utility in zip(candidates, utilities, strict=True)]
     return sorted(scored, key=lambda output: -output.score)
 
 
-def coverage_penalty(looks: Tensor, beta: float) -> float:
+def coverage_penalty(attention: Tensor, beta: float) -> float:
     """``β Σ_i log min(Σ_j a_ij, 1)`` over source positions i and output tokens j (Wu et al. 2016, eq. 14).
 
     Args:
-        looks: attention weights (T, S) without padding.
+        attention: weights (T, S) without padding.
         beta: β.
     """
-    return beta * float(looks.sum(0).clamp(1e-9, 1.0).log().sum())
+    return beta * float(attention.sum(0).clamp(1e-9, 1.0).log().sum())
 
 
 def to_translation(hypothesis: Hypothesis, vocabulary: Subword) -> Translation:
     """Text of a hypothesis, on one line."""
-    # Bytes can spell any control character: whatever some program takes for a line's end is a space.
+    # Byte pieces can spell any control character: whatever a program may take for a line break becomes a space.
     text = " ".join(vocabulary.decode(hypothesis.tokens).split())
     pieces = tuple(vocabulary.pieces(hypothesis.tokens))
     return Translation(text, hypothesis.score, pieces, hypothesis.tokens, hypothesis.log_prob)

@@ -1,4 +1,4 @@
-"""Sources in, outputs out: search over an ensemble, and all that turns token ids into answers."""
+"""Sources in, outputs out: search over an ensemble, and what turns token ids into text."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ from seq2seq.decoding.models import Ensemble
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.errors import RunError
-from seq2seq.search.hypothesis import Hypothesis
-from seq2seq.search.rules import Rules, prefix_table
-from seq2seq.search.strategy import SearchInputs, search
+from seq2seq.search.hypothesis import Hypothesis, Ranking
+from seq2seq.search.problem import SearchProblem
+from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
+from seq2seq.search.strategy import search
 
 
 class Predictor(Ensemble):
-    """An ensemble that answers: the best output for each source, or a list of the best."""
+    """An ensemble that decodes: the best output for each source, or an n-best list."""
 
     def best(
         self, sources: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None
@@ -31,11 +32,11 @@ class Predictor(Ensemble):
         Args:
             sources: any number.
             options: how to decode; None: as the run's ``[decoding]`` says.
-            constraints: what the outputs must and must not hold.
+            constraints: what the outputs must and must not contain.
         """
         constraints = constraints or Constraints()
         outputs = self._outputs(sources, 1, options, constraints, lists=False)
-        return [found[0] for found in constraints.satisfied_first(outputs)]
+        return [candidates[0] for candidates in constraints.satisfied_first(outputs)]
 
     def nbest(
         self,
@@ -47,13 +48,13 @@ class Predictor(Ensemble):
         """Up to ``count`` outputs for each source, best first, in the order given.
 
         Outputs that violate a constraint come after those that do not. Texts are unique, and each has the score of
-        its usual segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
+        its canonical segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
         may be the same text.
         """
         constraints = constraints or Constraints()
         outputs = self._outputs(sources, count, options, constraints)
         scored = canonical(self, sources, outputs, options or self.config.decoding)
-        return [found[:count] for found in constraints.satisfied_first(scored)]
+        return [candidates[:count] for candidates in constraints.satisfied_first(scored)]
 
     def _outputs(
         self,
@@ -73,17 +74,19 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        found = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
-        return [found.get(row, [EMPTY]) for row in range(len(sources))]
+        outputs = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
+        return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(
         self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
-        found = self._search(sources, options, constraints, max(options.mbr, count))
+        beams = self._search(sources, options, constraints, max(options.mbr, count))
+        # Without any of these nothing but the first hypothesis can become the best output.
         if not (lists or options.mbr or options.coverage_penalty or constraints):
-            found = [hypotheses[:1] for hypotheses in found]
-        outputs = [[to_translation(one, self.vocabularies.tgt) for one in hypotheses] for hypotheses in found]
+            beams = [hypotheses[:1] for hypotheses in beams]
+        tgt = self.vocabularies.tgt
+        outputs = [[to_translation(hypothesis, tgt) for hypothesis in hypotheses] for hypotheses in beams]
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
@@ -102,22 +105,22 @@ class Predictor(Ensemble):
         """
         tgt = self.vocabularies.tgt
         tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
-        inputs = SearchInputs(
-            bos=BOS,
-            vocabulary=len(tgt),
-            seeds=[seed_of(options.seed, source) for source in sources],
-            draws=draws,
-            required=tokens.required if tokens else (),
-            word_start=tokens.word_start if tokens else None,
-        )
         rules = self._rules(sources, options, tokens)
         with self.ready():
             state = JointState(tuple(state for _, state in self.start(sources)))
             step = joint_step([member.model.decoder for member in self.members], options.combination)
-            found = search(step, state, rules, options, inputs)
-        if not all(best and math.isfinite(best[0].log_prob) for best in found):
+            hypotheses = search(
+                SearchProblem(step, state, BOS, rules, Ranking.of(options)),
+                options,
+                vocab_size=len(tgt),
+                seeds=[seed_of(options.seed, source) for source in sources],
+                draws=draws,
+                required=tokens.required if tokens else (),
+                word_start=tokens.word_start if tokens else None,
+            )
+        if not all(beam and math.isfinite(beam[0].log_prob) for beam in hypotheses):
             raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
-        return found
+        return hypotheses
 
     def _rules(self, sources: Sequence[str], options: DecodingConfig, tokens: TokenConstraints | None) -> Rules:
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
@@ -126,18 +129,19 @@ class Predictor(Ensemble):
         shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
-        prefix, bigrams = prefix_table(tokens.prefixes) if tokens else None, self.vocabularies.tgt.forbidden_bigrams
-        return Rules(
-            eos=EOS,
-            banned=(PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS),
-            longest=torch.tensor(longest, device=device),
-            shortest=torch.tensor(shortest, device=device) if any(shortest) else None,
-            prefix=None if prefix is None else prefix.to(device),
-            forbidden_bigrams=None
-            if bigrams is None
-            else (torch.tensor(bigrams.ends_in_letter, device=device), torch.tensor(bigrams.forbidden, device=device)),
-            no_repeat_ngram=options.no_repeat_ngram,
-            blocked=tokens.blocked if tokens else (),
-            word_start=tokens.word_start if tokens else None,
-            word_end=tokens.word_end if tokens else None,
-        )
+        most = torch.tensor(longest, device=device)
+        strikes: list[Strike] = [Banned((PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS))]
+        if bigrams := self.vocabularies.tgt.forbidden_bigrams:
+            strikes.append(
+                Bigrams(
+                    torch.tensor(bigrams.ends_in_letter, device=device), torch.tensor(bigrams.forbidden, device=device)
+                )
+            )
+        if options.no_repeat_ngram:
+            strikes.append(NoRepeatNgram(options.no_repeat_ngram))
+        if tokens and tokens.blocked:
+            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, most))
+        if any(shortest):
+            strikes.append(MinLength(torch.tensor(shortest, device=device), EOS))
+        prefix = prefix_table(tokens.prefixes) if tokens else None
+        return Rules(eos=EOS, longest=most, prefix=None if prefix is None else prefix.to(device), strikes=strikes)

@@ -1,4 +1,4 @@
-"""How sources become batches: sentences or pictures, grouped so that a batch wastes little.
+"""How sources become batches: sentences or pictures, grouped so that a batch has little padding.
 
 Shapes: ``N`` pictures, ``S`` positions of a feature map, ``C`` channels.
 """
@@ -19,9 +19,9 @@ from seq2seq.decoding.batches import within_budget
 from seq2seq.model.seq2seq import Seq2Seq
 
 LookUp = Callable[[Sequence[str]], Tensor]
-"""From the names of pictures to what an encoder reads: feature maps (N, S, C) or pixels (N, 3, height, width)."""
+"""From names of pictures to an encoder's input: feature maps (N, S, C) or pixels (N, 3, height, width)."""
 
-# Positions of a feature map, which take the place of tokens when a batch is filled.
+# Positions of a feature map: a picture counts as so many tokens.
 _POSITIONS = 49
 
 
@@ -35,12 +35,12 @@ class Member:
 
 
 class Reader(Protocol):
-    """What an ensemble needs to know of its sources."""
+    """Turns sources into batches."""
 
     def batches(
         self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
     ) -> list[Batch]:
-        """The sources, and maybe target ids, as each member reads them."""
+        """A batch for each member, of the sources and, if given, target ids."""
 
     def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
         """Row numbers of the sources to decode together, at most ``budget`` tokens a group; empty sources are left out.
@@ -53,12 +53,12 @@ class Reader(Protocol):
 
 
 class TextReader:
-    """Sentences; one longer than ``data.max_tokens`` is cut there, since the model never saw a longer one."""
+    """Sentences; longer ones than ``data.max_tokens`` are truncated, since the model was never trained on any."""
 
     def batches(
         self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
     ) -> list[Batch]:
-        """Sentences, and maybe the ids of their translations, as each member reads them."""
+        """A batch for each member, of sentences and, if given, the ids of their translations."""
         return [
             collate(
                 [_encode(member, source) for source in sources], targets, reverse=member.config.model.reverse_source
@@ -67,7 +67,7 @@ class TextReader:
         ]
 
     def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Sentences of similar length, which need little padding."""
+        """Groups of similar length, which need little padding."""
         lengths = self.lengths(members, sources)
         by_length = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
         yield from within_budget(by_length, [lengths[row] + 1 for row in by_length], budget)
@@ -81,7 +81,7 @@ class ImageReader:
     """Pictures.
 
     Args:
-        look_up: where pictures come from; None: from files, whose paths are the sources.
+        look_up: loads pictures by name; None: the names are paths of files.
     """
 
     def __init__(self, look_up: LookUp | None = None) -> None:
@@ -90,11 +90,11 @@ class ImageReader:
     def batches(
         self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
     ) -> list[Batch]:
-        """Pictures, and maybe the ids of their captions; the same for each member."""
+        """The same batch for each member, of pictures and, if given, the ids of their captions."""
         return [collate_images(self._look_up(sources), targets)] * len(members)
 
     def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Pictures in their order."""
+        """Groups of equal size, in the order given."""
         size = max(1, budget // _POSITIONS)
         for start in range(0, len(sources), size):
             yield range(start, min(start + size, len(sources)))

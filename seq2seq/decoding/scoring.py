@@ -1,6 +1,7 @@
-"""What models say of outputs that are already there: log-probabilities, attention, and what follows from them.
+"""Log-probabilities and attention of given outputs, and what is computed from them.
 
-Shapes: ``T`` tokens of an output, ``S`` of its source.
+Shapes: ``N`` target tokens of a batch, ``F`` features of the output layer, ``T`` tokens of an output, ``S`` of its
+source.
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,9 @@ from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown
 from seq2seq.errors import ConfigError
 from seq2seq.search.hypothesis import Ranking, log_softmax
 
-# Tokens scored together. A pair counts as _SHORT tokens at least, so 64 pairs are the most.
+# Tokens of a batch. A pair counts as _SHORT tokens at least, so that a batch has 64 pairs at most.
 _TOKENS, _SHORT = 4096, 64
-# Logits that are there at once: 8 MB in float32.
+# Logits in memory at once: 8 MB in float32.
 _CELLS = 1 << 21
 
 
@@ -35,50 +36,50 @@ def token_log_probs(
 
     Args:
         ensemble: one model or an ensemble.
-        sources: what is translated; none is empty.
+        sources: none is empty.
         targets: ids of the outputs.
-        options: how an ensemble is combined; the system's own if None.
+        options: how an ensemble is combined; None: as the first member's ``[decoding]`` says.
 
     Returns:
         (T + 1,) for each.
     """
     combination = (options or ensemble.config.decoding).combination
-    together = max(1, _CELLS // len(ensemble.vocabularies.tgt))
-    read = ensemble.lengths(sources) or [0] * len(sources)
-    sizes = [max(_SHORT, len(target) + 1, size + 1) for target, size in zip(targets, read, strict=True)]
-    # Longest first shows a lack of memory at once.
+    chunk = max(1, _CELLS // len(ensemble.vocabularies.tgt))
+    lengths = ensemble.lengths(sources) or [0] * len(sources)
+    sizes = [max(_SHORT, len(target) + 1, length + 1) for target, length in zip(targets, lengths, strict=True)]
+    # The longest first, so that a lack of memory shows at once.
     order = sorted(range(len(targets)), key=lambda row: -sizes[row])
 
     def score(rows: Sequence[int]) -> list[Tensor]:
         with ensemble.ready():
-            begun = ensemble.start([sources[row] for row in rows], [targets[row] for row in rows])
+            starts = ensemble.start([sources[row] for row in rows], [targets[row] for row in rows])
             decoders = [member.model.decoder for member in ensemble.members]
             features = [
                 decoder(batch.tgt_in, state).flatten(0, 1)
-                for decoder, (batch, state) in zip(decoders, begun, strict=True)
+                for decoder, (batch, state) in zip(decoders, starts, strict=True)
             ]
-            wanted = begun[0][0].tgt_out
-            outputs = [decoder.output for decoder in decoders]
-            said = _said(features, outputs, wanted.flatten(), combination, together).view_as(wanted)
-        return [tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, said.cpu(), strict=True)]
+            tgt_out = starts[0][0].tgt_out
+            layers = [decoder.output for decoder in decoders]
+            scores = _gather_log_probs(features, layers, tgt_out.flatten(), combination, chunk).view_as(tgt_out)
+        return [tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, scores.cpu(), strict=True)]
 
     batches = within_budget(order, [sizes[row] for row in order], _TOKENS)
-    found = within_memory(batches, score, lower="score shorter sentences")
-    return [found[row] for row in range(len(targets))]
+    scores = within_memory(batches, score, lower="score shorter sentences")
+    return [scores[row] for row in range(len(targets))]
 
 
-def _said(
-    features: Sequence[Tensor], outputs: Sequence[nn.Module], wanted: Tensor, combination: Combination, together: int
+def _gather_log_probs(
+    features: Sequence[Tensor], layers: Sequence[nn.Module], targets: Tensor, combination: Combination, chunk: int
 ) -> Tensor:
-    """Log-probabilities (N,) of wanted tokens (N,), from the features (N, F) that each member's output layer reads.
+    """Log-probabilities (N,) of target tokens (N,), from the features (N, F) that each member's output layer reads.
 
-    Logits over the vocabulary exist for so many positions together at a time.
+    Logits over the vocabulary exist for ``chunk`` tokens at a time.
     """
-    parts, wanted = [], wanted.to(features[0].device)
-    for start in range(0, len(wanted), together):
-        part = slice(start, start + together)
-        logits = [output(each[part]) for output, each in zip(outputs, features, strict=True)]
-        parts.append(log_softmax(combine(logits, combination)).gather(1, wanted[part].unsqueeze(1)).squeeze(1))
+    parts, targets = [], targets.to(features[0].device)
+    for start in range(0, len(targets), chunk):
+        part = slice(start, start + chunk)
+        logits = [layer(inputs[part]) for layer, inputs in zip(layers, features, strict=True)]
+        parts.append(log_softmax(combine(logits, combination)).gather(1, targets[part].unsqueeze(1)).squeeze(1))
     return torch.cat(parts)
 
 
@@ -95,7 +96,7 @@ def log_probs(
 def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
     """Attention weights (T + 1, S) of each output's tokens and end mark over its source's tokens and end mark.
 
-    Those of the first member that has attention, in the order of the text even where it is read back to front.
+    They are the first attentive member's, in the order of the text even where it reads sources reversed.
 
     Raises:
         ConfigError: none has attention.
@@ -109,25 +110,25 @@ def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Seq
         weights = member.model.decoder.align(batch.tgt_in, state).float().cpu()
     if state.memory is None:
         raise ValueError("a decoder with attention has a memory")
-    looks = []
-    for look, mask, target in zip(weights, state.memory.mask.cpu(), targets, strict=True):
-        own = look[: len(target) + 1, mask]
+    unpadded = []
+    for padded, mask, target in zip(weights, state.memory.mask.cpu(), targets, strict=True):
+        attention = padded[: len(target) + 1, mask]
         if member.config.model.reverse_source and not ensemble.config.data.reads_images:
-            own = torch.cat([own[:, :-1].flip(1), own[:, -1:]], dim=1)
-        looks.append(own)
-    return looks
+            attention = torch.cat([attention[:, :-1].flip(1), attention[:, -1:]], dim=1)
+        unpadded.append(attention)
+    return unpadded
 
 
 def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: bool) -> None:
-    """Refuses what these models cannot do.
+    """Checks that these models can decode with these options.
 
     Args:
         ensemble: the models.
-        options: how they are to decode.
-        requiring: whether outputs have to hold required words.
+        options: how to decode.
+        requiring: whether outputs have to contain required words.
 
     Raises:
-        ConfigError: naming the setting, and what it needs.
+        ConfigError: they cannot; names the settings, and what they need.
     """
     attends = any(member.model.decoder.attention is not None for member in ensemble.members)
     kind = ensemble.config.subword.type
@@ -146,68 +147,68 @@ def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: boo
 
 
 def with_coverage(
-    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]], beta: float
+    ensemble: Ensemble, sources: Sequence[str], lists: list[list[Translation]], beta: float
 ) -> list[list[Translation]]:
     """Outputs with the coverage penalty in their scores, best first."""
-    flat = [(source, output) for source, outputs in zip(sources, found, strict=True) for output in outputs]
-    looks = alignments(ensemble, [source for source, _ in flat], [output.ids for _, output in flat])
+    flat = [(source, output) for source, outputs in zip(sources, lists, strict=True) for output in outputs]
+    attention = alignments(ensemble, [source for source, _ in flat], [output.ids for _, output in flat])
     scored = iter(
-        replace(output, score=output.score + coverage_penalty(look, beta))
-        for (_, output), look in zip(flat, looks, strict=True)
+        replace(output, score=output.score + coverage_penalty(weights, beta))
+        for (_, output), weights in zip(flat, attention, strict=True)
     )
-    return [sorted((next(scored) for _ in outputs), key=lambda output: -output.score) for outputs in found]
+    return [sorted((next(scored) for _ in outputs), key=lambda output: -output.score) for outputs in lists]
 
 
 def with_source_words(
-    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]]
+    ensemble: Ensemble, sources: Sequence[str], lists: list[list[Translation]]
 ) -> list[list[Translation]]:
-    """Outputs with a word of the source for each unknown one (Luong et al. 2015b, §3.2)."""
-    lacking = [
-        (place, number)
-        for place, outputs in enumerate(found)
-        for number, output in enumerate(outputs)
+    """Outputs with each unknown word replaced by a word of the source (Luong et al. 2015b, §3.2)."""
+    unknown = [
+        (source, output)
+        for source, outputs in zip(sources, lists, strict=True)
+        for output in outputs
         if UNK in output.ids
     ]
-    if lacking:
-        outputs = [found[place][number] for place, number in lacking]
-        origins = [sources[place] for place, _ in lacking]
-        looks = alignments(ensemble, origins, [output.ids for output in outputs])
-        for (place, number), output, source, look in zip(lacking, outputs, origins, looks, strict=True):
-            pieces = fill_unknown(output.tokens, output.ids, source, look)
-            found[place][number] = replace(output, text=join_words(pieces), tokens=tuple(pieces))
-    return found
+    if not unknown:
+        return lists
+    attention = iter(alignments(ensemble, [source for source, _ in unknown], [output.ids for _, output in unknown]))
+
+    def filled(source: str, output: Translation) -> Translation:
+        if UNK not in output.ids:
+            return output
+        pieces = fill_unknown(output.tokens, output.ids, source, next(attention))
+        return replace(output, text=join_words(pieces), tokens=tuple(pieces))
+
+    return [[filled(source, output) for output in outputs] for source, outputs in zip(sources, lists, strict=True)]
 
 
 def canonical(
-    ensemble: Ensemble, sources: Sequence[str], found: list[list[Translation]], options: DecodingConfig
+    ensemble: Ensemble, sources: Sequence[str], lists: list[list[Translation]], options: DecodingConfig
 ) -> list[list[Translation]]:
-    """Each text once, with the score that it has as the tokeniser writes it, best first.
+    """Each text once, with the score of its canonical segmentation, best first.
 
-    Search may come upon a text in an unusual spelling (``ca·sa``), whose probability is not that of the usual one.
+    Search may find a text in another segmentation (``ca·sa``), which has another probability.
     """
     if options.mbr or options.replace_unknown:
-        return [unique(outputs) for outputs in found]
-    tgt = ensemble.vocabularies.tgt
-    ranking = Ranking(normalisation=options.normalisation, length_penalty=options.length_penalty)
-    settled = []
-    for source, outputs in zip(sources, found, strict=True):
-        usual = {output.text: _usual(tgt, output) for output in outputs}
-        each = [output for output in outputs if output.ids == usual[output.text]]
-        odd = sorted(usual.keys() - {output.text for output in each})
-        totals = log_probs(ensemble, [source] * len(odd), [usual[text] for text in odd], options)
-        again = [
-            Translation(
-                text, ranking.score(total, len(usual[text])), tuple(tgt.pieces(usual[text])), usual[text], total
-            )
-            for text, total in zip(odd, totals, strict=True)
+        return [unique(outputs) for outputs in lists]
+    tgt, ranking = ensemble.vocabularies.tgt, Ranking.of(options)
+    rescored_lists = []
+    for source, outputs in zip(sources, lists, strict=True):
+        ids = {output.text: _canonical_ids(tgt, output) for output in outputs}
+        usual = [output for output in outputs if output.ids == ids[output.text]]
+        others = sorted(ids.keys() - {output.text for output in usual})
+        totals = log_probs(ensemble, [source] * len(others), [ids[text] for text in others], options)
+        rescored = [
+            Translation(text, ranking.score(total, len(ids[text])), tuple(tgt.pieces(ids[text])), ids[text], total)
+            for text, total in zip(others, totals, strict=True)
         ]
-        if odd and options.coverage_penalty:
-            (again,) = with_coverage(ensemble, [source], [again], options.coverage_penalty)
-        settled.append(unique(each + again))
-    return settled
+        if others and options.coverage_penalty:
+            (rescored,) = with_coverage(ensemble, [source], [rescored], options.coverage_penalty)
+        rescored_lists.append(unique(usual + rescored))
+    return rescored_lists
 
 
-def _usual(tgt: Subword, output: Translation) -> tuple[int, ...]:
-    """Ids of an output as the tokeniser writes it; its own where it cannot (a letter and an accent melted)."""
+def _canonical_ids(tgt: Subword, output: Translation) -> tuple[int, ...]:
+    """Ids of an output's text; its own where encoding composes a letter that is unknown."""
     ids = tuple(tgt.encode(output.text))
     return output.ids if UNK in ids else ids

@@ -1,1 +1,1 @@
-"""Commands over streams of lines: lines in, as many answers out."""
+"""Trained models over streams of lines: lines in, as many answers out."""

@@ -1,4 +1,4 @@
-"""Files that say, line by line, what translations must hold."""
+"""Files with a line of constraints for each line to translate."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,45 +12,46 @@ from seq2seq.filters.streams import to_texts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConstraintFiles:
-    """Files and words that say what outputs must and must not hold."""
+    """Where the constraints on outputs come from."""
 
     prefixes: Path | None = None
-    """Its line n is what output n begins with."""
+    """Line n: how output n begins."""
     required: Path | None = None
-    """Its line n has words or phrases that output n must hold, with tabs between them."""
+    """Line n: words or phrases that output n must contain, separated by tabs."""
     blocked: Sequence[str] = ()
+    """Words or phrases that no output contains."""
 
 
 class ConstraintReader:
-    """The files of some constraint_files, read in step with the lines to translate."""
+    """Reads the files in step with the lines to translate."""
 
-    def __init__(self, constraint_files: ConstraintFiles) -> None:
-        self._wishes = constraint_files
-        self._prefixes, self._required = _lines(constraint_files.prefixes), _lines(constraint_files.required)
+    def __init__(self, files: ConstraintFiles) -> None:
+        self._files = files
+        self._prefixes, self._required = _lines(files.prefixes), _lines(files.required)
         self._taken = 0
 
     def take(self, count: int) -> Constraints:
-        """What is required of the next lines.
+        """The constraints on the next ``count`` outputs.
 
         Raises:
             CorpusError: a file has fewer.
         """
-        prefixes = self._next(self._prefixes, self._wishes.prefixes, count)
-        required = self._next(self._required, self._wishes.required, count)
+        prefixes = self._next(self._prefixes, self._files.prefixes, count)
+        required = self._next(self._required, self._files.required, count)
         self._taken += count
         return Constraints(
             prefixes=prefixes,
             required=[[phrase for phrase in line.split("\t") if phrase.strip()] for line in required],
-            blocked=self._wishes.blocked,
+            blocked=self._files.blocked,
         )
 
     def check_end(self) -> None:
-        """To be asked after the last line to translate.
+        """Checks that the files end with the last line to translate.
 
         Raises:
-            CorpusError: a file goes on, so its lines may belong to others than those they were taken for.
+            CorpusError: a file goes on, so its lines may have been taken for the wrong ones.
         """
-        for lines, path in ((self._prefixes, self._wishes.prefixes), (self._required, self._wishes.required)):
+        for lines, path in ((self._prefixes, self._files.prefixes), (self._required, self._files.required)):
             if next(lines, None) is not None:
                 raise CorpusError(
                     f"{path} goes on after line {self._taken}, the last one to translate: "
@@ -58,12 +59,12 @@ class ConstraintReader:
                 )
 
     def _next(self, lines: Iterator[str], path: Path | None, count: int) -> list[str]:
-        found = list(islice(lines, count))
-        if path is not None and len(found) < count:
+        taken = list(islice(lines, count))
+        if path is not None and len(taken) < count:
             raise CorpusError(
-                f"{path} ends after line {self._taken + len(found)}: expected a line for each line to translate"
+                f"{path} ends after line {self._taken + len(taken)}: expected a line for each line to translate"
             )
-        return found
+        return taken
 
 
 def _lines(path: Path | None) -> Iterator[str]:

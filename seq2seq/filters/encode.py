@@ -1,7 +1,7 @@
-"""Sentence vectors: what an encoder knows after its last word (the fixed vector of Sutskever et al. 2014, §3.8)."""
+"""Sentence vectors: an encoder's final hidden state (Sutskever et al. 2014, §3.8)."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,8 +17,8 @@ from seq2seq.errors import ConfigError, RunError
 from seq2seq.files.atomic import atomic_replace, friendly_os_errors, scratch_file
 from seq2seq.filters.streams import to_texts, warn_of_cuts
 
-_TOGETHER = 512
-_TOKENS = 8000
+# Lines that are read, and tokens that are encoded, at once.
+_LINES, _TOKENS = 512, 8000
 
 
 def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int = 0) -> npt.NDArray[np.float32]:
@@ -27,7 +27,7 @@ def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int
     Args:
         translator: its first member encodes.
         sentences: N of them.
-        layer: which one, counted from 1 at the bottom; 0: all of them side by side, bottom first.
+        layer: counted from 1 at the bottom; 0: all concatenated, bottom first.
 
     Raises:
         ConfigError: there is no such layer.
@@ -42,8 +42,8 @@ def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int
         batch = translator.batches([sentences[row] for row in rows])[0].to(translator.device_spec.device)
         with translator.ready():
             hidden = member.model.encoder(batch).final.hidden
-            chosen = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
-        return list(chosen.float().cpu().numpy())
+            states = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
+        return list(states.float().cpu().numpy())
 
     for row, vector in within_memory(translator.group(sentences, _TOKENS), encode, lower="encode shorter ones").items():
         vectors[row] = vector
@@ -51,9 +51,9 @@ def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int
 
 
 def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *, layer: int = 0) -> int:
-    """Writes the vector of every line to a ``.npy`` file; returns how many there were.
+    """Writes the vector of every line to a ``.npy`` file; returns their number.
 
-    Memory does not grow with the input, and the file is there only when it is complete.
+    Memory does not grow with the input, and the file appears only when it is complete.
 
     Raises:
         RunError: it cannot be written.
@@ -62,7 +62,8 @@ def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *
         raise RunError(f"cannot write {path}: it is a folder; name a file, such as {path / 'vectors.npy'}")
     with friendly_os_errors(path), TemporaryFile(dir=path.parent) as rows:
         count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
-        for lines in _groups(source):
+        texts = to_texts(source)
+        while lines := list(islice(texts, _LINES)):
             warn_of_cuts(translator, lines, count)
             rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
             count += len(lines)
@@ -71,12 +72,6 @@ def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *
             _write_array(whole, rows, (count, width))
             atomic_replace(whole, path)
     return count
-
-
-def _groups(source: Iterable[bytes]) -> Iterator[list[str]]:
-    lines = to_texts(source)
-    while group := list(islice(lines, _TOGETHER)):
-        yield group
 
 
 def _write_array(path: Path, rows: IO[bytes], shape: tuple[int, int]) -> None:

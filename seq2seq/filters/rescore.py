@@ -1,11 +1,11 @@
-"""Ranking another system's n-best lists anew (Sutskever et al. 2014, §3.7, Table 2).
+"""Rescoring another system's n-best lists (Sutskever et al. 2014, §3.7, Table 2).
 
-Lists are Moses's: ``number ||| text ||| features ||| score``, all of one number in a row.
+Lists are in Moses's format: ``number ||| text ||| features ||| score``, all lines of one number in a row.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from typing import BinaryIO
 
@@ -21,15 +21,15 @@ _STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One line of a list."""
+class ScoredCandidate:
+    """One line of an n-best list."""
 
     number: int
     text: str
     features: str
-    """As they came."""
+    """As the other system wrote them."""
     theirs: float
-    """The score that the other system gave it."""
+    """The other system's score."""
     ours: float = 0.0
     """log p(text | source) of our models, in nats."""
 
@@ -43,11 +43,11 @@ class Candidate:
         return f"{self.number} ||| {self.text} ||| {features} ||| {self.combined(weight):.4f}"
 
 
-def read_lists(lines: Iterable[str], name: str) -> Iterator[list[Candidate]]:
+def read_lists(lines: Iterable[str], name: str) -> Iterator[list[ScoredCandidate]]:
     """The lists of a file, one after the other.
 
     Raises:
-        CorpusError: a line is none of a list, or numbers do not rise by one; with its place.
+        CorpusError: a line is not in Moses's format, or a list is missing.
     """
     candidates = (_parse(line, f"{name}, line {place}") for place, line in enumerate(lines, 1))
     for expected, (number, group) in enumerate(groupby(candidates, key=lambda candidate: candidate.number)):
@@ -59,49 +59,46 @@ def read_lists(lines: Iterable[str], name: str) -> Iterator[list[Candidate]]:
 def rescored(
     translator: Translator,
     sources: Iterable[str],
-    lists: Iterable[list[Candidate]],
+    lists: Iterable[list[ScoredCandidate]],
     options: DecodingConfig | None = None,
-) -> Iterator[list[Candidate]]:
-    """The lists with our log-probabilities, in their order; one list is held at a time.
+) -> Iterator[list[ScoredCandidate]]:
+    """The lists with our log-probabilities, in their order; one list is in memory at a time.
 
-    Of an empty source nothing is said: its list stays as it is.
+    The list of an empty source stays as it is.
 
     Args:
         translator: one model or an ensemble.
-        sources: what the lists are translations of.
-        lists: as :func:`read_lists` gives them.
-        options: how an ensemble is combined; the translator's own if None.
+        sources: the sentences that the lists are translations of.
+        lists: from :func:`read_lists`.
+        options: how an ensemble is combined; None: as the first member's ``[decoding]`` says.
 
     Raises:
         CorpusError: there are more lists than sources, or fewer.
     """
     tgt = translator.vocabularies.tgt
-    for number, (source, found) in enumerate(zip_longest(sources, lists)):
-        if source is None or found is None:
+    for number, (source, candidates) in enumerate(zip_longest(sources, lists)):
+        if source is None or candidates is None:
             lacking = "sentence to translate" if source is None else "list"
             raise CorpusError(f"no {lacking} number {number}: expected as many lists as lines in --src")
         if translator.is_empty(source):
-            yield found
+            yield candidates
             continue
         warn_of_cuts(translator, [source], number)
-        ids = [tgt.encode(candidate.text) for candidate in found]
-        totals = log_probs(translator, [source] * len(found), ids, options)
-        yield [
-            Candidate(one.number, one.text, one.features, one.theirs, total)
-            for one, total in zip(found, totals, strict=True)
-        ]
+        ids = [tgt.encode(candidate.text) for candidate in candidates]
+        totals = log_probs(translator, [source] * len(candidates), ids, options)
+        yield [replace(candidate, ours=total) for candidate, total in zip(candidates, totals, strict=True)]
 
 
-def ranked(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
-    """Best first."""
+def ranked(candidates: Sequence[ScoredCandidate], weight: float) -> list[ScoredCandidate]:
+    """By combined score, best first."""
     return sorted(candidates, key=lambda candidate: -candidate.combined(weight))
 
 
-def tune_weight(lists: Sequence[Sequence[Candidate]], references: Sequence[str]) -> float:
-    """The weight, in steps of 0.05, with which the first of each list have the highest BLEU; the lowest of several.
+def tune_weight(lists: Sequence[Sequence[ScoredCandidate]], references: Sequence[str]) -> float:
+    """The weight, in steps of 0.05, with the highest BLEU of the first candidates; the lowest of several.
 
     Raises:
-        CorpusError: there are no lists, or not as many as references.
+        CorpusError: there are no lists, or the number of references differs.
     """
     if not lists or len(lists) != len(references):
         raise CorpusError(
@@ -111,26 +108,26 @@ def tune_weight(lists: Sequence[Sequence[Candidate]], references: Sequence[str])
     metric = BLEU()
 
     def quality(weight: float) -> float:
-        chosen = [ranked(candidates, weight)[0].text for candidates in lists]
-        return float(metric.corpus_score(chosen, [list(references)]).score)
+        outputs = [ranked(candidates, weight)[0].text for candidates in lists]
+        return float(metric.corpus_score(outputs, [list(references)]).score)
 
     return max((step / _STEPS for step in range(_STEPS + 1)), key=quality)
 
 
-def write_lists(lists: Iterable[Sequence[Candidate]], weight: float, target: BinaryIO) -> None:
+def write_lists(lists: Iterable[Sequence[ScoredCandidate]], weight: float, target: BinaryIO) -> None:
     """Each list in its new order."""
     for candidates in lists:
         for candidate in ranked(candidates, weight):
             target.write(f"{candidate.line(weight)}\n".encode())
 
 
-def _parse(line: str, place: str) -> Candidate:
+def _parse(line: str, place: str) -> ScoredCandidate:
     parts = [part.strip() for part in line.rstrip("\n").split("|||")]
     try:
-        number, text, *features, last = parts
-        place_of_list, score = int(number), float(last)
-        if len(features) > 1 or not math.isfinite(score):
+        number, text, *features, score = parts
+        candidate = ScoredCandidate(int(number), text, "".join(features), float(score))
+        if len(features) > 1 or not math.isfinite(candidate.theirs):
             raise ValueError
     except ValueError:
         raise CorpusError(f"{place}: expected 'number ||| text ||| features ||| score', found {line[:60]!r}") from None
-    return Candidate(place_of_list, text, "".join(features), score)
+    return candidate

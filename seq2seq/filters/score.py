@@ -1,4 +1,4 @@
-"""Pairs in, log-probabilities out, as many lines."""
+"""Log-probabilities of given translations: a line for each pair."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,8 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import to_text, warn_of_cuts
 
-_TOGETHER = 1024
+# Pairs that are read at once.
+_PAIRS = 1024
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Total:
     log_prob: float = 0.0
 
     def summary(self) -> str:
-        """One line: how likely the targets are on the whole."""
+        """One line with the sums and the perplexity."""
         perplexity = math.exp(min(-self.log_prob / max(self.tokens, 1), 700))
         return (
             f"{self.pairs} pairs, {self.tokens} target tokens with end marks: "
@@ -41,13 +42,12 @@ def read_pairs(source: Iterable[bytes], src: Path | None, tgt: Path | None) -> I
         CorpusError: a line without a tab, or files of different lengths.
     """
     if src and tgt:
-        with src.open("rb") as ours, tgt.open("rb") as theirs:
-            for number, (one, other) in enumerate(zip_longest(ours, theirs), 1):
-                if one is None or other is None:
-                    raise CorpusError(
-                        f"{src if one is None else tgt} ends before line {number}, the other file does not"
-                    )
-                yield Pair(to_text(one), to_text(other))
+        with src.open("rb") as sources, tgt.open("rb") as targets:
+            for number, (source_line, target_line) in enumerate(zip_longest(sources, targets), 1):
+                if source_line is None or target_line is None:
+                    shorter = src if source_line is None else tgt
+                    raise CorpusError(f"{shorter} ends before line {number}, the other file does not")
+                yield Pair(to_text(source_line), to_text(target_line))
         return
     for number, line in enumerate(source, 1):
         left, tab, right = to_text(line).partition("\t")
@@ -64,28 +64,28 @@ def score_stream(
     *,
     with_tokens: bool = False,
 ) -> Total:
-    """Writes for each pair log p(target | source) in nats, that divided by the tokens, and how many these are.
+    """Writes for each pair log p(target | source) in nats, the same by token, and the number of tokens.
 
-    The end mark counts as a token. An empty source has an empty translation: that one has log-probability 0, any other
-    minus infinity. With ``with_tokens`` a fourth column has ``piece:log-probability`` for each token.
+    The end mark counts as a token. An empty source has one translation, the empty one, with log-probability 0; that of
+    any other is minus infinity. With ``with_tokens`` a fourth column has ``piece:log-probability`` for each token.
     """
     total, tgt = Total(), translator.vocabularies.tgt
-    remaining, seen = iter(pairs), 0
-    while some := list(islice(remaining, _TOGETHER)):
-        warn_of_cuts(translator, [pair.src for pair in some], seen)
-        seen += len(some)
-        ids = [tgt.encode(pair.tgt) for pair in some]
-        full = [row for row, pair in enumerate(some) if not translator.is_empty(pair.src)]
-        scored = token_log_probs(translator, [some[row].src for row in full], [ids[row] for row in full], options)
-        found = dict(zip(full, scored, strict=True))
-        for row, own in enumerate(ids):
-            each = found[row].tolist() if row in found else [-math.inf if own else 0.0]
-            log_prob, count = sum(each), len(each)
+    remaining, first = iter(pairs), 0
+    while block := list(islice(remaining, _PAIRS)):
+        warn_of_cuts(translator, [pair.src for pair in block], first)
+        first += len(block)
+        targets = [tgt.encode(pair.tgt) for pair in block]
+        rows = [row for row, pair in enumerate(block) if not translator.is_empty(pair.src)]
+        scores = token_log_probs(translator, [block[row].src for row in rows], [targets[row] for row in rows], options)
+        scored = dict(zip(rows, scores, strict=True))
+        for row, ids in enumerate(targets):
+            log_probs = scored[row].tolist() if row in scored else [-math.inf if ids else 0.0]
+            log_prob, count = sum(log_probs), len(log_probs)
             columns = [f"{log_prob:.4f}", f"{log_prob / count:.4f}", str(count)]
             if with_tokens:
-                pieces = [*tgt.pieces(own), "</s>"][:count]
-                columns.append(" ".join(f"{piece}:{value:.4f}" for piece, value in zip(pieces, each, strict=True)))
+                pieces = [*tgt.pieces(ids), "</s>"][:count]
+                columns.append(" ".join(f"{piece}:{value:.4f}" for piece, value in zip(pieces, log_probs, strict=True)))
             target.write(("\t".join(columns) + "\n").encode())
-            if row in found:
+            if row in scored:
                 total = Total(total.pairs + 1, total.tokens + count, total.log_prob + log_prob)
     return total

@@ -1,4 +1,4 @@
-"""What all filters do with lines: bytes to text, whatever they are, and a word where the end is not read."""
+"""Lines of any bytes as text, and a warning for each that a model does not read to its end."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -7,17 +7,17 @@ from seq2seq.errors import warn
 
 
 def to_text(line: bytes) -> str:
-    """A line without its end; what is not UTF-8 becomes U+FFFD."""
+    """A line without its line feed; invalid UTF-8 becomes U+FFFD."""
     return line.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
 
 
 def to_texts(lines: Iterable[bytes]) -> Iterator[str]:
-    """Each line of a stream of bytes, which ends at a line feed only."""
+    """The lines of a stream of bytes; a line ends at a line feed only."""
     return map(to_text, lines)
 
 
 def warn_of_cuts(translator: Translator, sentences: Sequence[str], first: int) -> None:
-    """Names sources that are too long to be read to their end, the first of which is line ``first``, counted from 0."""
+    """Warns of sources that are truncated; the first sentence is line ``first``, counted from 0."""
     for number, sentence in enumerate(sentences, first + 1):
         if translator.is_cut(sentence):
             warn(

@@ -1,29 +1,20 @@
-"""What every search shares: the function it drives, complete hypotheses, and how they are compared.
+"""Complete hypotheses, how they are compared, and the arithmetic that every search shares.
 
 Shapes: ``R`` live hypotheses of all sentences, ``V`` vocabulary, ``T`` tokens so far.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from seq2seq.config import DecodingConfig
+
 # Values in a chunk; with 32 or 100 the whole takes twice as long.
 _CHUNK = 64
-
-
-class Selectable(Protocol):
-    """A decoder's state, one row for each hypothesis."""
-
-    def select(self, index: Tensor) -> Self:
-        """The rows ``index`` (R,), in that order."""
-
-
-S = TypeVar("S", bound=Selectable)
-Step = Callable[[Tensor, S], tuple[Tensor, S]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +29,22 @@ class Hypothesis:
     """What hypotheses are ranked by."""
 
 
+def best_first(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Sorted by score; hypotheses with the same score keep their order."""
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
     """How complete hypotheses of different lengths are compared."""
 
     normalisation: Literal["gnmt", "average", "none"] = "gnmt"
     length_penalty: float = 1.0
+
+    @classmethod
+    def of(cls, options: DecodingConfig) -> "Ranking":
+        """The one that the settings ask for."""
+        return cls(normalisation=options.normalisation, length_penalty=options.length_penalty)
 
     def score(self, log_prob: float, tokens: int) -> float:
         """``log_prob / lp``, where lp is ((5 + length) / 6) ** α (Wu et al. 2016, eq. 14), the length, or 1.
@@ -60,6 +61,11 @@ class Ranking:
             case "none":
                 return log_prob
 
+    def complete(self, tokens: Tensor, log_prob: Tensor) -> Hypothesis:
+        """The hypothesis with these tokens (T,) and this log-probability, a scalar."""
+        total = float(log_prob)
+        return Hypothesis(tuple(tokens.tolist()), total, self.score(total, len(tokens)))
+
 
 def log_softmax(logits: Tensor) -> Tensor:
     """Log-probabilities of the last axis, in float32 at least."""
@@ -69,8 +75,8 @@ def log_softmax(logits: Tensor) -> Tensor:
 def best_tokens(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The highest of the values (R, V) of each row and their tokens, (R, count) each, best first.
 
-    What ``topk`` finds, but several times as fast on a CPU (docs/log.md): the best are in the chunks whose maxima are
-    highest, and a maximum is cheaper than a choice.
+    The same as ``topk``, but several times as fast on a CPU (docs/log.md): the best values are in the chunks with the
+    highest maxima, and a maximum is cheaper than a ``topk``.
     """
     whole = values.shape[1] // _CHUNK * _CHUNK
     if whole <= _CHUNK * count:
@@ -81,9 +87,3 @@ def best_tokens(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     tokens = torch.cat([(chunks.unsqueeze(2) * _CHUNK + within).flatten(1), rest], dim=1)
     best, place = values.gather(1, tokens).topk(count, dim=1)
     return best, tokens.gather(1, place)
-
-
-def hypothesis(tokens: Tensor, log_prob: Tensor, ranking: Ranking) -> Hypothesis:
-    """A complete output from its tokens (T,) and its log-probability, a scalar."""
-    total = float(log_prob)
-    return Hypothesis(tuple(tokens.tolist()), total, ranking.score(total, len(tokens)))

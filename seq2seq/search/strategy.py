@@ -1,67 +1,57 @@
-"""Search for good outputs, in the way that the settings ask for.
+"""The choice among the ways to search.
 
 Search knows nothing of words, layers or attention. It drives a function ``step(token, state) ->
 (logits, state)`` and reorders the state by ``state.select(index)``, nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search, diverse_beam_search
-from seq2seq.search.constrained import Phrase, constrained_search
+from seq2seq.search.constrained import constrained_search
 from seq2seq.search.greedy import greedy_search
-from seq2seq.search.hypothesis import Hypothesis, Ranking, S, Step
-from seq2seq.search.rules import Rules
+from seq2seq.search.hypothesis import Hypothesis
+from seq2seq.search.problem import S, SearchProblem
+from seq2seq.search.rules import Phrase
 from seq2seq.search.sampling import Sampling, sample
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchInputs:
-    """What is searched for, besides what the settings say."""
-
-    bos: int
-    vocabulary: int
-    """Its size."""
-    seeds: Sequence[Sequence[int]] = ()
-    """Of each sentence, for sampling."""
-    draws: int = 1
-    """How many outputs sampling makes."""
-    required: Sequence[Sequence[Phrase]] = ()
-    """Phrases that each sentence's outputs have to hold; empty: nothing is required."""
-    word_start: Tensor | None = None
-    """Tokens before which a word is complete, (V,), where something is required."""
-
-
 def search(
-    step: Step[S], state: S, rules: Rules, options: DecodingConfig, task: SearchInputs
+    problem: SearchProblem[S],
+    options: DecodingConfig,
+    *,
+    vocab_size: int,
+    seeds: Sequence[Sequence[int]] = (),
+    draws: int = 1,
+    required: Sequence[Sequence[Phrase]] = (),
+    word_start: Tensor | None = None,
 ) -> list[list[Hypothesis]]:
     """Outputs for each sentence, best first: one from greedy search, up to K from a beam of K.
 
     Args:
-        step: token (R,) and state of R rows → logits (R, V) and the state after that token.
-        state: N rows, one for each sentence.
-        rules: what outputs may look like.
+        problem: N sentences.
         options: how to search.
-        task: the rest.
+        vocab_size: V.
+        seeds: of each sentence, for sampling.
+        draws: how many outputs sampling makes for each sentence.
+        required: phrases that each sentence's outputs have to contain; empty: none.
+        word_start: which tokens begin a word, (V,); needed where phrases are required.
     """
-    ranking = Ranking(normalisation=options.normalisation, length_penalty=options.length_penalty)
-    common = step, state, task.bos, rules, ranking
     if options.sample:
         sampling = Sampling(temperature=options.temperature, top_k=options.top_k, top_p=options.top_p)
-        return sample(*common, sampling, task.seeds, draws=task.draws)
-    if task.word_start is not None and any(task.required):
-        return constrained_search(*common, width=options.beam, required=task.required, word_start=task.word_start)
+        return sample(problem, sampling, seeds, draws=draws)
+    if word_start is not None and any(required):
+        return constrained_search(problem, width=options.beam, required=required, word_start=word_start)
     if options.diverse_groups > 1:
         return diverse_beam_search(
-            *common,
+            problem,
             width=options.beam,
             groups=options.diverse_groups,
             diversity=options.diversity,
-            vocabulary=task.vocabulary,
+            vocab_size=vocab_size,
         )
     if options.beam == 1:
-        return [[found] for found in greedy_search(*common)]
-    return beam_search(*common, width=options.beam)
+        return [[hypothesis] for hypothesis in greedy_search(problem)]
+    return beam_search(problem, width=options.beam)

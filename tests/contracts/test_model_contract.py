@@ -12,8 +12,8 @@ from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import restore_weights, unique_tensors
 from seq2seq.search.beam import beam_search
-from seq2seq.search.hypothesis import Ranking
-from seq2seq.search.rules import Rules
+from seq2seq.search.problem import SearchProblem
+from seq2seq.search.rules import Banned, Rules
 from seq2seq.training.objective import cross_entropy
 
 # With their end marks 6, 2 and 5 tokens: the last is no multiple of the pool, so padding lies inside a window.
@@ -137,12 +137,12 @@ def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: B
 
 
 def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
-    limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "banned": (0, 1, 2)}
+    limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "strikes": [Banned((0, 1, 2))]}
     with torch.inference_mode():
         _, state = model.encode(batch)
-        together = beam_search(model.decoder.step, state, 2, Rules(longest=limits, **rules), Ranking(), width=3)
+        together = beam_search(SearchProblem(model.decoder.step, state, 2, Rules(longest=limits, **rules)), width=3)
         for row, source in enumerate(SOURCES):
             _, state = model.encode(read(model, [source]))
             own = Rules(longest=limits[row : row + 1], **rules)
-            (alone,) = beam_search(model.decoder.step, state, 2, own, Ranking(), width=3)
+            (alone,) = beam_search(SearchProblem(model.decoder.step, state, 2, own), width=3)
             assert [found.tokens for found in together[row]] == [found.tokens for found in alone]

@@ -22,7 +22,7 @@ from seq2seq.decoding.readers import Member
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError
-from seq2seq.filters.translate import ConstraintFiles, Format, translate_stream
+from seq2seq.filters.translate import ConstraintFiles, OutputFormat, translate_stream
 from seq2seq.model.build import build_model
 
 WORDS = ["casa", "casado", "tren", "la", "estación", "de", "es", "grande", "no", "Tom", "está", "zanahoria"]
@@ -189,8 +189,8 @@ def test_empty_means_no_tokens() -> None:
 
 def answer(constraint_files: ConstraintFiles, **options: object) -> bytes:
     target = io.BytesIO()
-    form = Format(options=DecodingConfig(**options), nbest=3)
-    translate_stream([make("word")], io.BytesIO(b"la casa\n\xef\xbb\xbf\n"), target, form, constraint_files)
+    output_format = OutputFormat(options=DecodingConfig(**options), nbest=3)
+    translate_stream([make("word")], io.BytesIO(b"la casa\n\xef\xbb\xbf\n"), target, output_format, constraint_files)
     return target.getvalue()
 
 

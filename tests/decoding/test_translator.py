@@ -18,7 +18,7 @@ from seq2seq.decoding.batches import within_budget
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import RunError
-from seq2seq.filters.translate import Format, translate_stream
+from seq2seq.filters.translate import OutputFormat, translate_stream
 
 SOURCES = ["123", "", "9", "55555", "  ", "8675309", "42", "123"]
 
@@ -30,7 +30,9 @@ def translator(digits_run: Path) -> Translator:
 
 def run(translator: Translator, content: bytes, **options: int) -> bytes:
     target = io.BytesIO()
-    translate_stream([translator], io.BytesIO(content), target, Format(options=translator.config.decoding, **options))
+    translate_stream(
+        [translator], io.BytesIO(content), target, OutputFormat(options=translator.config.decoding, **options)
+    )
     return target.getvalue()
 
 
@@ -100,7 +102,7 @@ def test_a_very_long_line_is_cut_with_a_warning(translator: Translator, capsys: 
     options = replace(translator.config.decoding, beam=1)
     target = io.BytesIO()
     content = io.BytesIO(b"1\n" + b"12345 " * 175_000 + b"\n2\n")
-    translate_stream([translator], content, target, Format(options=options))
+    translate_stream([translator], content, target, OutputFormat(options=options))
     assert target.getvalue().count(b"\n") == 3
     assert "line 2 has over 100 subwords" in capsys.readouterr().err
 
@@ -117,8 +119,10 @@ def test_nbest_lines_carry_number_text_and_score(translator: Translator) -> None
 def test_it_answers_before_the_input_ends(devices: int, line_by_line: bool, translator: Translator) -> None:
     inward, outward = os.pipe(), os.pipe()
     source, target = os.fdopen(inward[0], "rb"), os.fdopen(outward[1], "wb")
-    form = Format(options=translator.config.decoding)
-    filter_of = partial(translate_stream, [translator] * devices, source, target, form, line_by_line=line_by_line)
+    output_format = OutputFormat(options=translator.config.decoding)
+    filter_of = partial(
+        translate_stream, [translator] * devices, source, target, output_format, line_by_line=line_by_line
+    )
     thread = threading.Thread(target=filter_of)
     thread.start()
     answered = []

@@ -28,8 +28,8 @@ from seq2seq.export.verify import OnnxSession, largest_difference
 from seq2seq.model.build import build_model
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
 from seq2seq.search.greedy import greedy_search
-from seq2seq.search.hypothesis import Ranking
-from seq2seq.search.rules import Rules
+from seq2seq.search.problem import SearchProblem
+from seq2seq.search.rules import Banned, Rules
 
 SENTENCES = ["a bad cab", "dab", "a cab faced a bead", "beef"]
 
@@ -131,17 +131,18 @@ def test_the_graphs_compute_what_torch_computes(exported: tuple[Path, Path]) -> 
 def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path]) -> None:
     run, out = exported
     loaded, model = load_run(run), load_script(out).ExportedModel(out)
-    outputs = set()
+    seen = set()
     for sources in batches(len(loaded.vocabularies.src)):
         batch = collate(sources, reverse=loaded.config.model.reverse_source)
         limits = torch.tensor([2 * len(source) + 10 for source in sources])
         with torch.inference_mode():
             _, state = loaded.model.eval().encode(batch)
-            rules = Rules(eos=3, banned=(0, 1, 2), longest=limits)
-            expected = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
-        assert model.greedy(sources) == [list(hypothesis.tokens) for hypothesis in expected]
-        outputs |= {hypothesis.tokens for hypothesis in expected}
-    assert len(outputs) > 2  # the output depends on the source
+            rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=limits)
+            expected = greedy_search(SearchProblem(loaded.model.decoder.step, state, 2, rules))
+        found = model.greedy(sources)
+        assert found == [list(hypothesis.tokens) for hypothesis in expected]
+        seen |= {tuple(tokens) for tokens in found}
+    assert len(seen) > 2  # else the sources would not have mattered
 
 
 def test_the_folder_works_without_torch_and_seq2seq(exported: tuple[Path, Path]) -> None:
@@ -196,8 +197,8 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     longest = 2 * max(map(len, ids)) + 10
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
-        rules = Rules(eos=3, banned=(0, 1, 2), longest=torch.full((len(ids),), longest))
-        found = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
+        rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=torch.full((len(ids),), longest))
+        found = greedy_search(SearchProblem(loaded.model.decoder.step, state, 2, rules))
     expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for hypothesis in found]
     assert capsys.readouterr().out.split("\n")[:-1] == expected
 

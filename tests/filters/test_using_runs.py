@@ -18,14 +18,14 @@ import seq2seq
 from seq2seq.cli import main
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import Subword, Vocabularies
-from seq2seq.decoding.constraints import holds
+from seq2seq.decoding.constraints import contains
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.filters.constraint_files import ConstraintFiles
 from seq2seq.filters.encode import encode_stream, sentence_vectors
-from seq2seq.filters.rescore import Candidate, ranked, read_lists, rescored, tune_weight
+from seq2seq.filters.rescore import ScoredCandidate, ranked, read_lists, rescored, tune_weight
 from seq2seq.filters.score import score_stream
-from seq2seq.filters.translate import Format, translate_stream
+from seq2seq.filters.translate import OutputFormat, translate_stream
 from seq2seq.model.build import build_model
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
 from seq2seq.training.average import average
@@ -95,7 +95,7 @@ def test_rescoring_ranks_by_the_weighted_sum(translator: Translator) -> None:
 
 def test_a_tuned_weight_is_the_best_of_all() -> None:
     good, bad = "a b c d e f", "x y z u v w"
-    lists = [[Candidate(0, good, "", -3.0, -1.0), Candidate(0, bad, "", -2.0, -9.0)]]
+    lists = [[ScoredCandidate(0, good, "", -3.0, -1.0), ScoredCandidate(0, bad, "", -2.0, -9.0)]]
     assert 0 < tune_weight(lists, [good]) <= 0.15
     assert tune_weight(lists, [bad]) == 0.0
     for some, references in ((lists, [good, bad]), ([], []), (lists, [])):
@@ -264,9 +264,14 @@ def test_another_source_vocabulary_is_not_averaged(digits_run: Path, tmp_path: P
 
 def answers(translators: list[Translator], constraint_files: ConstraintFiles | None = None, **options: object) -> bytes:
     target = io.BytesIO()
-    form = Format(options=translators[0].config.decoding, nbest=int(options.get("nbest", 0)))
+    output_format = OutputFormat(options=translators[0].config.decoding, nbest=int(options.get("nbest", 0)))
     translate_stream(
-        translators, io.BytesIO(b"".join(LINES)), target, form, constraint_files, line_by_line="line" in options
+        translators,
+        io.BytesIO(b"".join(LINES)),
+        target,
+        output_format,
+        constraint_files,
+        line_by_line="line" in options,
     )
     return target.getvalue()
 
@@ -287,7 +292,7 @@ def test_demands_come_line_by_line(translator: Translator, tmp_path: Path) -> No
     assert outputs[1] == ""
     assert outputs[3].startswith("12")
     assert "77" in outputs[4]
-    assert not any(holds(output, "3") for output in outputs)
+    assert not any(contains(output, "3") for output in outputs)
     (tmp_path / "p").write_text("9\n")
     with pytest.raises(CorpusError, match="ends after line 1"):
         answers([translator], constraint_files)
@@ -313,7 +318,7 @@ def test_processes_share_a_file_and_keep_its_order(translator: Translator, digit
     line = ["translate", "--model", str(digits_run), "--beam", "1", "--threads", "1", "--stream", "--src", str(source)]
     result = subprocess.run([*torchrun, *line], capture_output=True, check=True, timeout=300)
     target = io.BytesIO()
-    form = Format(options=replace(translator.config.decoding, beam=1))
+    output_format = OutputFormat(options=replace(translator.config.decoding, beam=1))
     with source.open("rb") as stream:
-        translate_stream([translator], stream, target, form)
+        translate_stream([translator], stream, target, output_format)
     assert result.stdout == target.getvalue()

@@ -1,0 +1,38 @@
+"""What every search is given: the function that it drives, and what outputs may look like.
+
+Shapes: ``N`` sentences, ``R`` live hypotheses of all of them, ``V`` vocabulary.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, Self, TypeVar
+
+from torch import Tensor
+
+from seq2seq.search.hypothesis import Ranking
+from seq2seq.search.rules import Rules
+
+
+class Selectable(Protocol):
+    """A decoder's state, one row for each hypothesis."""
+
+    def select(self, index: Tensor) -> Self:
+        """The rows ``index`` (R,), in that order."""
+
+
+S = TypeVar("S", bound=Selectable)
+Step = Callable[[Tensor, S], tuple[Tensor, S]]
+"""From a token for each row (R,) and their state to logits (R, V) and the state after that token."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProblem(Generic[S]):
+    """N sentences to decode."""
+
+    step: Step[S]
+    state: S
+    """N rows, one for each sentence."""
+    bos: int
+    rules: Rules
+    """For N sentences."""
+    ranking: Ranking = field(default_factory=Ranking)
