@@ -127,7 +127,7 @@ def test_no_memory_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: py
 
     monkeypatch.setattr("seq2seq.recipe.recipe_names", lambda: fail(MemoryError()))
     assert main(["recipes"]) == 2
-    assert capsys.readouterr().err.startswith("seq2seq: out of memory (no more could be had): free some")
+    assert capsys.readouterr().err.startswith("seq2seq: out of memory (MemoryError): free some")
     monkeypatch.setattr("seq2seq.recipe.recipe_names", lambda: fail(RuntimeError("something else")))
     with pytest.raises(RuntimeError, match="something else"):
         main(["recipes"])

@@ -166,9 +166,7 @@ def test_the_command_line_undoes_what_the_run_says(
     assert settings_of(run, *arguments) == expected
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--temperature", "0.5"], ["--no-sample", "--top-k", "3"], ["--mbr", "0", "--mbr-utility", "bleu"]]
-)
+@pytest.mark.parametrize("arguments", [["--temperature", "0.5"], ["--no-sample", "--top-k", "3"]])
 def test_what_the_command_line_itself_contradicts_is_refused(arguments: list[str]) -> None:
     with pytest.raises(ConfigError, match="has no meaning with"):
         settings_of(DecodingConfig(), *arguments)
