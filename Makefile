@@ -42,7 +42,7 @@ evaluate: $(INSTALL)  ## BLEU, chrF and TER of RUN on its test part
 	@$(BIN)/seq2seq evaluate --model "$(RUN)"
 
 test: $(DEVELOP)  ## run the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(DEVELOP)  ## formatting, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -1,7 +1,12 @@
-"""What several test files need: tiny models and a tiny run."""
+"""What several test files need: one thread a process, tiny models and a tiny run."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Before torch is imported, and inherited by the processes that tests start. The suite runs several workers
+# (make test), and threads of several processes that spin for one another on the same cores made it nine times slower.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
@@ -10,6 +15,11 @@ from seq2seq.config import ModelConfig
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.train import train
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Starts the longest tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: (not item.path.match("tests/system/*"), item.get_closest_marker("slow") is None))
 
 
 @pytest.fixture(autouse=True)
