@@ -19,14 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
         print(end="", flush=True)  # here a closed stdout raises, not at exit
-    except Seq2SeqError as error:
-        print(f"seq2seq: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         # The reader has gone, as in `seq2seq translate | head`; Python's flush at exit must not raise either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
+    except (Seq2SeqError, OSError) as error:
         print(f"seq2seq: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
@@ -35,10 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
-        print(
-            f"seq2seq: out of memory ({reason}): free some, or lower model.hidden_size, subword.vocab_size or batches",
-            file=sys.stderr,
-        )
+        remedy = "free some, or lower model.hidden_size, subword.vocab_size or batches"
+        print(f"seq2seq: out of memory ({reason}): {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("seq2seq: interrupted", file=sys.stderr)

@@ -15,7 +15,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.evaluation.metrics import reference_streams
 
-_MAX_ORDER = 4
+_ORDERS = range(1, 5)
 # Standard deviation of the penalty on a difference in length, in words (Vedantam et al. 2015, §5).
 _SIGMA = 6.0
 Ngram = tuple[str, ...]
@@ -23,8 +23,7 @@ Ngram = tuple[str, ...]
 
 def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Any]:
     """``bleu1`` … ``bleu4``, ``cider_d`` and the ``signature`` that says how they were computed."""
-    most = max(map(len, references))
-    signature = f"refs:{most}|case:lc|tok:coco-style|smooth:none|sacrebleu:{sacrebleu.__version__}"
+    signature = f"refs:{max(map(len, references))}|case:lc|tok:coco-style|smooth:none|sacrebleu:{sacrebleu.__version__}"
     return {
         **bleu_by_order(hypotheses, references),
         "cider_d": cider_d(hypotheses, references),
@@ -38,19 +37,11 @@ def caption_words(text: str) -> list[str]:
 
 
 def bleu_by_order(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """BLEU-1 to BLEU-4 (Papineni et al. 2002), 0 to 100, unsmoothed; the closest reference sets the length.
-
-    Args:
-        hypotheses: captions.
-        references: one or more for each caption.
-
-    Returns:
-        ``bleu1`` … ``bleu4``.
-    """
+    """``bleu1`` … ``bleu4`` (Papineni et al. 2002), 0 to 100, unsmoothed; the closest reference sets the length."""
     outputs = [_tokenised(text) for text in hypotheses]
     streams = reference_streams([[_tokenised(text) for text in texts] for texts in references])
     scores = {}
-    for order in range(1, _MAX_ORDER + 1):
+    for order in _ORDERS:
         metric = BLEU(tokenize="none", force=True, smooth_method="none", max_ngram_order=order)
         scores[f"bleu{order}"] = float(metric.corpus_score(outputs, streams).score)
     return scores
@@ -60,8 +51,7 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> f
     """CIDEr-D (Vedantam et al. 2015, eq. 4-7), 0 to 10; papers print it as it is (0.855) or times 100 (85.5).
 
     The mean over n = 1 … 4 of the clipped cosine of tf-idf vectors of n-grams, with a penalty on different lengths,
-    times 10. Document frequencies are counted over the given references: the references of one picture are one
-    document.
+    times 10. Document frequencies are counted over the given references, where each picture is one document.
     """
     reference_counts = [[_count_ngrams(text) for text in texts] for texts in references]
     frequency: Counter[Ngram] = Counter()
@@ -71,7 +61,7 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> f
 
     def tf_idf(counts: Mapping[Ngram, int]) -> list[dict[Ngram, float]]:
         """A sparse vector for each order."""
-        vectors: list[dict[Ngram, float]] = [{} for _ in range(_MAX_ORDER)]
+        vectors: list[dict[Ngram, float]] = [{} for _ in _ORDERS]
         for ngram, count in counts.items():
             vectors[len(ngram) - 1][ngram] = count * (log_documents - math.log(max(1, frequency[ngram])))
         return vectors
@@ -91,11 +81,7 @@ def _tokenised(text: str) -> str:
 
 def _count_ngrams(text: str) -> Counter[Ngram]:
     words = caption_words(text)
-    return Counter(
-        tuple(words[start : start + order])
-        for order in range(1, _MAX_ORDER + 1)
-        for start in range(len(words) - order + 1)
-    )
+    return Counter(tuple(words[start : start + n]) for n in _ORDERS for start in range(len(words) - n + 1))
 
 
 def _bigrams(counts: Mapping[Ngram, int]) -> int:

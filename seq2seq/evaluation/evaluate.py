@@ -115,6 +115,10 @@ def evaluate(
     outputs = _decode(predictor, sources, options, "captioning" if pictures else "translating")
     seconds = round(time.perf_counter() - started, 2)
     texts = [output.text for output in outputs]
+    captions = None
+    if pictures:
+        captions = caption_scores(texts, references)
+        captions["prefers_own"] = prefers_own_targets(predictor, sources, references)
     evaluation = Evaluation(
         split=name,
         sentences=len(sources),
@@ -123,7 +127,7 @@ def evaluate(
         exact_match=exact_match(texts, references),
         **corpus_scores(texts, references),
         weights=manifest["files"][MODEL]["sha256"],
-        captions=_caption_scores(texts, predictor, sources, references) if pictures else None,
+        captions=captions,
     )
     scores = asdict(evaluation)
     scores["digest"] = digest(scores)
@@ -146,13 +150,6 @@ def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfi
     for start in tqdm(range(0, len(sources), _CHUNK), desc=verb, delay=2, disable=None, leave=False):
         outputs.extend(predictor.best(sources[start : start + _CHUNK], options))
     return outputs
-
-
-def _caption_scores(
-    texts: Sequence[str], predictor: Predictor, sources: Sequence[str], references: Sequence[Sequence[str]]
-) -> dict[str, Any]:
-    prefers_own = prefers_own_targets(predictor, sources, references)
-    return {**caption_scores(texts, references), "prefers_own": prefers_own}
 
 
 def read_evaluation(run: Path) -> dict[str, Any]:

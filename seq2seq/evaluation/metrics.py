@@ -55,8 +55,7 @@ def reference_streams(references: Sequence[Sequence[str]]) -> Any:
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Share of hypotheses that equal one of their references."""
-    matches = sum(text in texts for text, texts in zip(hypotheses, references, strict=True))
-    return matches / len(references)
+    return sum(text in texts for text, texts in zip(hypotheses, references, strict=True)) / len(references)
 
 
 def _with_python_float(compute_score: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -66,12 +66,10 @@ def draw(panel: Panel, *, cell: tuple[int, int], tooltips: bool = False) -> str:
     bottom = top + height * len(panel.rows)
     right_margin = max(_COSINE * column_extent, 1)
     bottom_margin = 8 + _SINE * _label_extent(panel.bottom_labels, _FONT) if panel.bottom_labels else 1
-    above = ((name, left + width * (i + 0.6)) for i, name in enumerate(panel.columns))
-    below = ((name, left + width * (i + 0.7)) for i, name in enumerate(panel.bottom_labels))
     cells = _named_cells(panel) if tooltips else _cells(panel.values, panel)
     parts = [
-        *(_column_label(name, x, summary_top - 4, "start") for name, x in above),
-        *(_column_label(name, x, bottom + 9, "end") for name, x in below),
+        *(_column_label(c, left + width * (i + 0.6), summary_top - 4, "start") for i, c in enumerate(panel.columns)),
+        *(_column_label(c, left + width * (i + 0.7), bottom + 9, "end") for i, c in enumerate(panel.bottom_labels)),
         *(_row_label(label, left, summary_top + _FONT / 2, font) for label, _ in summary),
         *(_grid(_cells([row], panel), left, summary_top, (len(row), 1), (width, _FONT)) for _, row in summary),
         *(_row_label(name, left, top + height * (i + 0.5), font) for i, name in enumerate(panel.rows)),
@@ -162,10 +160,8 @@ def _column_label(name: str, x: float, y: float, anchor: str) -> str:
 
 
 def _row_label(name: str, left: float, middle: float, font: int) -> str:
-    return (
-        f'<text x="{left - 4:.1f}" y="{middle + 0.35 * font:.1f}" text-anchor="end" font-size="{font}">'
-        f"{_label(name)}</text>"
-    )
+    position = f'x="{left - 4:.1f}" y="{middle + 0.35 * font:.1f}"'
+    return f'<text {position} text-anchor="end" font-size="{font}">{_label(name)}</text>'
 
 
 def _label(name: str) -> str:

@@ -39,13 +39,16 @@ class LayerTrace:
     """By name, (T, H) each on the CPU; row t belongs to column t of the side."""
 
 
+Layers = tuple[LayerTrace, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class SideTrace:
     """The traces of the encoder, or of the decoder."""
 
     columns: tuple[str, ...]
     """The token read at each step, (T,)."""
-    layers: tuple[LayerTrace, ...]
+    layers: Layers
     """Bottom first; a bidirectional layer has two."""
 
 
@@ -141,9 +144,7 @@ def page(inspection: Inspection, name: str) -> str:
     )
 
 
-def _trace_model(
-    translator: Translator, batch: Batch
-) -> tuple[tuple[LayerTrace, ...], tuple[LayerTrace, ...], Tensor | None]:
+def _trace_model(translator: Translator, batch: Batch) -> tuple[Layers, Layers, Tensor | None]:
     """Traces of encoder and decoder over one sentence pair, and attention weights (T, S) if there are any."""
     model = translator.model
     assert not isinstance(model.encoder, ImageEncoder), "a translator reads text"
@@ -161,9 +162,7 @@ def _trace_model(
         # With input feeding, and before the first token, a cell is called for one step at a time.
         steps = calls[named.cell]
         values = {name: torch.cat([step[name] for step in steps]) for name in steps[0]}
-        if named.is_backward:
-            values = {name: value.flip(0) for name, value in values.items()}
-        return LayerTrace(named.name, values)
+        return LayerTrace(named.name, {k: v.flip(0) for k, v in values.items()} if named.is_backward else values)
 
     return tuple(map(trace, encoder)), tuple(map(trace, decoder)), weights
 

@@ -7,13 +7,6 @@ from seq2seq.config.model import CellKind
 from seq2seq.evaluation.evaluate import EvaluatedRun
 
 _SAMPLES = 12
-_CELL_NAMES: dict[CellKind, str] = {
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "rnn": "RNN",
-    "peephole": "peephole LSTM",
-    "layernorm": "layer-normalised LSTM",
-}
 
 
 def model_card(evaluated: EvaluatedRun) -> str:
@@ -75,7 +68,8 @@ def _description(config: Config) -> str:
 
 def _layers(count: int, cell: CellKind, verb: str) -> str:
     """Subject and predicate: ``1 LSTM layer reads``, ``3 LSTM layers read``."""
-    return f"{count} {_CELL_NAMES[cell]} {f'layer {verb}s' if count == 1 else f'layers {verb}'}"
+    name = {"peephole": "peephole LSTM", "layernorm": "layer-normalised LSTM"}.get(cell, cell.upper())
+    return f"{count} {name} {f'layer {verb}s' if count == 1 else f'layers {verb}'}"
 
 
 def _table_cell(text: str) -> str:
