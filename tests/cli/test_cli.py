@@ -95,10 +95,10 @@ def test_no_encoding_of_the_streams_matters(encoding: str, digits_run: Path, mon
 
 
 def test_a_reader_that_leaves_early_is_no_error(digits_run: Path) -> None:
-    line = (
-        f"yes 12 | head -n 20000 | '{sys.executable}' -m seq2seq translate --model '{digits_run}' --beam 1 | head -n 1"
-    )
-    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=120)
+    command = f"'{sys.executable}' -m seq2seq translate --model '{digits_run}' --beam 1"
+    line = f'yes 12 | head -n 20000 | {command} | head -n 1; exit "${{PIPESTATUS[2]}}"'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=120)
+    assert done.returncode == 141
     assert done.stdout.count(b"\n") == 1
     assert done.stderr == b""
 
