@@ -1,8 +1,8 @@
-"""Decoding speed of a trained run: sentences/s by batch size, beam and precision, and where the time goes.
+"""Decoding speed of a trained run: sentences/s by batch size, beam and precision, and the share of each part.
 
-Translates test sentences of the run's own corpus. "Batch" is the number of sentences handed over at
-once; within it sentences are sorted by length and decoded together. Each row measures every precision in turn,
-``--repeat`` times over, and prints the median. Prints two Markdown tables.
+Translates test sentences of the run's own corpus. "Batch" is the number of sentences in a call of ``translate``, which
+sorts them by length and decodes them together. Precisions are measured in turn, ``--repeat`` times, and medians printed
+in two Markdown tables.
 
     .venv/bin/python scripts/benchmark_decoding.py --model runs/tatoeba-en-es [--precision fp32 bf16 int8] [--threads 2]
 """
@@ -22,12 +22,12 @@ from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 
-# Sentences that are translated for one figure, by batch size.
+# Sentences translated for one figure, by batch size.
 _COUNTS = {1: 60, 16: 256, 64: 512, 256: 1024}
 
 
 def measure(translator: Translator, sentences: Sequence[str], batch: int, options: DecodingConfig) -> tuple[float, int]:
-    """Seconds and output tokens of translating ``sentences`` by batches of that many."""
+    """Seconds and output tokens of translating ``sentences`` in batches of ``batch``."""
     started = time.perf_counter()
     outputs = [
         translation
@@ -38,7 +38,7 @@ def measure(translator: Translator, sentences: Sequence[str], batch: int, option
 
 
 def shares(translator: Translator, sentences: Sequence[str], options: DecodingConfig) -> dict[str, float]:
-    """Share of the time that each part takes; the rest is search and text."""
+    """Share of the time of each part of the model; the rest is search and text."""
     model = translator.model
     clock = PartClock(translator.device_spec.device, rest="search, text")
     clock.watch("encoder", model.encoder)
@@ -68,20 +68,20 @@ def main() -> None:
         "| batch | beam | precision | sentences/s | output tok/s | ms/sentence | ratio |\n|---|---|---|---|---|---|---|"
     )
     for batch in options.batch:
-        some = sentences[: _COUNTS.get(batch, 8 * batch)]
+        subset = sentences[: _COUNTS.get(batch, 8 * batch)]
         for beam in options.beam:
             decoding = replace(first.config.decoding, beam=beam)
             rates: dict[str, list[tuple[float, int]]] = {name: [] for name in kinds}
             for translator in kinds.values():
-                measure(translator, some[:batch], batch, decoding)
+                measure(translator, subset[:batch], batch, decoding)
             for _ in range(options.repeat):
                 for name, translator in kinds.items():
-                    rates[name].append(measure(translator, some, batch, decoding))
-            medians = {name: statistics.median(seconds for seconds, _ in found) for name, found in rates.items()}
+                    rates[name].append(measure(translator, subset, batch, decoding))
+            medians = {name: statistics.median(seconds for seconds, _ in rounds) for name, rounds in rates.items()}
             for name, seconds in medians.items():
                 print(
-                    f"| {batch} | {beam} | {name} | {len(some) / seconds:.0f} | {rates[name][0][1] / seconds:.0f} | "
-                    f"{1e3 * seconds / len(some):.1f} | {medians[options.precision[0]] / seconds:.2f} |",
+                    f"| {batch} | {beam} | {name} | {len(subset) / seconds:.0f} | {rates[name][0][1] / seconds:.0f} | "
+                    f"{1e3 * seconds / len(subset):.1f} | {medians[options.precision[0]] / seconds:.2f} |",
                     flush=True,
                 )
     print("\nShare of time, batches of 64:\n")

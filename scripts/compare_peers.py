@@ -1,20 +1,20 @@
-"""Speed beside other toolkits: the same data, pieces, sizes and threads, in one run of this script.
+"""Speed compared with other toolkits: the same data, pieces, sizes and threads, in one run of this script.
 
 Trains a two-layer LSTM with attention (embedding 256, hidden 512, bidirectional encoder of 2×256, 8,000 joint pieces,
 batches of 64 sentences, Adam, label smoothing 0.1, no dropout, nothing tied) with each toolkit and with ours, then
-translates the same sentences with beam 5. Prints what differs and Markdown tables: training in target tokens/s,
-decoding in sentences/s and output tokens/s, and how many times as fast ours is.
+translates the same sentences with beam 5. Prints the known differences and Markdown tables: training in target
+tokens/s, decoding in sentences/s and output tokens/s, and how many times as fast ours is.
 
-Every figure is amount by seconds of the *difference* of two processes, a long and a short one, so that starting and
-loading fall out. Amounts are counted here, not by the toolkits: a training is one epoch over so many sentences, and
-outputs are read from files. Rounds (``--repeat``) take turns between the toolkits; the median counts.
+Every rate is the *difference* in amount over the difference in seconds of a long and a short process, which cancels
+the time of starting and loading. Amounts are counted here, not by the toolkits: a training is one epoch over a given
+number of sentences, and outputs are read from files. Each round (``--repeat``) runs every toolkit once; the median
+counts.
 
-``--precision`` says in which precisions ours runs. The first of fp32 and bf16 trains the model that all of them decode
-with; any other that ``Translator.load`` knows is for decoding only.
+``--precision`` lists the precisions of ours. The first of fp32 and bf16 trains the model that all of them decode with;
+the others that ``Translator.load`` knows are for decoding only.
 
-Barely trained models differ in how long their outputs are: compare those by the token, or look at the table where
-every output has ``--length`` tokens. Other toolkits live in environments of their own, made like this (constraints.txt
-keeps torch at the version that ours has):
+Barely trained models differ in the length of their outputs: compare tokens/s, or the table in which every output has
+``--length`` tokens. Each other toolkit needs its own environment (constraints.txt keeps torch at our version):
 
     python3 -m venv /tmp/peers/joey     && /tmp/peers/joey/bin/pip install -c constraints.txt torch numpy \
         sentencepiece sacrebleu datasets tensorboard sacremoses subword-nmt matplotlib seaborn pyyaml six wrapt \
@@ -32,7 +32,7 @@ keeps torch at the version that ours has):
     .venv/bin/python scripts/compare_peers.py --data DIR --joeynmt /tmp/peers/joey/bin/python \
         --opennmt /tmp/peers/onmt/bin/python --fairseq /tmp/peers/fairseq/bin/python
 
-What they need besides is in ``peers/shim/sitecustomize.py``, which their processes import.
+``peers/shim/sitecustomize.py``, which their processes import, has further patches.
 """
 
 import argparse
@@ -52,25 +52,25 @@ from peers.toolkit import Corpus, Lengths, Toolkit, ToolkitError
 
 from seq2seq.errors import Seq2SeqError
 
-# Our precisions in which a model can be trained; others are for decoding.
+# The precisions that ours can train in; others are for decoding.
 _TRAINABLE = ("fp32", "bf16")
 
 
 def toolkits(options: argparse.Namespace, corpus: Corpus) -> list[Toolkit]:
-    """Ours in each precision, then the others that are there."""
-    found: list[Toolkit] = [Ours(corpus, precision, f"seq2seq {precision}") for precision in options.precision]
+    """Ours in each precision, then the others that are installed."""
+    compared: list[Toolkit] = [Ours(corpus, precision, f"seq2seq {precision}") for precision in options.precision]
     if options.opennmt:
-        found.append(OpenNMT(corpus, options.opennmt, "OpenNMT-py", input_feeding=True))
-        found.append(OpenNMT(corpus, options.opennmt, "OpenNMT-py, no input feeding", input_feeding=False))
+        compared.append(OpenNMT(corpus, options.opennmt, "OpenNMT-py", input_feeding=True))
+        compared.append(OpenNMT(corpus, options.opennmt, "OpenNMT-py, no input feeding", input_feeding=False))
     if options.fairseq:
-        found.append(Fairseq(corpus, options.fairseq))
+        compared.append(Fairseq(corpus, options.fairseq))
     if options.joeynmt:
-        found.append(Joey(corpus, options.joeynmt))
-    return found
+        compared.append(Joey(corpus, options.joeynmt))
+    return compared
 
 
 def try_round(row: Row, what: str, work: Callable[[], None]) -> None:
-    """One measurement; a toolkit that fails is named and left out of the rest."""
+    """Takes one measurement; a toolkit that fails is named and left out from then on."""
     if row.failure:
         return
     try:
@@ -88,21 +88,21 @@ def train_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> N
 
 
 def decode_all(rows: list[Row], corpus: Corpus, options: argparse.Namespace) -> dict[str, Lengths]:
-    """Every kind of outputs that was asked for."""
+    """Measures decoding; returns the kinds of outputs by name."""
     kinds = {"free": Lengths(0, options.max_length)}
     if options.length:
         kinds["equal"] = Lengths(options.length, options.length)
-    # One model of ours for all precisions, so that all have the same to say.
+    # One model of ours for all precisions, so that they decode the same outputs.
     ours = next(row for row in rows if row.training and isinstance(row.toolkit, Ours))
     for kind, lengths in kinds.items():
-        able = []
+        capable = []
         for row in rows:
             if reason := row.toolkit.why_not(lengths):
                 print(f"{row.toolkit.name} is not in the table of equal lengths: {reason}.\n", flush=True)
             else:
-                able.append(row)
+                capable.append(row)
         for _ in range(options.decode_repeat or options.repeat):
-            for row in able:
+            for row in capable:
                 trained = ours if isinstance(row.toolkit, Ours) else row
                 model = trained.folder / f"long-{len(trained.training) - 1}" / "run"
                 try_round(row, "decoding", partial(decode_round, row, model, kind, lengths, corpus, options.threads))
@@ -113,7 +113,7 @@ def print_differences(rows: list[Row], options: argparse.Namespace) -> None:
     absent = [name for name in ("joeynmt", "opennmt", "fairseq") if not getattr(options, name)]
     if absent:
         print(f"Left out, since no python was given: {', '.join(absent)}.\n")
-    print("What is not alike:\n")
+    print("Differences:\n")
     for difference in dict.fromkeys(row.toolkit.difference for row in rows):
         names = ", ".join(row.toolkit.name for row in rows if row.toolkit.difference == difference)
         print(f"- {names}: {difference}.")
@@ -152,29 +152,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path, help="Multi30k: {train,val,test_2016_flickr}.{en,de}")
     for name in ("joeynmt", "opennmt", "fairseq"):
-        parser.add_argument(f"--{name}", metavar="PYTHON", help="of the environment it is installed in")
+        parser.add_argument(f"--{name}", metavar="PYTHON", help="interpreter of its environment")
     parser.add_argument(
         "--precision",
         nargs="+",
         default=["fp32", "bf16"],
-        help="ours; the first of fp32 and bf16 makes the model that all of ours decode with",
+        help="of ours; the first of fp32 and bf16 trains the model that all of ours decode with",
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--updates", type=int, default=300, help="that are measured")
+    parser.add_argument("--updates", type=int, default=300, help="measured updates")
     parser.add_argument("--warm-up", type=int, default=30, help="updates of the short training")
     parser.add_argument("--sentences", type=int, default=1000, help="to translate")
-    parser.add_argument("--warm-up-sentences", type=int, default=64, help="of these in the short run")
+    parser.add_argument("--warm-up-sentences", type=int, default=64, help="sentences of the short run")
     parser.add_argument("--max-length", type=int, default=60, help="most tokens of free outputs")
     parser.add_argument("--length", type=int, default=15, help="tokens of outputs of equal length; 0: no such table")
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
-    parser.add_argument("--decode-repeat", type=int, default=0, help="rounds of decoding, if not as many")
+    parser.add_argument("--decode-repeat", type=int, default=0, help="rounds of decoding (default: --repeat)")
     parser.add_argument("--peers-matmul", choices=["medium", "high"], help="the others' float32 matrix products")
-    parser.add_argument("--work", type=Path, help="folder to write to, empty or new; a temporary one if absent")
+    parser.add_argument("--work", type=Path, help="new or empty folder (default: a temporary one)")
     options = parser.parse_args()
     if not set(options.precision) & set(_TRAINABLE):
         parser.error(f"--precision must name one that can train: {' or '.join(_TRAINABLE)}")
     if options.work and options.work.exists() and any(options.work.iterdir()):
-        # fairseq would go on from a checkpoint that it finds, and train nothing.
+        # fairseq would resume from a checkpoint that it finds there, and train nothing.
         parser.error(f"--work {options.work} is not empty")
     if options.work:
         compare(options, options.work.resolve())

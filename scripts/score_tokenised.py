@@ -1,7 +1,7 @@
-"""BLEU on Moses-tokenised text, as papers before sacreBLEU reported it, beside sacreBLEU's own.
+"""BLEU on Moses-tokenised text, as papers before sacreBLEU reported it, after sacreBLEU's own on detokenised text.
 
-Published figures for Multi30k and WMT'14 are of this kind; they depend on the tokeniser and are no substitute for
-the detokenised score, which comes first.
+Published figures for Multi30k and WMT'14 are often of this kind. They depend on the tokeniser and do not replace the
+detokenised score.
 
     .venv/bin/pip install sacremoses
     .venv/bin/python scripts/score_tokenised.py --hyp FILE --ref FILE --language de
@@ -33,13 +33,13 @@ def main() -> None:
     def tokens(lines: list[str]) -> list[str]:
         return [tokenizer.tokenize(line, return_str=True, escape=False) for line in lines]
 
-    plain, split = (hypotheses, references), (tokens(hypotheses), tokens(references))
-    for name, (outputs, wanted), metric in (
-        ("detokenised, 13a", plain, BLEU()),
-        ("Moses tokens, cased", split, BLEU(tokenize="none", force=True)),
-        ("Moses tokens, lower-cased", split, BLEU(tokenize="none", lowercase=True, force=True)),
+    detokenised, tokenised = (hypotheses, references), (tokens(hypotheses), tokens(references))
+    for name, (outputs, targets), metric in (
+        ("detokenised, 13a", detokenised, BLEU()),
+        ("Moses tokens, cased", tokenised, BLEU(tokenize="none", force=True)),
+        ("Moses tokens, lower-cased", tokenised, BLEU(tokenize="none", lowercase=True, force=True)),
     ):
-        score = metric.corpus_score(outputs, [wanted]).score
+        score = metric.corpus_score(outputs, [targets]).score
         print(f"{name:26} {score:5.2f}  {metric.get_signature()}")
 
 

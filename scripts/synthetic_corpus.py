@@ -1,7 +1,7 @@
-"""Makes a corpus of any size in the hub's format, to measure what preparing and starting cost.
+"""Makes a synthetic corpus of any size in the hub's format, to measure the cost of preparing and starting.
 
 Words follow Zipf's law, sentences have 25 words on average, every word has one translation of one or two words, and one
-pair in fifty comes a second time. It is the same each time. How it was used: docs/scaling.md.
+pair in fifty is repeated. The corpus is a function of its size. docs/scaling.md says how it was used.
 
     python scripts/synthetic_corpus.py 1000000 /tmp/million
     python -m seq2seq prepare wmt14-en-fr --set data.path=/tmp/million
@@ -28,12 +28,12 @@ configs:
 
 
 def lexicon(generator: np.random.Generator) -> tuple[list[str], list[str]]:
-    """Words, the most frequent and shortest first, and the translation of each."""
+    """Source words, the most frequent and shortest first, and their translations."""
     syllables = [c + v + e for e in ("", "n", "r", "s", "t") for c in "bcdfglmnprstv" for v in "aeéio"]
     lengths = 1 + generator.poisson(np.log10(1 + np.arange(3 * WORDS) % WORDS) / 4)
-    drawn = generator.integers(len(syllables), size=lengths.sum())
+    choices = generator.integers(len(syllables), size=lengths.sum())
     words = [
-        "".join(syllables[place] for place in drawn[end - length : end])
+        "".join(syllables[choice] for choice in choices[end - length : end])
         for end, length in zip(np.cumsum(lengths), lengths, strict=True)
     ]
     source, target, second = words[:WORDS], words[WORDS : 2 * WORDS], words[2 * WORDS :]
@@ -44,11 +44,11 @@ def lexicon(generator: np.random.Generator) -> tuple[list[str], list[str]]:
 
 
 def pairs(count: int, seed: int, source: list[str], target: list[str]) -> Iterator[dict[str, str]]:
-    """``count`` pairs, in blocks: a function of the seed."""
+    """``count`` pairs: a function of the seed."""
     generator = np.random.default_rng(seed)
-    chances = np.cumsum(1 / (np.arange(WORDS) + 2.7))
+    cumulative = np.cumsum(1 / (np.arange(WORDS) + 2.7))
     lengths = 1 + generator.gamma(2.5, 24 / 2.5, count).astype(int)
-    words = np.searchsorted(chances, generator.random(lengths.sum()) * chances[-1])
+    words = np.searchsorted(cumulative, generator.random(lengths.sum()) * cumulative[-1])
     previous: dict[str, str] = {}
     for row, end in enumerate(np.cumsum(lengths)):
         ids = words[end - lengths[row] : end].tolist()

@@ -1,1 +1,1 @@
-"""Other toolkits, driven from outside through their own commands: what ``compare_peers.py`` compares with ours."""
+"""The toolkits that ``compare_peers.py`` compares, each driven through its own commands."""

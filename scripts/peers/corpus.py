@@ -1,7 +1,7 @@
 """The same sentences and the same 8,000 pieces for every toolkit.
 
-Our toolkit cleans the corpus and learns the pieces; the others get its pieces between spaces, so none splits
-anything another way. No training source occurs twice, since OpenNMT-py leaves a second one out of its batch.
+Our toolkit cleans the corpus and learns the pieces; the others get its pieces separated by spaces, so that all
+tokenise alike. No training source occurs twice, because OpenNMT-py leaves repeated sources out of a batch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ from seq2seq.recipe import to_toml
 
 
 def our_config(data: Path, work: Path) -> Config:
-    """The recipe of our toolkit."""
+    """Our toolkit's recipe."""
     return Config(
         data=DataConfig(
             format="files",
@@ -84,7 +84,7 @@ class Rows(TokenColumn):
 
 
 def some_pairs(prepared: Prepared, count: int) -> Prepared:
-    """The corpus with its first ``count`` training pairs whose sources all differ.
+    """The corpus with its first ``count`` training pairs with distinct sources.
 
     Raises:
         ToolkitError: there are fewer.
@@ -110,7 +110,7 @@ def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tup
         data: folder with ``{train,val,test_2016_flickr}.{en,de}``.
         work: where to write.
         updates: of the short and of the long training.
-        sentences: to be translated in the short and in the long run.
+        sentences: to translate in the short and in the long run.
     """
     config = our_config(data, work)
     prepared = prepare(config)
@@ -129,11 +129,11 @@ def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tup
 
 
 def _sample(prepared: Prepared, count: int, folder: Path) -> Sample:
-    some = some_pairs(prepared, count)
+    selected = some_pairs(prepared, count)
     paths = [folder / f"train.{language}" for language in (SRC, TGT)]
-    for path, column in zip(paths, (some.src, some.tgt), strict=True):
+    for path, column in zip(paths, (selected.src, selected.tgt), strict=True):
         _write(path, (" ".join(prepared.vocabularies.src.pieces(column[row])) for row in range(count)))
-    return Sample(paths[0], paths[1], pairs=count, tokens=int((some.tgt.lengths() + 1).sum()))
+    return Sample(paths[0], paths[1], pairs=count, tokens=int((selected.tgt.lengths() + 1).sum()))
 
 
 def _sources(prepared: Prepared, texts: Sequence[str], folder: Path) -> Sources:

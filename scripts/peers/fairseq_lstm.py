@@ -27,11 +27,11 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class Fairseq:
-    """fairseq, from_rank0 by options.
+    """fairseq, configured by command-line options.
 
     Attributes:
-        corpus: what all share.
-        python: of the environment it is installed in.
+        corpus: shared by all toolkits.
+        python: interpreter of its environment.
         name: row in the tables.
     """
 
@@ -44,7 +44,7 @@ class Fairseq:
     )
 
     def train(self, sample: Sample, run: Path) -> Command:
-        """One epoch over what ``fairseq-preprocess`` made, which is not timed."""
+        """One epoch over the output of ``fairseq-preprocess``, which is not timed."""
         self._binarise(sample, run)
         sizes = [f"--{side}-embed-dim={EMBEDDING}" for side in ("encoder", "decoder")]
         sizes += [f"--{side}-layers={LAYERS}" for side in ("encoder", "decoder")]
@@ -57,7 +57,7 @@ class Fairseq:
         return self._command("train", str(_binary(run)), "--arch=lstm", *sizes, *learning, *process)
 
     def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """``fairseq-interactive`` with all sentences in one buffer, sorted by it."""
+        """``fairseq-interactive`` with all sentences in one buffer, which it sorts."""
         files = [str(_binary(run)), f"--path={run / 'checkpoint_last.pt'}", f"--input={sources.pieces}"]
         batch = [
             f"--batch-size={BATCH}",
@@ -76,7 +76,7 @@ class Fairseq:
         return [line.split("\t")[2].split() for line in lines if line.startswith("H-")]
 
     def why_not(self, lengths: Lengths) -> str:
-        """It can."""
+        """Never."""
         return ""
 
     def _command(self, program: str, *arguments: str, stdout: Path | None = None) -> Command:
@@ -86,7 +86,7 @@ class Fairseq:
         run.mkdir(parents=True, exist_ok=True)
         dictionary = run / "dictionary"
         dictionary.write_text("".join(f"{piece} 1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
-        # It wants to see a validation part even where it is from_rank0 not to validate.
+        # It requires a validation part even with --disable-validation.
         files = [f"--trainpref={sample.src.with_suffix('')}", f"--validpref={self.corpus.short.src.with_suffix('')}"]
         files += [f"--srcdict={dictionary}", f"--destdir={_binary(run)}"]
         languages = [f"--source-lang={SRC}", f"--target-lang={TGT}", "--joined-dictionary"]

@@ -28,11 +28,11 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class Joey:
-    """JoeyNMT, from_rank0 by a YAML file (JSON is YAML).
+    """JoeyNMT, configured by a YAML file (JSON is YAML).
 
     Attributes:
-        corpus: what all share.
-        python: of the environment it is installed in.
+        corpus: shared by all toolkits.
+        python: interpreter of its environment.
         name: row in the tables.
     """
 
@@ -45,10 +45,10 @@ class Joey:
     )
 
     def train(self, sample: Sample, run: Path) -> Command:
-        """One epoch; not with its plateau scheduler, whose ``verbose`` torch no longer knows."""
+        """One epoch; without the plateau scheduler, which passes torch a ``verbose`` that it no longer has."""
         run.parent.mkdir(parents=True, exist_ok=True)
         vocabulary = run.parent / "joey.vocabulary"
-        # JoeyNMT puts its own special pieces first only if they are not there.
+        # JoeyNMT adds its special pieces only if they are missing.
         specials = ["<unk>", "<pad>", "<s>", "</s>"]
         vocabulary.write_text("".join(f"{piece}\n" for piece in [*specials, *self.corpus.vocabulary]), "utf-8")
         config = self._config(sample, run, vocabulary)
@@ -56,7 +56,7 @@ class Joey:
         return self._command("train", run.parent / "train.yaml", "--skip-test")
 
     def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """``translate`` from a pipe reads everything before it begins."""
+        """``translate`` reads all of a pipe before it begins."""
         config = json.loads((run.parent / "train.yaml").read_text(encoding="utf-8"))
         config["testing"] |= {
             "load_model": str(max(run.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)),
@@ -66,7 +66,7 @@ class Joey:
         path = output.with_suffix(".yaml")
         path.write_text(json.dumps(config), encoding="utf-8")
         command = self._command("translate", path, stdin=sources.pieces, stdout=output)
-        # The setting alone does nothing in 2.3.0.
+        # The setting alone has no effect in 2.3.0.
         return replace(command, environment={**command.environment, "PEERS_JOEY_LEAST": str(max(lengths.least, 1))})
 
     def outputs(self, output: Path) -> list[list[str]]:
@@ -74,7 +74,7 @@ class Joey:
         return read_pieces(output)
 
     def why_not(self, lengths: Lengths) -> str:
-        """It can."""
+        """Never."""
         return ""
 
     def _command(
@@ -106,7 +106,7 @@ class Joey:
                 "optimizer": "adam",
                 "learning_rate": LEARNING_RATE,
                 "learning_rate_min": 0.0,
-                # It must have a schedule: this one leaves the rate as it is.
+                # A schedule is required: this one keeps the rate constant.
                 "scheduling": "exponential",
                 "decrease_factor": 1.0,
                 "clip_grad_norm": CLIP,

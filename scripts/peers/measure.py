@@ -1,4 +1,4 @@
-"""Rates from the difference of a long and a short run, so that starting and loading fall out."""
+"""Rates from the difference of a long and a short run, which cancels the time of starting and loading."""
 
 import math
 import statistics
@@ -11,10 +11,10 @@ from peers.toolkit import Corpus, Lengths, Toolkit, ToolkitError, run_command
 
 @dataclass(slots=True)
 class Decoded:
-    """What the two runs of a round gave."""
+    """Measurements of decoding."""
 
     seconds: list[float] = field(default_factory=list)
-    """One difference a round."""
+    """One difference for each round."""
     sentences: int = 0
     tokens: int = 0
     mean_length: float = math.nan
@@ -23,14 +23,14 @@ class Decoded:
 
 @dataclass(slots=True)
 class Row:
-    """A toolkit and all that was measured of it.
+    """A toolkit and its measurements.
 
     Attributes:
-        toolkit: whose.
-        folder: where it writes.
+        toolkit: the toolkit.
+        folder: for its files.
         training: seconds of each round.
-        decoding: by kind of outputs.
-        failure: why it was left out from here on.
+        decoding: by kind of outputs, free or of equal length.
+        failure: why it is left out from here on.
     """
 
     toolkit: Toolkit
@@ -41,7 +41,7 @@ class Row:
 
 
 def train_round(row: Row, corpus: Corpus, threads: int) -> None:
-    """Trains on the short and on the long sample; the long run's model stays for decoding."""
+    """Trains on the short and on the long sample; the long run's model is kept for decoding."""
     seconds = []
     for name, sample in (("short", corpus.short), ("long", corpus.long)):
         run = row.folder / f"{name}-{len(row.training)}" / "run"
@@ -55,27 +55,25 @@ def decode_round(row: Row, model: Path, kind: str, lengths: Lengths, corpus: Cor
     Raises:
         ToolkitError: the number of translations is wrong, or one is too long or too short.
     """
-    seconds, outputs = [], []
+    seconds, lengths_of = [], {}
     for name, sources in (("few", corpus.few), ("many", corpus.many)):
         output = row.folder / f"{kind}-{name}.out"
         command = row.toolkit.decode(model, sources, lengths, output)
         seconds.append(run_command(command, threads, row.folder / f"{kind}-{name}.log"))
-        outputs.append([len(pieces) for pieces in row.toolkit.outputs(output)])
-        if len(outputs[-1]) != sources.count:
-            raise ToolkitError(f"{len(outputs[-1])} translations of {sources.count} sentences in {output}")
-        if not all(lengths.least <= length <= lengths.most for length in outputs[-1]):
-            raise ToolkitError(
-                f"outputs of {min(outputs[-1])} to {max(outputs[-1])} tokens in {output}, asked for {lengths}"
-            )
-    found = row.decoding.setdefault(kind, Decoded())
-    found.seconds.append(seconds[1] - seconds[0])
-    found.sentences = corpus.many.count - corpus.few.count
-    found.tokens = sum(outputs[1]) - sum(outputs[0])
-    found.mean_length = statistics.mean(outputs[1])
+        tokens = lengths_of[name] = [len(pieces) for pieces in row.toolkit.outputs(output)]
+        if len(tokens) != sources.count:
+            raise ToolkitError(f"{len(tokens)} translations of {sources.count} sentences in {output}")
+        if not all(lengths.least <= length <= lengths.most for length in tokens):
+            raise ToolkitError(f"outputs of {min(tokens)} to {max(tokens)} tokens in {output}, asked for {lengths}")
+    decoded = row.decoding.setdefault(kind, Decoded())
+    decoded.seconds.append(seconds[1] - seconds[0])
+    decoded.sentences = corpus.many.count - corpus.few.count
+    decoded.tokens = sum(lengths_of["many"]) - sum(lengths_of["few"])
+    decoded.mean_length = statistics.mean(lengths_of["many"])
 
 
 def rate(amount: float, seconds: Sequence[float]) -> float:
-    """Amount a second, by the median of the rounds; NaN where there is nothing that could be measured."""
+    """Amount a second, by the median of the rounds; NaN if nothing could be measured."""
     median = statistics.median(seconds) if seconds else 0.0
     return amount / median if median > 0 and amount > 0 else math.nan
 
@@ -86,10 +84,10 @@ def training_table(rows: Sequence[Row], ours: Sequence[Row], corpus: Corpus) -> 
     lines = _head(["toolkit", "target tok/s", "lowest–highest", *(f"{row.toolkit.name} is × as fast" for row in ours)])
     for row in rows:
         if row.training:
-            here = rate(tokens, row.training)
-            ends = [rate(tokens, [seconds]) for seconds in (max(row.training), min(row.training))]
-            ratios = [_times(rate(tokens, our.training) / here) for our in ours]
-            lines.append(_line([row.toolkit.name, _whole(here), "–".join(map(_whole, ends)), *ratios]))
+            speed = rate(tokens, row.training)
+            extremes = [rate(tokens, [seconds]) for seconds in (max(row.training), min(row.training))]
+            ratios = [_times(rate(tokens, our.training) / speed) for our in ours]
+            lines.append(_line([row.toolkit.name, _whole(speed), "–".join(map(_whole, extremes)), *ratios]))
     return "\n".join(lines)
 
 
@@ -99,18 +97,17 @@ def decoding_table(rows: Sequence[Row], ours: Sequence[Row], kind: str) -> str:
     lines = _head(["toolkit", "mean output length", "sentences/s", "output tok/s", *ratios])
     for row in rows:
         if kind in row.decoding:
-            mine = row.decoding[kind]
-            speeds = _speeds(mine)
-            cells = [row.toolkit.name, f"{mine.mean_length:.1f}", *map(_whole, speeds)]
+            speeds = _speeds(row.decoding[kind])
+            cells = [row.toolkit.name, f"{row.decoding[kind].mean_length:.1f}", *map(_whole, speeds)]
             for our in ours:
-                theirs = _speeds(our.decoding[kind]) if kind in our.decoding else (math.nan, math.nan)
-                cells.append(" / ".join(_times(a / b) for a, b in zip(theirs, speeds, strict=True)))
+                our_speeds = _speeds(our.decoding[kind]) if kind in our.decoding else (math.nan, math.nan)
+                cells.append(" / ".join(_times(a / b) for a, b in zip(our_speeds, speeds, strict=True)))
             lines.append(_line(cells))
     return "\n".join(lines)
 
 
-def _speeds(found: Decoded) -> tuple[float, float]:
-    return rate(found.sentences, found.seconds), rate(found.tokens, found.seconds)
+def _speeds(decoded: Decoded) -> tuple[float, float]:
+    return rate(decoded.sentences, decoded.seconds), rate(decoded.tokens, decoded.seconds)
 
 
 def _head(cells: list[str]) -> list[str]:

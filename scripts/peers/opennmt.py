@@ -26,13 +26,13 @@ from peers.toolkit import (
 
 @dataclass(frozen=True)
 class OpenNMT:
-    """OpenNMT-py, from_rank0 by a YAML file (JSON is YAML).
+    """OpenNMT-py, configured by a YAML file (JSON is YAML).
 
     Attributes:
-        corpus: what all share.
-        python: of the environment it is installed in.
+        corpus: shared by all toolkits.
+        python: interpreter of its environment.
         name: row in the tables.
-        input_feeding: its default; without, the decoder runs over whole sequences as ours does.
+        input_feeding: OpenNMT-py's default; without it the decoder runs over whole sequences, as ours does.
     """
 
     corpus: Corpus
@@ -45,7 +45,7 @@ class OpenNMT:
     )
 
     def train(self, sample: Sample, run: Path) -> Command:
-        """As many updates as make one epoch: its bucket holds the whole sample and is emptied once."""
+        """As many updates as there are in one epoch; the bucket holds the whole sample."""
         run.mkdir(parents=True, exist_ok=True)
         vocabulary = run / "vocabulary"
         vocabulary.write_text("".join(f"{piece}\t1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
@@ -53,7 +53,7 @@ class OpenNMT:
         return self._command("train", "-config", str(run / "train.yaml"))
 
     def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """All sentences in one file, sorted by it."""
+        """All sentences in one file; OpenNMT-py sorts them."""
         model = max(run.glob("model_step_*.pt"), key=lambda path: path.stat().st_mtime)
         files = ["-model", str(model), "-src", str(sources.pieces), "-output", str(output)]
         batch = ["-batch_type", "sents", "-batch_size", str(BATCH), "-beam_size", str(BEAM), "-length_penalty", "avg"]
@@ -65,7 +65,7 @@ class OpenNMT:
         return read_pieces(output)
 
     def why_not(self, lengths: Lengths) -> str:
-        """It can."""
+        """Never."""
         return ""
 
     def _command(self, program: str, *arguments: str) -> Command:

@@ -1,4 +1,4 @@
-"""What every toolkit is asked for, the sizes all are given, and how their commands are run and timed."""
+"""The interface of a toolkit, the model sizes that all share, and timed commands."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ SRC, TGT = "en", "de"
 LAYERS, EMBEDDING, HIDDEN, PIECES = 2, 256, 512, 8000
 BATCH, LEARNING_RATE, SMOOTHING, CLIP, BEAM = 64, 1e-3, 0.1, 1.0, 5
 SPECIALS = 4
-"""Padding, unknown word, begin and end mark: the first ids of our vocabulary, which others call as they like."""
+"""Padding, unknown word, begin and end mark: the first ids of our vocabulary."""
 
 _SHIM = Path(__file__).parent / "shim"
 
@@ -23,13 +23,13 @@ class ToolkitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Training pairs, as pieces between spaces; one epoch over them is one training."""
+    """Training pairs, as pieces separated by spaces; one training is one epoch over them."""
 
     src: Path
     tgt: Path
     pairs: int
     tokens: int
-    """Real target tokens, one end mark a sentence included."""
+    """Target tokens with one end mark a sentence, without padding."""
 
     @property
     def updates(self) -> int:
@@ -48,7 +48,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Fewest and most tokens of an output, end mark left out."""
+    """Fewest and most tokens of an output, without the end mark."""
 
     least: int
     most: int
@@ -56,7 +56,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What :func:`peers.corpus.make_corpus` made for all."""
+    """Files that :func:`peers.corpus.make_corpus` made for all toolkits."""
 
     recipe: Path
     """Our toolkit's recipe."""
@@ -72,7 +72,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process whose whole life is timed."""
+    """A process that is timed from its start to its end."""
 
     arguments: list[str]
     stdin: Path | None = None
@@ -84,14 +84,14 @@ class Toolkit(Protocol):
     """One way to train and decode."""
 
     difference: ClassVar[str]
-    """What is not as in our toolkit, in words."""
+    """How it differs from our toolkit, in words."""
 
     @property
     def name(self) -> str:
         """Its row in the tables."""
 
     def train(self, sample: Sample, run: Path) -> Command:
-        """Gets everything ready that needs no time to be taken; the command trains one epoch into ``run``."""
+        """Prepares, untimed; returns the command that trains one epoch into ``run``."""
 
     def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
         """The command that translates into ``output``."""
@@ -100,19 +100,19 @@ class Toolkit(Protocol):
         """The pieces of each translation."""
 
     def why_not(self, lengths: Lengths) -> str:
-        """Why outputs cannot be kept to these lengths; empty if they can."""
+        """Why it cannot keep outputs to these lengths; empty if it can."""
 
 
 def peer_environment() -> dict[str, str]:
-    """What the processes of other toolkits get to see; ``shim/sitecustomize.py`` says why."""
+    """Environment variables of the other toolkits; ``shim/sitecustomize.py`` explains them."""
     return {"PYTHONPATH": str(_SHIM), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
 
 
 def run_command(command: Command, threads: int, log: Path) -> float:
-    """Seconds that the process lived.
+    """Runs a command and returns its seconds.
 
     Raises:
-        ToolkitError: it failed; with the end of what it wrote.
+        ToolkitError: it failed; with the end of its log.
     """
     limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(limits, str(threads)), **command.environment}

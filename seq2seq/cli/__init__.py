@@ -1,6 +1,6 @@
-"""The command ``seq2seq``: each sub-command a thin shell over the public function of its name.
+"""The command ``seq2seq``: each sub-command parses its options and calls the public function of its name.
 
-Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
+torch and other slow imports wait until a command runs, so that ``--help`` answers at once.
 """
 
 import argparse
@@ -8,26 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import decoding, evaluation, training
-from seq2seq.cli import export as serving
+from seq2seq.cli import decoding, evaluation, export, training
 from seq2seq.errors import Seq2SeqError
 from seq2seq.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, 2 for a mistake of the user's, 128 + n after signal n."""
+    """Runs one command; the exit status is 0, 2 after an error that the user can mend, 128 + n after signal n."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-        print(end="", flush=True)  # stdout may be closed
-    except Seq2SeqError as error:
-        print(f"seq2seq: {error}", file=sys.stderr)
-        return 2
+        print(end="", flush=True)  # here a closed stdout raises, not at exit
     except BrokenPipeError:
-        # The reader has gone, as in `seq2seq translate | head`; Python must not complain at exit either.
+        # The reader has gone, as in `seq2seq translate | head`; Python's flush at exit must not raise either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
+    except (Seq2SeqError, OSError) as error:
         print(f"seq2seq: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
@@ -35,11 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not is_out_of_memory(error):
             raise
-        reason = str(error).partition("\n")[0] or "no more could be had"
-        print(
-            f"seq2seq: out of memory ({reason}): free some, or lower model.hidden_size, subword.vocab_size or batches",
-            file=sys.stderr,
-        )
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        remedy = "free some, or lower model.hidden_size, subword.vocab_size or batches"
+        print(f"seq2seq: out of memory ({reason}): {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("seq2seq: interrupted", file=sys.stderr)
@@ -54,5 +48,5 @@ def _parser() -> argparse.ArgumentParser:
     training.add_commands(commands)
     decoding.add_commands(commands)
     evaluation.add_commands(commands)
-    serving.add_commands(commands)
+    export.add_commands(commands)
     return parser

@@ -1,4 +1,4 @@
-"""Commands that look at runs: evaluate, inspect."""
+"""The commands evaluate and inspect."""
 
 import argparse
 from pathlib import Path
@@ -8,20 +8,20 @@ from seq2seq.errors import Seq2SeqError
 
 
 def add_commands(commands: Commands) -> None:
-    """Declares them."""
+    """Declares the commands."""
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
     add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
-    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate, instead of a split")
+    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate instead of a split")
     evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
     add_decoding(evaluate)
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
-    inspect = commands.add_parser("inspect", help="draw gates, cell states and attention over a sentence")
+    inspect = commands.add_parser("inspect", help="draw gates, cell states and attention for a sentence")
     add_model(inspect)
     inspect.add_argument("--text", required=True, help="the sentence")
-    inspect.add_argument("--out", metavar="FILE", help="page (default: inspect.html in the run)")
+    inspect.add_argument("--out", metavar="FILE", help="the HTML page (default: inspect.html in the run)")
     add_device(inspect)
     inspect.set_defaults(command=_inspect)
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they become settings."""
+"""Options that several commands share, and their conversion to settings."""
 
 import argparse
 from dataclasses import fields, replace
@@ -9,7 +9,7 @@ from seq2seq.config.decoding import unused_settings
 from seq2seq.errors import Seq2SeqError
 
 Commands = Any
-"""What ``add_subparsers`` returns, whose type argparse keeps to itself."""
+"""What ``add_subparsers`` returns, whose type is private to argparse."""
 
 
 def positive(text: str) -> int:
@@ -29,7 +29,7 @@ def share(text: str) -> float:
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """A recipe and changes to it."""
+    """Declares RECIPE and ``--set``."""
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a TOML file")
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides", help="change one setting"
@@ -37,7 +37,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """The run that is used, or those."""
+    """Declares ``--model``, of one run or several."""
     if several:
         parser.add_argument(
             "--model", required=True, nargs="+", metavar="DIR", help="a trained run; several decode as an ensemble"
@@ -46,15 +46,15 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         parser.add_argument("--model", required=True, metavar="DIR", help="a trained run")
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Where to compute."""
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Declares ``--device``."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 
 def add_compute(parser: argparse.ArgumentParser) -> None:
-    """Where and in which precision."""
+    """Declares ``--device``, ``--precision`` and ``--threads``."""
     group = parser.add_argument_group("machine")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    add_device(group)
     group.add_argument(
         "--precision",
         choices=("fp32", "bf16", "fp16", "int8", "auto"),
@@ -65,11 +65,11 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
 
 
 def set_up_process(options: argparse.Namespace, device: str | None = None) -> None:
-    """Obeys ``--threads``, and tunes the process for the device.
+    """Sets the number of threads, and torch's settings for the device.
 
     Args:
         options: of the command line.
-        device: instead of ``--device``.
+        device: used instead of ``--device``.
 
     Raises:
         ConfigError: no such device or precision.
@@ -84,18 +84,18 @@ def set_up_process(options: argparse.Namespace, device: str | None = None) -> No
 
 
 def add_combination(parser: argparse._ActionsContainer) -> None:
-    """The one setting of decoding that also matters to what is there already."""
+    """Declares ``--combination``, which applies to scoring as well as to decoding."""
     parser.add_argument("--combination", choices=("average", "log-linear"), help="of an ensemble's probabilities")
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
-    """All of ``[decoding]``; what is not given is as the run says."""
-    group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has an example of each")
+    """Declares an option for each setting in ``[decoding]``; the run's settings are the defaults."""
+    group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has examples")
     group.add_argument("--beam", type=positive, metavar="K", help="hypotheses kept; 1 is greedy search")
     group.add_argument("--batch-tokens", type=positive, metavar="N", help="tokens decoded together")
-    group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid each other")
-    group.add_argument("--diversity", type=float, metavar="X", help="how much they do")
-    group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
+    group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid one another")
+    group.add_argument("--diversity", type=float, metavar="X", help="what repeating an earlier group's token costs")
+    group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N-gram of tokens occurs twice")
     add_combination(group)
     group.add_argument(
         "--replace-unknown",
@@ -105,31 +105,31 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("length")
     group.add_argument("--normalisation", choices=("gnmt", "average", "none"), help="of scores by length")
     group.add_argument("--length-penalty", type=float, metavar="A", help="of gnmt: 0 favours short outputs")
-    group.add_argument("--coverage-penalty", type=float, metavar="B", help="for source words without attention")
-    group.add_argument("--min-length", type=int, metavar="N", help="least tokens of an output")
+    group.add_argument("--coverage-penalty", type=float, metavar="B", help="for source tokens without attention")
+    group.add_argument("--min-length", type=int, metavar="N", help="fewest tokens of an output")
     group.add_argument("--max-length", type=positive, metavar="N", help="most tokens of an output")
-    group.add_argument("--min-ratio", type=float, metavar="X", help="least tokens for each source token")
+    group.add_argument("--min-ratio", type=float, metavar="X", help="fewest tokens for each source token")
     group.add_argument("--max-ratio", type=float, metavar="X", help="most tokens for each source token")
-    group = parser.add_argument_group("chance")
+    group = parser.add_argument_group("sampling")
     group.add_argument("--sample", action=argparse.BooleanOptionalAction, help="draw outputs instead of searching")
-    group.add_argument("--temperature", type=float, metavar="T", help="below 1 likely tokens become likelier")
-    group.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens")
-    group.add_argument("--top-p", type=float, metavar="P", help="draw from the fewest tokens of that probability")
-    group.add_argument("--seed", type=int, metavar="N", help="of drawing")
-    group.add_argument("--mbr", type=int, metavar="N", help="choose the one of N candidates closest to the others")
+    group.add_argument("--temperature", type=float, metavar="T", help="below 1 sharpens the distribution")
+    group.add_argument("--top-k", type=int, metavar="K", help="draw from the K most probable tokens")
+    group.add_argument("--top-p", type=float, metavar="P", help="draw from the fewest tokens of probability P")
+    group.add_argument("--seed", type=int, metavar="N", help="of sampling")
+    group.add_argument("--mbr", type=int, metavar="N", help="output, of N candidates, the closest to the others")
 
 
 def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
-    """The run's own settings, save for those on the command line, checked together."""
+    """The run's decoding settings with those of the command line in their place, checked together."""
     names = [entry.name for entry in fields(DecodingConfig)]
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     merged = replace(config.decoding, **given)
-    # What the run says and the command line leaves without meaning is dropped, not a contradiction.
+    # A setting of the run that the command line makes meaningless falls back to its default; it is no contradiction.
     dropped = {name: getattr(DecodingConfig(), name) for name, _ in unused_settings(merged) if name not in given}
-    found = replace(config, decoding=replace(merged, **dropped)).decoding
+    settings = replace(config, decoding=replace(merged, **dropped)).decoding
     nbest = getattr(options, "nbest", 0)
-    if nbest > found.beam and not found.sample:
-        raise Seq2SeqError(f"--nbest {nbest} is more than --beam {found.beam}: a beam of K finds K outputs")
-    if nbest and found.mbr and found.mbr < nbest:
-        raise Seq2SeqError(f"--nbest {nbest} is more than --mbr {found.mbr} candidates")
-    return found
+    if nbest > settings.beam and not settings.sample:
+        raise Seq2SeqError(f"--nbest {nbest} is more than --beam {settings.beam}: a beam of K finds K outputs")
+    if nbest and settings.mbr and settings.mbr < nbest:
+        raise Seq2SeqError(f"--nbest {nbest} is more than --mbr {settings.mbr} candidates")
+    return settings

@@ -1,1 +1,1 @@
-"""How good the outputs are."""
+"""Scores of a model's outputs."""

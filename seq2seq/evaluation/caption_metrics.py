@@ -1,13 +1,13 @@
-"""Scores of captions against several references each, as the captioning papers report them.
+"""Caption scores against several references, as the captioning papers report them.
 
-Words are those of :func:`caption_words`: lower-cased, without punctuation, close to the tokeniser of the COCO
-evaluation, whose Java code is not used here. For the same reason METEOR and SPICE are absent.
+Words are those of :func:`caption_words`: lower-cased, without punctuation, close to the COCO evaluation's tokeniser,
+which needs Java and is not used here. METEOR and SPICE need Java too and are absent.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sacrebleu
@@ -15,16 +15,15 @@ from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.evaluation.metrics import reference_streams
 
-_ORDERS = 4
+_ORDERS = range(1, 5)
 # Standard deviation of the penalty on a difference in length, in words (Vedantam et al. 2015, §5).
 _SIGMA = 6.0
-Ngrams = Counter[tuple[str, ...]]
+Ngram = tuple[str, ...]
 
 
 def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """``bleu1`` … ``bleu4``, ``cider_d`` and the ``signature`` that says how they were made."""
-    most = max(map(len, references))
-    signature = f"refs:{most}|case:lc|tok:coco-style|smooth:none|sacrebleu:{sacrebleu.__version__}"
+    """``bleu1`` … ``bleu4``, ``cider_d`` and the ``signature`` that says how they were computed."""
+    signature = f"refs:{max(map(len, references))}|case:lc|tok:coco-style|smooth:none|sacrebleu:{sacrebleu.__version__}"
     return {
         **bleu_by_order(hypotheses, references),
         "cider_d": cider_d(hypotheses, references),
@@ -38,19 +37,11 @@ def caption_words(text: str) -> list[str]:
 
 
 def bleu_by_order(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """BLEU-1 to BLEU-4 (Papineni et al. 2002), 0 to 100, unsmoothed; the closest reference sets the length.
-
-    Args:
-        hypotheses: captions.
-        references: one or more for each.
-
-    Returns:
-        ``bleu1`` … ``bleu4``.
-    """
-    outputs = [" ".join(caption_words(text)) for text in hypotheses]
-    streams = reference_streams([[" ".join(caption_words(text)) for text in own] for own in references])
+    """``bleu1`` … ``bleu4`` (Papineni et al. 2002), 0 to 100, unsmoothed; the closest reference sets the length."""
+    outputs = [_tokenised(text) for text in hypotheses]
+    streams = reference_streams([[_tokenised(text) for text in texts] for texts in references])
     scores = {}
-    for order in range(1, _ORDERS + 1):
+    for order in _ORDERS:
         metric = BLEU(tokenize="none", force=True, smooth_method="none", max_ngram_order=order)
         scores[f"bleu{order}"] = float(metric.corpus_score(outputs, streams).score)
     return scores
@@ -60,49 +51,51 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> f
     """CIDEr-D (Vedantam et al. 2015, eq. 4-7), 0 to 10; papers print it as it is (0.855) or times 100 (85.5).
 
     The mean over n = 1 … 4 of the clipped cosine of tf-idf vectors of n-grams, with a penalty on different lengths,
-    times 10. Document frequencies are those of the references given: one picture is one document.
+    times 10. Document frequencies are counted over the given references, where each picture is one document.
     """
-    candidates = [_ngrams(text) for text in hypotheses]
-    wanted = [[_ngrams(text) for text in own] for own in references]
-    frequency: Ngrams = Counter()
-    for own in wanted:
-        frequency.update(set().union(*own))
-    documents = math.log(max(len(references), 1))
+    reference_counts = [[_count_ngrams(text) for text in texts] for texts in references]
+    frequency: Counter[Ngram] = Counter()
+    for document in reference_counts:
+        frequency.update(set().union(*document))
+    log_documents = math.log(max(len(references), 1))
 
-    def weigh(grams: Ngrams) -> list[dict[tuple[str, ...], float]]:
-        vectors: list[dict[tuple[str, ...], float]] = [{} for _ in range(_ORDERS)]
-        for gram, count in grams.items():
-            vectors[len(gram) - 1][gram] = count * (documents - math.log(max(1, frequency[gram])))
+    def tf_idf(counts: Mapping[Ngram, int]) -> list[dict[Ngram, float]]:
+        """A sparse vector for each order."""
+        vectors: list[dict[Ngram, float]] = [{} for _ in _ORDERS]
+        for ngram, count in counts.items():
+            vectors[len(ngram) - 1][ngram] = count * (log_documents - math.log(max(1, frequency[ngram])))
         return vectors
 
     scores = []
-    for candidate, own in zip(candidates, wanted, strict=True):
-        ours = weigh(candidate)
-        each = [_similarity(ours, weigh(one), _length(candidate) - _length(one)) for one in own]
-        scores.append(10 * sum(each) / len(each))
+    for text, own_references in zip(hypotheses, reference_counts, strict=True):
+        counts = _count_ngrams(text)
+        vectors, bigrams = tf_idf(counts), _bigrams(counts)
+        similarities = [_similarity(vectors, tf_idf(other), bigrams - _bigrams(other)) for other in own_references]
+        scores.append(10 * sum(similarities) / len(similarities))
     return sum(scores) / len(scores)
 
 
-def _ngrams(text: str) -> Ngrams:
+def _tokenised(text: str) -> str:
+    return " ".join(caption_words(text))
+
+
+def _count_ngrams(text: str) -> Counter[Ngram]:
     words = caption_words(text)
-    return Counter(
-        tuple(words[start : start + order])
-        for order in range(1, _ORDERS + 1)
-        for start in range(len(words) - order + 1)
-    )
+    return Counter(tuple(words[start : start + n]) for n in _ORDERS for start in range(len(words) - n + 1))
 
 
-def _length(grams: Ngrams) -> int:
-    """Words, less one: the COCO code counts bigrams."""
-    return sum(count for gram, count in grams.items() if len(gram) == 2)
+def _bigrams(counts: Mapping[Ngram, int]) -> int:
+    """Number of bigrams, which the COCO code takes for the length."""
+    return sum(count for ngram, count in counts.items() if len(ngram) == 2)
 
 
 def _similarity(
-    ours: Sequence[dict[tuple[str, ...], float]], theirs: Sequence[dict[tuple[str, ...], float]], difference: int
+    hypothesis: Sequence[Mapping[Ngram, float]], reference: Sequence[Mapping[Ngram, float]], difference: int
 ) -> float:
+    """Mean clipped cosine over the orders, less for texts whose lengths differ by ``difference``."""
     total = 0.0
-    for one, other in zip(ours, theirs, strict=True):
-        product = sum(min(weight, other[gram]) * other[gram] for gram, weight in one.items() if gram in other)
-        norms = math.sqrt(sum(v * v for v in one.values())) * math.sqrt(sum(v * v for v in other.values()))
+    for ours, theirs in zip(hypothesis, reference, strict=True):
+        product = sum(min(weight, theirs[ngram]) * theirs[ngram] for ngram, weight in ours.items() if ngram in theirs)
+        norms = math.sqrt(sum(v * v for v in ours.values())) * math.sqrt(sum(v * v for v in theirs.values()))
         total += product / norms if norms else 0.0
-    return total / len(ours) * math.exp(-(difference**2) / (2 * _SIGMA**2))
+    return total / len(hypothesis) * math.exp(-(difference**2) / (2 * _SIGMA**2))

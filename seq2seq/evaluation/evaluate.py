@@ -1,4 +1,4 @@
-"""Scores of a run: translate or caption a held-out set, compare with its references, write the numbers down."""
+"""Evaluates a run: decodes a held-out set, scores the outputs against the references, writes ``evaluation.json``."""
 
 import json
 import sys
@@ -29,46 +29,51 @@ from seq2seq.model.vision.features import Pictures
 from seq2seq.runs.layout import EVALUATION, MODEL, read_config
 
 # Sources decoded between two steps of the progress bar.
-_STRIDE = 500
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of a run on one set of sentences."""
+    """Scores of a run on one set of sources; ``evaluation.json`` holds its fields."""
 
     split: str
     sentences: int
     beam: int
     seconds: float
-    """Time of translating, without loading and scoring."""
+    """Decoding time, without loading and scoring."""
     exact_match: float
-    """Share of outputs that equal their reference: the accuracy, where targets are labels."""
+    """Share of outputs that equal a reference: the accuracy where targets are labels."""
     bleu: Score
     chrf: Score
     ter: Score
     weights: str
-    """SHA-256 of the model's file."""
+    """SHA-256 of the model file."""
     captions: dict[str, Any] | None = None
-    """What captioning papers report: ``bleu1`` to ``bleu4`` (0 to 100), ``cider_d`` (0 to 10) and their signature;
-    ``prefers_own`` as :func:`seq2seq.evaluation.retrieval.prefers_own_targets` gives it."""
+    """Pictures only: :func:`seq2seq.evaluation.caption_metrics.caption_scores`, and ``prefers_own`` from
+    :func:`seq2seq.evaluation.retrieval.prefers_own_targets`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedRun:
-    """An evaluation with all that a report of it needs."""
+    """An evaluation and what a report needs besides the scores."""
 
     folder: Path
     config: Config
     scores: dict[str, Any]
-    """What ``evaluation.json`` holds."""
+    """The content of ``evaluation.json``."""
     predictor: Predictor
     pictures: Pictures | None
-    """Those of the corpus, if the run reads pictures."""
+    """The corpus's pictures; None if the run reads text."""
     sources: Sequence[str]
     references: Sequence[Sequence[str]]
     """One or more for each source."""
     outputs: Sequence[Translation]
-    """The best one for each source."""
+    """The best output for each source."""
+
+    @property
+    def name(self) -> str:
+        """The run's name: its folder's."""
+        return self.folder.resolve().name
 
 
 def evaluate(
@@ -80,19 +85,19 @@ def evaluate(
     device: str = "auto",
     precision: str = "fp32",
 ) -> EvaluatedRun:
-    """Decodes and scores a set of sources; writes ``evaluation.json`` into the run.
+    """Decodes and scores a set of sources; writes ``evaluation.json``, and nothing else, into the run.
 
     Args:
         run: a trained run.
-        split: which held-out part of the run's own corpus.
+        split: a held-out part of the run's own corpus.
         files: source and reference file, instead of a split.
-        options: how to decode; None: as the run's ``[decoding]`` says.
+        options: how to decode; None: the run's ``[decoding]``.
         device: ``auto``, ``cpu``, ``cuda``.
         precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` or ``auto``.
 
     Raises:
         RunError: no run, or a damaged one.
-        CorpusError: sentences cannot be read, or there are none.
+        CorpusError: sources or references cannot be read, or there are none.
     """
     folder = Path(run)
     config = read_config(folder)
@@ -104,12 +109,16 @@ def evaluate(
     pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
-    predictor, pictures = _load(run, config, device=device, precision=precision)
+    predictor, pictures = _load(folder, config, device, precision)
     sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()
     outputs = _decode(predictor, sources, options, "captioning" if pictures else "translating")
     seconds = round(time.perf_counter() - started, 2)
     texts = [output.text for output in outputs]
+    captions = None
+    if pictures:
+        captions = caption_scores(texts, references)
+        captions["prefers_own"] = prefers_own_targets(predictor, sources, references)
     evaluation = Evaluation(
         split=name,
         sentences=len(sources),
@@ -118,7 +127,7 @@ def evaluate(
         exact_match=exact_match(texts, references),
         **corpus_scores(texts, references),
         weights=manifest["files"][MODEL]["sha256"],
-        captions=_caption_scores(predictor, sources, references, texts) if pictures else None,
+        captions=captions,
     )
     scores = asdict(evaluation)
     scores["digest"] = digest(scores)
@@ -127,8 +136,8 @@ def evaluate(
     return EvaluatedRun(folder, config, scores, predictor, pictures, sources, references, outputs)
 
 
-def _load(run: str | Path, config: Config, *, device: str, precision: str) -> tuple[Predictor, Pictures | None]:
-    """What is evaluated, and the corpus's pictures if it reads any."""
+def _load(run: Path, config: Config, device: str, precision: str) -> tuple[Predictor, Pictures | None]:
+    """The run's model, and the corpus's pictures if it reads any."""
     if not config.data.reads_images:
         return Translator.load(run, device=device, precision=precision), None
     pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision))
@@ -138,35 +147,28 @@ def _load(run: str | Path, config: Config, *, device: str, precision: str) -> tu
 
 def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfig, verb: str) -> list[Translation]:
     outputs: list[Translation] = []
-    for start in tqdm(range(0, len(sources), _STRIDE), desc=verb, delay=2, disable=None, leave=False):
-        outputs.extend(predictor.best(sources[start : start + _STRIDE], options))
+    for start in tqdm(range(0, len(sources), _CHUNK), desc=verb, delay=2, disable=None, leave=False):
+        outputs.extend(predictor.best(sources[start : start + _CHUNK], options))
     return outputs
 
 
-def _caption_scores(
-    predictor: Predictor, sources: Sequence[str], references: Sequence[Sequence[str]], texts: Sequence[str]
-) -> dict[str, Any]:
-    own = prefers_own_targets(predictor, sources, references)
-    return {**caption_scores(texts, references), "prefers_own": own}
-
-
 def read_evaluation(run: Path) -> dict[str, Any]:
-    """What :func:`evaluate` wrote.
+    """The scores that :func:`evaluate` wrote.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: they cannot be read, or are damaged.
     """
     try:
         content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{run / EVALUATION} cannot be read ({error}): make it anew with seq2seq evaluate") from None
+        raise RunError(f"{run / EVALUATION} cannot be read ({error}): run seq2seq evaluate again") from None
     if not isinstance(content, dict) or content.get("digest") != digest(content):
-        raise RunError(f"{run / EVALUATION} is not as it was written: make it anew with seq2seq evaluate")
+        raise RunError(f"{run / EVALUATION} is damaged: run seq2seq evaluate again")
     return content
 
 
 def is_evaluated(run: Path) -> bool:
-    """Whether scores of the model that is in the run now are there."""
+    """Whether the run holds intact scores of its present model."""
     try:
         content = read_evaluation(run)
     except RunError:
@@ -175,7 +177,7 @@ def is_evaluated(run: Path) -> bool:
 
 
 def summary(evaluation: dict[str, Any]) -> str:
-    """Scores in a few lines, each with interval and signature."""
+    """A few lines of text: each score with its interval and signature."""
     lines = [f"{evaluation['sentences']} sentences of {evaluation['split']}, beam {evaluation['beam']}:"]
     for name, label in (("bleu", "BLEU"), ("chrf", "chrF2"), ("ter", "TER")):
         score = evaluation[name]
@@ -193,7 +195,7 @@ def _split_pairs(run: Path, config: Config, manifest: dict[str, Any], split: str
     prepared = prepare(config)
     if prepared.report["fingerprint"] != manifest["corpus"]["fingerprint"]:
         raise CorpusError(
-            f"{config.data.path} is not as it was when {run} was trained, so sentences it learned from could be "
-            "among those to test on: bring the corpus back, or name files with --src and --ref"
+            f"{config.data.path} has changed since {run} was trained, so test sentences could be among those it was "
+            "trained on: bring the old corpus back, or name files with --src and --ref"
         )
     return prepared.validation if split == "validation" else prepared.test

@@ -1,4 +1,4 @@
-"""Scores of detokenised text, by sacreBLEU, each with the signature that makes it comparable."""
+"""BLEU, chrF and TER of detokenised text, computed by sacreBLEU, each with the signature that makes it comparable."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-_RESAMPLES = 1000
+_BOOTSTRAP_SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,47 +22,48 @@ class Score:
 
 
 def corpus_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Score]:
-    """BLEU (Papineni et al. 2002), chrF2 (Popović 2015) and TER (Snover et al. 2006), 0 to 100 each.
+    """``bleu`` (Papineni et al. 2002), ``chrf`` (chrF2, Popović 2015) and ``ter`` (Snover et al. 2006), in per cent.
 
     Args:
         hypotheses: system outputs, detokenised.
-        references: one or more for each, detokenised.
+        references: one or more for each hypothesis, detokenised.
     """
     streams = reference_streams(references)
     metrics: dict[str, Any] = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
     scores = {}
     for name, metric in metrics.items():
-        metric._compute_score_from_stats = _plain(metric._compute_score_from_stats)
-        result = metric.corpus_score(list(hypotheses), streams, n_bootstrap=_RESAMPLES)
-        # sacreBLEU gives numpy numbers, which JSON does not know, and the middle and half width of the interval.
-        middle, half = float(result._mean), float(result._ci)
-        scores[name] = Score(float(result.score), middle - half, middle + half, str(metric.get_signature()))
+        metric._compute_score_from_stats = _with_python_float(metric._compute_score_from_stats)
+        result = metric.corpus_score(list(hypotheses), streams, n_bootstrap=_BOOTSTRAP_SAMPLES)
+        # sacreBLEU returns the interval's centre and half width, as numpy numbers, which JSON cannot hold.
+        centre, half_width = float(result._mean), float(result._ci)
+        signature = str(metric.get_signature())
+        scores[name] = Score(float(result.score), centre - half_width, centre + half_width, signature)
     return scores
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Corpus BLEU alone, without an interval: for validation."""
-    # At every validation sacreBLEU would tell again that a corpus looks tokenised, as captions do.
+    """Corpus BLEU without an interval, for validation."""
+    # Without `force` sacreBLEU warns at every validation that captions look tokenised.
     return float(BLEU(force=True).corpus_score(list(hypotheses), reference_streams(references)).score)
 
 
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:
-    """As sacreBLEU wants them: the first reference of each output, the second of each, and so on."""
-    widest = max(map(len, references))
-    return [[own[place] if place < len(own) else None for own in references] for place in range(widest)]
+    """References in sacreBLEU's layout: stream r holds reference r of each hypothesis, None where there is none."""
+    most = max(map(len, references))
+    return [[texts[r] if r < len(texts) else None for texts in references] for r in range(most)]
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Share of outputs that equal one of their references."""
-    return sum(output in own for output, own in zip(hypotheses, references, strict=True)) / len(references)
+    """Share of hypotheses that equal one of their references."""
+    return sum(text in texts for text, texts in zip(hypotheses, references, strict=True)) / len(references)
 
 
-def _plain(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same with Python's floats: a mix of numpy's and Python's crashes sacreBLEU's bootstrap (2.6.0)."""
+def _with_python_float(compute_score: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wraps sacreBLEU's scoring: its bootstrap (2.6.0) crashes on a mix of numpy's and Python's floats."""
 
-    def compute_plain(statistics: Any) -> Any:
-        result = compute(statistics)
+    def compute(statistics: Any) -> Any:
+        result = compute_score(statistics)
         result.score = float(result.score)
         return result
 
-    return compute_plain
+    return compute

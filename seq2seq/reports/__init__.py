@@ -1,1 +1,1 @@
-"""Pages and pictures, made of the numbers that evaluation finds."""
+"""Pages and plots of what evaluation, inspection and training computed."""

@@ -1,6 +1,6 @@
-"""Heat maps as SVG: a table of numbers in, a drawing that needs nothing else out.
+"""Heat maps as self-contained SVG elements.
 
-Neighbours of one colour are one stroke and all strokes of one colour one path, so that a cell takes a few bytes.
+Neighbouring cells of one colour are one stroke, and all strokes of one colour one path, so a cell takes a few bytes.
 """
 
 import html
@@ -16,16 +16,16 @@ from torch import Tensor
 Row = Sequence[float]
 
 _FONT = 11
-_LONGEST = 14
-"""Width of the longest label, in Latin letters."""
-# Odd, so that the middle of a diverging scale has a colour of its own: white.
+# Longest label, in Latin letters.
+_MAX_LABEL_WIDTH = 14
+# Odd, so that the middle of the diverging scale is white.
 _LEVELS = 33
 _SEQUENTIAL = ((255, 255, 255), (107, 174, 214), (8, 48, 107))
 _DIVERGING = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130), (178, 24, 43))
-_LIMITS = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-# Labels lean by 60 degrees: they rise by this much of their length and stick out sideways by half of it.
-_LEAN, _RISE = 60, 0.87
-# What XML has no way to write.
+_ROUND_LIMITS = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+# Column labels are rotated by this many degrees: their height is its sine, and their width its cosine, of their length.
+_ROTATION, _SINE, _COSINE = 60, 0.87, 0.5
+# Characters that XML cannot hold.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -37,14 +37,14 @@ class Panel:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: Sequence[Row]
-    """For each row a number for each column; NaN stays grey."""
+    """A number for each row and column; NaN stays grey."""
     low: float
-    """Value of the first colour; below 0 the scale is blue, white, red, else white to dark blue."""
+    """Value of the first colour. If it is negative, the scale is blue, white, red; else white to dark blue."""
     high: float
-    """Value of the last colour; what lies beyond is clipped."""
+    """Value of the last colour; values beyond either end are clipped."""
     summary: tuple[str, Row] | None = None
-    """Label and numbers of a row set apart above the others."""
-    feet: tuple[str, ...] = ()
+    """Label and numbers of a row that stands apart, above the others."""
+    bottom_labels: tuple[str, ...] = ()
     """Labels below the columns."""
 
 
@@ -54,31 +54,32 @@ def draw(panel: Panel, *, cell: tuple[int, int], tooltips: bool = False) -> str:
     Args:
         panel: what to draw.
         cell: width and height of a cell in pixels.
-        tooltips: every cell says what it is, which takes ten times the bytes.
+        tooltips: every cell shows its row, column and value; takes ten times the bytes.
     """
     width, height = cell
     font = min(_FONT, height)
-    above = [panel.summary] if panel.summary else []
-    left = 8 + _extent([*panel.rows, *(label for label, _ in above)], font)
-    lean = _extent(panel.columns, _FONT)
-    head = 8 + _RISE * lean
-    top = head + (_FONT + 4) * len(above)
+    summary = [panel.summary] if panel.summary else []
+    left = 8 + _label_extent([*panel.rows, *(label for label, _ in summary)], font)
+    column_extent = _label_extent(panel.columns, _FONT)
+    summary_top = 8 + _SINE * column_extent
+    top = summary_top + (_FONT + 4) * len(summary)
     bottom = top + height * len(panel.rows)
-    foot = 8 + _RISE * _extent(panel.feet, _FONT) if panel.feet else 1
+    right_margin = max(_COSINE * column_extent, 1)
+    bottom_margin = 8 + _SINE * _label_extent(panel.bottom_labels, _FONT) if panel.bottom_labels else 1
     cells = _named_cells(panel) if tooltips else _cells(panel.values, panel)
     parts = [
-        *(_column_label(name, left + width * (i + 0.6), head - 4, "start") for i, name in enumerate(panel.columns)),
-        *(_column_label(name, left + width * (i + 0.7), bottom + 9, "end") for i, name in enumerate(panel.feet)),
-        *(_row_label(label, left, head + _FONT / 2, font) for label, _ in above),
-        *(_grid(_cells([row], panel), left, head, (len(row), 1), (width, _FONT)) for _, row in above),
+        *(_column_label(c, left + width * (i + 0.6), summary_top - 4, "start") for i, c in enumerate(panel.columns)),
+        *(_column_label(c, left + width * (i + 0.7), bottom + 9, "end") for i, c in enumerate(panel.bottom_labels)),
+        *(_row_label(label, left, summary_top + _FONT / 2, font) for label, _ in summary),
+        *(_grid(_cells([row], panel), left, summary_top, (len(row), 1), (width, _FONT)) for _, row in summary),
         *(_row_label(name, left, top + height * (i + 0.5), font) for i, name in enumerate(panel.rows)),
         _grid(cells, left, top, (len(panel.columns), len(panel.rows)), cell),
     ]
-    return _svg(panel.title, left + width * len(panel.columns) + max(lean / 2, 1), bottom + foot, parts)
+    return _svg(panel.title, left + width * len(panel.columns) + right_margin, bottom + bottom_margin, parts)
 
 
 def draw_scale(low: float, high: float) -> str:
-    """A bar of the colours from ``low`` to ``high``, as an ``<svg>`` element."""
+    """A colour bar from ``low`` to ``high``, as an ``<svg>`` element."""
     values = [low + (high - low) * level / (_LEVELS - 1) for level in range(_LEVELS)]
     bar = Panel(f"colours from {_number(low)} to {_number(high)}", (), (), [values], low, high)
     parts = [
@@ -90,14 +91,14 @@ def draw_scale(low: float, high: float) -> str:
 
 
 def round_limit(values: Tensor) -> float:
-    """A round number that 98 % of the values, of any shape and sign, do not exceed in size."""
-    sizes = values.abs().flatten()
-    usual = float(sizes.kthvalue(math.ceil(0.98 * len(sizes))).values)
-    return next((limit for limit in _LIMITS if usual <= limit), _LIMITS[-1])
+    """The smallest round number that bounds the absolute values of 98 % of ``values``, a tensor of any shape."""
+    magnitudes = values.abs().flatten()
+    percentile = float(magnitudes.kthvalue(math.ceil(0.98 * len(magnitudes))).values)
+    return next((limit for limit in _ROUND_LIMITS if percentile <= limit), _ROUND_LIMITS[-1])
 
 
 def printable(text: str) -> str:
-    """The text with a mark in place of each character that no page can hold."""
+    """The text with U+FFFD in place of each character that XML cannot hold."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -109,17 +110,18 @@ def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
     )
 
 
-def _grid(strokes: str, left: float, top: float, cells: tuple[int, int], size: tuple[int, int]) -> str:
-    """So many cells across and down in their place: strokes one unit long and wide, scaled to their size, on grey."""
-    area = f'<rect width="{cells[0]}" height="{cells[1]}"'
+def _grid(strokes: str, left: float, top: float, shape: tuple[int, int], cell: tuple[int, int]) -> str:
+    """A grey area of ``shape`` (columns, rows) cells, and on it ``strokes``, whose unit is one cell."""
+    area = f'<rect width="{shape[0]}" height="{shape[1]}"'
     return (
-        f'<g transform="translate({left:.1f} {top:.1f}) scale({size[0]} {size[1]})" shape-rendering="crispEdges">'
+        f'<g transform="translate({left:.1f} {top:.1f}) scale({cell[0]} {cell[1]})" shape-rendering="crispEdges">'
         f'{area} fill="#bbb"/><g transform="translate(0 .5)">{strokes}</g>'
         f'{area} fill="none" stroke="#bbb" vector-effect="non-scaling-stroke"/></g>'
     )
 
 
 def _cells(values: Sequence[Row], panel: Panel) -> str:
+    """One path for each colour."""
     strokes: dict[str, list[str]] = {}
     for y, row in enumerate(values):
         x = 0
@@ -131,6 +133,7 @@ def _cells(values: Sequence[Row], panel: Panel) -> str:
 
 
 def _named_cells(panel: Panel) -> str:
+    """One path with a tooltip for each cell."""
     return "".join(
         f'<path stroke="{_colour(value, panel)}" d="M{x} {y}h1">'
         f"<title>{_escape(f'{row} ← {column}: {value:.3f}')}</title></path>"
@@ -140,48 +143,47 @@ def _named_cells(panel: Panel) -> str:
 
 
 def _colour(value: float, panel: Panel) -> str:
-    """One of ``_LEVELS`` colours between the anchors of the panel's scale."""
+    """The colour of a value, one of ``_LEVELS`` between the anchors of the panel's scale."""
     if math.isnan(value):
         return "none"
     anchors = _DIVERGING if panel.low < 0 else _SEQUENTIAL
-    share = min(max((value - panel.low) / (panel.high - panel.low), 0.0), 1.0)
-    place = round(share * (_LEVELS - 1)) / (_LEVELS - 1) * (len(anchors) - 1)
-    before = min(int(place), len(anchors) - 2)
-    mixed = (a + (b - a) * (place - before) for a, b in zip(anchors[before], anchors[before + 1], strict=True))
-    return "#" + "".join(f"{round(part):02x}" for part in mixed)
+    fraction = min(max((value - panel.low) / (panel.high - panel.low), 0.0), 1.0)
+    position = round(fraction * (_LEVELS - 1)) / (_LEVELS - 1) * (len(anchors) - 1)
+    lower = min(int(position), len(anchors) - 2)
+    mixed = (a + (b - a) * (position - lower) for a, b in zip(anchors[lower], anchors[lower + 1], strict=True))
+    return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
 
 
 def _column_label(name: str, x: float, y: float, anchor: str) -> str:
-    return f'<text transform="translate({x:.1f} {y:.1f}) rotate(-{_LEAN})" text-anchor="{anchor}">{_label(name)}</text>'
+    transform = f"translate({x:.1f} {y:.1f}) rotate(-{_ROTATION})"
+    return f'<text transform="{transform}" text-anchor="{anchor}">{_label(name)}</text>'
 
 
 def _row_label(name: str, left: float, middle: float, font: int) -> str:
-    return (
-        f'<text x="{left - 4:.1f}" y="{middle + 0.35 * font:.1f}" text-anchor="end" font-size="{font}">'
-        f"{_label(name)}</text>"
-    )
+    position = f'x="{left - 4:.1f}" y="{middle + 0.35 * font:.1f}"'
+    return f'<text {position} text-anchor="end" font-size="{font}">{_label(name)}</text>'
 
 
 def _label(name: str) -> str:
-    """A name short enough for its place, whole where the pointer rests on it."""
+    """A name, shortened if it is too long, with the whole name as tooltip."""
     short = _shorten(name)
     return _escape(short) if short == name else f"<title>{_escape(name)}</title>{_escape(short)}"
 
 
 def _shorten(name: str) -> str:
-    if _columns(name) <= _LONGEST:
+    if _text_width(name) <= _MAX_LABEL_WIDTH:
         return name
-    while _columns(name) >= _LONGEST:
+    while _text_width(name) >= _MAX_LABEL_WIDTH:
         name = name[:-1]
     return name + "…"
 
 
-def _extent(names: Sequence[str], font: int) -> float:
-    """Pixels of the longest label."""
-    return 0.66 * font * max((_columns(_shorten(name)) for name in names), default=0)
+def _label_extent(names: Sequence[str], font: int) -> float:
+    """Length in pixels of the longest label."""
+    return 0.66 * font * max((_text_width(_shorten(name)) for name in names), default=0)
 
 
-def _columns(text: str) -> int:
+def _text_width(text: str) -> int:
     """Width in Latin letters; Chinese, Japanese and Korean ones take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 

@@ -1,4 +1,4 @@
-"""Looking inside: gates, states and attention of one sentence, as a page.
+"""Inspection: the gates, states and attention of one translation, as an HTML page.
 
 Shapes: ``T`` steps of a layer (source positions or target tokens), ``S`` source positions, ``H`` width of a layer.
 """
@@ -26,27 +26,30 @@ from seq2seq.reports.heatmap import Panel, draw, draw_scale, round_limit
 from seq2seq.reports.page import render
 
 PAGE = "inspect.html"
-# Rows of a heat map that is read at a glance.
-_MOST_UNITS = 32
+# Most rows of a heat map.
+_MAX_UNITS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class LayerTrace:
-    """What went on in one cell."""
+    """Gates and states of one recurrent cell."""
 
     name: str
     values: dict[str, Tensor]
-    """Gates and states by name, (T, H) each on the CPU, in the order of the columns."""
+    """By name, (T, H) each on the CPU; row t belongs to column t of the side."""
+
+
+Layers = tuple[LayerTrace, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SideTrace:
-    """What went on in the encoder, or in the decoder."""
+    """The traces of the encoder, or of the decoder."""
 
     columns: tuple[str, ...]
-    """What was read at each step, (T,)."""
-    layers: tuple[LayerTrace, ...]
-    """Bottom first; a layer that reads both ways counts as two."""
+    """The token read at each step, (T,)."""
+    layers: Layers
+    """Bottom first; a bidirectional layer has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +57,30 @@ class Inspection:
     """Everything the page shows."""
 
     text: str
-    """What was read."""
+    """The text as the model read it."""
     cut: bool
-    """Whether the text went on: it was too long to be read to its end."""
+    """The given text was longer than ``data.max_tokens``, so its end was not read."""
     translation: str
     model: ModelConfig
     source: SideTrace
     target: SideTrace
     written: tuple[str, ...]
-    """What the decoder wrote, end mark included: the last ``len(written)`` steps of ``target``."""
+    """The decoder's output with its end mark: one token for each of the last ``len(written)`` steps of ``target``."""
     attention: Tensor | None
     """Weights (len(written), S)."""
 
 
 def inspect(run: str | Path, text: str, *, out: str | Path | None = None, device: str = "auto") -> Path:
-    """Translates a text and draws what went on in the model while it did, as one HTML page.
+    """Translates a text and draws the model's gates, states and attention, as one HTML page.
 
     Args:
         run: a trained run.
         text: one sentence.
-        out: the page; None: ``inspect.html`` in the run's folder.
+        out: path of the page; None: ``inspect.html`` in the run's folder.
         device: ``auto``, ``cpu``, ``cuda``.
 
     Returns:
-        Where the page is.
+        The page's path.
 
     Raises:
         RunError: no run, or a damaged one, or the page cannot be written.
@@ -85,14 +88,14 @@ def inspect(run: str | Path, text: str, *, out: str | Path | None = None, device
     """
     path = Path(run) / PAGE if out is None else Path(out)
     if path.is_dir() or (out is not None and not path.parent.is_dir()):
-        raise Seq2SeqError(f"cannot write {path}: expected a file in a folder that is there; name another with --out")
+        raise Seq2SeqError(f"cannot write {path}: expected a file in an existing folder; name another with --out")
     translator = Translator.load(run, device=device)
-    write_atomic(path, page(look_inside(translator, text), Path(run).resolve().name).encode())
+    write_atomic(path, page(trace_translation(translator, text), Path(run).resolve().name).encode())
     return path
 
 
-def look_inside(translator: Translator, text: str) -> Inspection:
-    """Translates a text with the run's own settings, then goes through it again and notes what happens.
+def trace_translation(translator: Translator, text: str) -> Inspection:
+    """Translates a text with the run's own settings, then runs the model over the pair again and records its traces.
 
     Raises:
         Seq2SeqError: the text is empty.
@@ -100,32 +103,30 @@ def look_inside(translator: Translator, text: str) -> Inspection:
     config, vocabularies = translator.config, translator.vocabularies
     source = vocabularies.src.encode(text)[: config.data.max_tokens]
     if not source:
-        raise Seq2SeqError(
-            "no text to look at: expected a sentence, found nothing but white space; give it with --text"
-        )
+        raise Seq2SeqError("no text to inspect: expected a sentence, found only white space; give it with --text")
     translation = translator.translate([text])[0]
     batch = collate([source], [translation.ids], reverse=config.model.reverse_source)
-    encoder, decoder, attention = _run(translator, batch)
+    encoder, decoder, attention = _trace_model(translator, batch)
     cut = translator.is_cut(text)
-    first = ("(source)",) if config.model.bridge == "first-input" else ()
+    first_input = ("(source)",) if config.model.bridge == "first-input" else ()
     return Inspection(
         text=vocabularies.src.decode(source) if cut else normalise(text),
         cut=cut,
         translation=translation.text,
         model=config.model,
         source=SideTrace(_positions(translator, batch), encoder),
-        target=SideTrace((*first, *vocabularies.tgt.pieces(batch.tgt_in[0].tolist())), decoder),
+        target=SideTrace((*first_input, *vocabularies.tgt.pieces(batch.tgt_in[0].tolist())), decoder),
         written=(*translation.tokens, *vocabularies.tgt.pieces([EOS])),
         attention=attention,
     )
 
 
 def page(inspection: Inspection, name: str) -> str:
-    """The inspection of the model ``name`` as an HTML page that needs neither scripts nor network."""
+    """The inspection of the run ``name`` as an HTML page without scripts or network."""
     source, target = inspection.source, inspection.target
     ranges = _ranges([*source.layers, *target.layers])
-    # The first step of the bridge "first-input" writes nothing.
-    feet = ("",) * (len(target.columns) - len(inspection.written)) + inspection.written
+    # With the bridge "first-input" the first step writes nothing.
+    written = ("",) * (len(target.columns) - len(inspection.written)) + inspection.written
     alignment = None
     if inspection.attention is not None:
         weights = inspection.attention.tolist()
@@ -135,67 +136,66 @@ def page(inspection: Inspection, name: str) -> str:
         PAGE,
         name=name,
         inspection=inspection,
-        scales={name: draw_scale(*bounds) for name, bounds in ranges.items()},
-        encoder=[_drawings(layer, source.columns, (), ranges) for layer in source.layers],
-        decoder=[_drawings(layer, target.columns, feet, ranges) for layer in target.layers],
+        scales={quantity: draw_scale(*bounds) for quantity, bounds in ranges.items()},
+        encoder=[_heat_maps(layer, source.columns, (), ranges) for layer in source.layers],
+        decoder=[_heat_maps(layer, target.columns, written, ranges) for layer in target.layers],
         alignment=alignment,
         weight_scale=draw_scale(0.0, 1.0),
     )
 
 
-def _run(translator: Translator, batch: Batch) -> tuple[tuple[LayerTrace, ...], tuple[LayerTrace, ...], Tensor | None]:
-    """Traces of encoder and decoder on one sentence pair, and attention weights (T, S) if there are any."""
+def _trace_model(translator: Translator, batch: Batch) -> tuple[Layers, Layers, Tensor | None]:
+    """Traces of encoder and decoder over one sentence pair, and attention weights (T, S) if there are any."""
     model = translator.model
     assert not isinstance(model.encoder, ImageEncoder), "a translator reads text"
-    encoder = list(_cells(model.encoder.stack.layers))
-    decoder = list(_cells([*model.decoder.bottom.layers, *model.decoder.upper.layers]))
-    batch, training, weights = batch.to(translator.device_spec.device), model.training, None
-    model.eval()
-    with torch.inference_mode(), translator.device_spec.autocast(), _caught(encoder + decoder) as calls:
+    encoder = list(_named_cells(model.encoder.stack.layers))
+    decoder = list(_named_cells([*model.decoder.bottom.layers, *model.decoder.upper.layers]))
+    batch, weights = batch.to(translator.device_spec.device), None
+    with translator.ready(), _recorded_calls(encoder + decoder) as calls:
         _, state = model.encode(batch)
         if model.decoder.attention is None:
             model.decoder(batch.tgt_in, state)
         else:
             weights = model.decoder.align(batch.tgt_in, state)[0].cpu()
-    model.train(training)
 
-    def traced(one: _NamedCell) -> LayerTrace:
+    def trace(named: _NamedCell) -> LayerTrace:
         # With input feeding, and before the first token, a cell is called for one step at a time.
-        values = {name: torch.cat([call[name] for call in calls[one.cell]]) for name in calls[one.cell][0]}
-        return LayerTrace(one.name, {name: value.flip(0) if one.mirrored else value for name, value in values.items()})
+        steps = calls[named.cell]
+        values = {name: torch.cat([step[name] for step in steps]) for name in steps[0]}
+        return LayerTrace(named.name, {k: v.flip(0) for k, v in values.items()} if named.is_backward else values)
 
-    return tuple(map(traced, encoder)), tuple(map(traced, decoder)), weights
+    return tuple(map(trace, encoder)), tuple(map(trace, decoder)), weights
 
 
 @dataclass(frozen=True, slots=True)
 class _NamedCell:
     name: str
     cell: Cell
-    mirrored: bool = False
+    is_backward: bool = False
     """It reads the sequence from its end."""
 
 
-def _cells(layers: Iterable[nn.Module]) -> Iterator[_NamedCell]:
+def _named_cells(layers: Iterable[nn.Module]) -> Iterator[_NamedCell]:
     """The cells of a stack, bottom first."""
     for number, layer in enumerate(layers, start=1):
         if isinstance(layer, BidirectionalLayer):
             yield _NamedCell(f"Layer {number}, reading left to right", layer.forward_cell)
-            yield _NamedCell(f"Layer {number}, reading right to left", layer.backward_cell, mirrored=True)
+            yield _NamedCell(f"Layer {number}, reading right to left", layer.backward_cell, is_backward=True)
         elif isinstance(layer, FusedCell | StepCell):
             yield _NamedCell(f"Layer {number}", layer)
 
 
 @contextmanager
-def _caught(cells: Sequence[_NamedCell]) -> Iterator[dict[nn.Module, list[dict[str, Tensor]]]]:
-    """Within it every call of a cell leaves its trace of the only sentence, (T, H) a name."""
-    calls: dict[nn.Module, list[dict[str, Tensor]]] = {one.cell: [] for one in cells}
+def _recorded_calls(cells: Sequence[_NamedCell]) -> Iterator[dict[nn.Module, list[dict[str, Tensor]]]]:
+    """Records, for each call of a cell within the block, the gates and states of the only sentence, (T, H) each."""
+    calls: dict[nn.Module, list[dict[str, Tensor]]] = {named.cell: [] for named in cells}
 
-    def trace(cell: Cell, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        called = dict(zip(("inputs", "start"), args, strict=False)) | kwargs
-        values = cell.trace(called["inputs"], called.get("start"))
+    def record(cell: Cell, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        arguments = dict(zip(("inputs", "start"), args, strict=False)) | kwargs
+        values = cell.trace(arguments["inputs"], arguments.get("start"))
         calls[cell].append({name: value[0].cpu() for name, value in values.items()})
 
-    handles = [one.cell.register_forward_pre_hook(trace, with_kwargs=True) for one in cells]
+    handles = [named.cell.register_forward_pre_hook(record, with_kwargs=True) for named in cells]
     try:
         yield calls
     finally:
@@ -204,16 +204,16 @@ def _caught(cells: Sequence[_NamedCell]) -> Iterator[dict[nn.Module, list[dict[s
 
 
 def _positions(translator: Translator, batch: Batch) -> tuple[str, ...]:
-    """What stands at each position of the memory: a token, or as many as the convolution makes one."""
+    """A label for each source position: its token, or the tokens that the convolution pooled."""
     pieces = translator.vocabularies.src.pieces(batch.src[0].tolist())
     model = translator.config.model
     size = model.pool if model.encoder == "convolutional" else 1
-    between = "" if translator.config.subword.type == "char" else " "
-    return tuple(between.join(pieces[start : start + size]) for start in range(0, len(pieces), size))
+    separator = "" if translator.config.subword.type == "char" else " "
+    return tuple(separator.join(pieces[start : start + size]) for start in range(0, len(pieces), size))
 
 
 def _ranges(layers: Sequence[LayerTrace]) -> dict[str, tuple[float, float]]:
-    """The range of colours of each quantity, the same on the whole page so that layers can be compared."""
+    """The colour range of each quantity, the same on the whole page so that layers can be compared."""
     ranges = {}
     for name in dict.fromkeys(name for layer in layers for name in layer.values):
         limit = round_limit(torch.cat([layer.values[name].flatten() for layer in layers if name in layer.values]))
@@ -221,18 +221,18 @@ def _ranges(layers: Sequence[LayerTrace]) -> dict[str, tuple[float, float]]:
     return ranges
 
 
-def _drawings(
-    layer: LayerTrace, columns: tuple[str, ...], feet: tuple[str, ...], ranges: Mapping[str, tuple[float, float]]
+def _heat_maps(
+    layer: LayerTrace, columns: tuple[str, ...], written: tuple[str, ...], ranges: Mapping[str, tuple[float, float]]
 ) -> dict[str, Any]:
-    """One layer's heat maps, the same units in the same rows of each, and what to say of them."""
+    """One layer's heat maps, with the same units in the same rows of each, and the template's values for them."""
     hidden = layer.values["hidden"]
-    units = hidden.var(0, correction=0).topk(min(_MOST_UNITS, hidden.shape[1])).indices.sort().values
+    units = hidden.var(0, correction=0).topk(min(_MAX_UNITS, hidden.shape[1])).indices.sort().values
     maps = []
     for name, values in layer.values.items():
         low, high = ranges[name]
-        # Of numbers with a sign the mean would say nothing: one half of the units cancels the other.
+        # Signed values would cancel out in the mean.
         mean = (values.abs() if low < 0 else values).mean(1).tolist()
         rows, table = tuple(map(str, units.tolist())), values[:, units].T.tolist()
-        panel = Panel(f"{layer.name}: {name}", rows, columns, table, low, high, ("mean", mean), feet)
+        panel = Panel(f"{layer.name}: {name}", rows, columns, table, low, high, ("mean", mean), written)
         maps.append({"title": name, "low": low, "high": high, "drawing": draw(panel, cell=(15, 8))})
     return {"name": layer.name, "width": hidden.shape[1], "shown": len(units), "maps": maps}

@@ -1,4 +1,4 @@
-"""Pages that need neither scripts nor network, from the templates beside."""
+"""HTML pages without scripts or network, from the templates in ``templates/``."""
 
 from importlib import resources
 from typing import Any
@@ -8,7 +8,7 @@ from seq2seq.version import __version__
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this package filled in; every text is escaped, and a value that is missing is an error."""
+    """Fills in a template of this package; every text is escaped, and a missing value is an error."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)

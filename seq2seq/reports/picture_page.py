@@ -1,12 +1,12 @@
-"""A page of pictures with their captions, and where the model looked for each word.
+"""A page of pictures with their captions, and where the model looked for each token.
 
-Shapes: ``T`` tokens of a caption, ``S`` positions of the memory, row by row over the picture.
+Shapes: ``T`` tokens of a caption, ``S`` source positions, row by row over the picture.
 """
 
 import base64
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,72 +19,70 @@ from seq2seq.decoding.scoring import alignments
 from seq2seq.evaluation.evaluate import EvaluatedRun
 from seq2seq.reports.page import render
 
-_SHOWN = 24
+_MAX_PICTURES = 24
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
+class CaptionedPicture:
     """A picture of the page."""
 
     name: str
     image: str
-    """A data URI of what the model saw of it."""
+    """Data URI of the picture as the model reads it."""
     caption: str
     references: Sequence[str]
     words: Sequence[tuple[str, str]]
-    """Each token, and as a data URI a veil over the picture that is thin where the model looked; none without
-    attention."""
+    """Each token with the data URI of its attention mask; empty without attention."""
 
 
-def picture_page(name: str, evaluated: EvaluatedRun) -> str:
-    """Scores, and pictures spread evenly over the set, none of them chosen, as HTML without scripts or network.
-
-    Args:
-        name: of the run.
-        evaluated: the run, which reads pictures.
+def picture_page(evaluated: EvaluatedRun) -> str:
+    """Scores, and pictures at even distances through the set, as HTML without scripts or network.
 
     Raises:
-        ValueError: it reads text.
+        ValueError: the run reads text.
     """
     if evaluated.pictures is None:
         raise ValueError("this run reads text: it has no pictures to show")
-    found = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
-    stride = max(1, len(found) // _SHOWN)
-    shown = [_captioned(evaluated.predictor, evaluated.pictures.pixels, *one) for one in found[::stride][:_SHOWN]]
-    return render("pictures.html", name=name, evaluation=evaluated.scores, shown=shown, every=stride)
+    pictures = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
+    stride = max(1, len(pictures) // _MAX_PICTURES)
+    shown = [
+        _captioned(evaluated.predictor, evaluated.pictures.pixels([name])[0], name, references, caption)
+        for name, references, caption in pictures[::stride][:_MAX_PICTURES]
+    ]
+    return render("pictures.html", name=evaluated.name, evaluation=evaluated.scores, shown=shown, every=stride)
 
 
 def _captioned(
-    ensemble: Ensemble,
-    pixels: Callable[[Sequence[str]], Tensor],
-    name: str,
-    references: Sequence[str],
-    caption: Translation,
-) -> Captioned:
-    picture = ((pixels([name])[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    veils = [_uri(_veil(weights), "PNG") for weights in _attention(ensemble, name, caption)]
-    words = list(zip(caption.tokens, veils, strict=True)) if veils else []
-    return Captioned(name, _uri(picture, "JPEG"), caption.text, references, words)
+    ensemble: Ensemble, pixels: Tensor, name: str, references: Sequence[str], caption: Translation
+) -> CaptionedPicture:
+    picture = ((pixels + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    masks = [_data_uri(_attention_mask(weights), "PNG") for weights in _attention(ensemble, name, caption)]
+    words = list(zip(caption.tokens, masks, strict=True)) if masks else []
+    return CaptionedPicture(name, _data_uri(picture, "JPEG"), caption.text, references, words)
 
 
 def _attention(ensemble: Ensemble, name: str, caption: Translation) -> list[Tensor]:
-    """For each token of the caption weights (S,); nothing if the model has no attention."""
+    """Attention weights (S,) of each token of the caption; empty if the model has no attention."""
     if ensemble.model.decoder.attention is None:
         return []
     (weights,) = alignments(ensemble, [name], [caption.ids])
     return list(weights[: len(caption.ids)])
 
 
-def _veil(weights: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A black picture as small as the grid, its opacity falling with the weight; a browser enlarges it smoothly."""
+def _attention_mask(weights: Tensor) -> Pixels:
+    """A black picture, one pixel a source position, the more transparent the larger the weight.
+
+    The browser enlarges it smoothly over the picture.
+    """
     side = math.isqrt(len(weights))
-    share = (weights / weights.max()).reshape(side, side).numpy()
-    veil = np.zeros((side, side, 4), dtype=np.uint8)
-    veil[..., 3] = (200 * (1 - share)).round()
-    return veil
+    relative = (weights / weights.max()).reshape(side, side).numpy()
+    mask = np.zeros((side, side, 4), dtype=np.uint8)
+    mask[..., 3] = (200 * (1 - relative)).round()
+    return mask
 
 
-def _uri(pixels: np.ndarray[Any, np.dtype[np.uint8]], kind: str) -> str:
+def _data_uri(pixels: Pixels, kind: str) -> str:
     import PIL.Image
 
     stream = io.BytesIO()

@@ -1,33 +1,77 @@
-"""Scores are sacreBLEU's own, with interval and signature, and JSON can hold them."""
+"""Scores are those of sacreBLEU's own command, with its interval and signature; references may be uneven in number."""
 
 import json
+import logging
+import random
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
+import pytest
 import sacrebleu
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from seq2seq.evaluation.metrics import bleu, corpus_scores
-from seq2seq.reports.model_card import _cell
+from seq2seq.evaluation.metrics import bleu, corpus_scores, exact_match, reference_streams
 
 HYPOTHESES = [f"the cat number {n} sat on the mat ." for n in range(40)]
 TEXTS = [f"the cat number {n} sat on {'a' if n % 3 else 'the'} mat ." for n in range(40)]
 REFERENCES = [[text] for text in TEXTS]
 
+texts = st.lists(st.sampled_from(["red", "Red", "blue", "dog", "cat."]), min_size=0, max_size=6).map(" ".join)
+several_references = st.lists(st.lists(texts, min_size=1, max_size=4), min_size=1, max_size=5)
 
-def test_scores_equal_sacrebleu_and_carry_its_signature() -> None:
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_scores_are_those_of_the_sacrebleu_command(count: int, tmp_path: Path) -> None:
+    generator = random.Random(count)
+    words = ["It’s", "a", "small", "dog,", "he", "said.", "(twice)", "naïve", "3.5%"]
+    hypotheses, *streams = (
+        [" ".join(generator.choices(words, k=generator.randint(4, 9))) for _ in range(30)] for _ in range(count + 1)
+    )
+    paths = [tmp_path / f"reference {number}" for number in range(count)]
+    for path, lines in zip([*paths, tmp_path / "hypotheses"], [*streams, hypotheses], strict=True):
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    command = [sys.executable, "-m", "sacrebleu", *map(str, paths), "--input", str(tmp_path / "hypotheses")]
+    command += ["--metrics", "bleu", "chrf", "ter", "--confidence", "--width", "12"]
+    expected = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
+
+    scores = corpus_scores(hypotheses, list(zip(*streams, strict=True)))
+    assert list(scores) == ["bleu", "chrf", "ter"]
+    for score, printed in zip(scores.values(), expected, strict=True):
+        assert score.score == pytest.approx(printed["score"], abs=1e-9)
+        assert (score.low + score.high) / 2 == pytest.approx(printed["confidence_mean"], abs=1e-5)
+        assert (score.high - score.low) / 2 == pytest.approx(printed["confidence_var"], abs=1e-5)
+        assert score.signature == printed["signature"]
+    assert bleu(hypotheses, list(zip(*streams, strict=True))) == scores["bleu"].score
+
+
+def test_scores_have_intervals_and_are_what_json_holds() -> None:
     scores = corpus_scores(HYPOTHESES, REFERENCES)
-    assert scores["bleu"].score == sacrebleu.corpus_bleu(HYPOTHESES, [TEXTS]).score == bleu(HYPOTHESES, REFERENCES)
-    assert scores["chrf"].score == sacrebleu.corpus_chrf(HYPOTHESES, [TEXTS]).score
-    assert scores["ter"].score == sacrebleu.corpus_ter(HYPOTHESES, [TEXTS]).score
     for score in scores.values():
-        assert score.low <= score.score <= score.high
+        assert score.low < score.score < score.high
         assert f"version:{sacrebleu.__version__}" in score.signature
+        assert "|bs:1000|" in f"|{score.signature}|"
+        assert {type(value) for value in (score.score, score.low, score.high)} == {float}
     json.dumps({name: asdict(score) for name, score in scores.items()})
 
 
-def test_perfect_output_has_perfect_scores() -> None:
+def test_more_sentences_narrow_the_interval() -> None:
+    few, many = corpus_scores(HYPOTHESES, REFERENCES), corpus_scores(HYPOTHESES * 4, REFERENCES * 4)
+    for name in few:
+        assert few[name].score == pytest.approx(many[name].score, abs=1e-9)
+        # The standard error falls with the root of the number of sentences.
+        ratio = (few[name].high - few[name].low) / (many[name].high - many[name].low)
+        assert ratio == pytest.approx(2, rel=0.2)
+
+
+def test_an_output_equal_to_its_reference_is_perfect() -> None:
     scores = corpus_scores(TEXTS, REFERENCES)
-    assert round(scores["bleu"].score) == 100
-    assert round(scores["ter"].score) == 0
+    assert [scores[name].score for name in ("bleu", "chrf", "ter")] == pytest.approx([100, 100, 0])
+    for score in scores.values():
+        assert score.low == pytest.approx(score.high)
 
 
 def test_outputs_that_match_nothing_or_are_empty_can_be_scored() -> None:
@@ -36,11 +80,52 @@ def test_outputs_that_match_nothing_or_are_empty_can_be_scored() -> None:
         assert all(type(score.low) is float for score in scores.values())
 
 
-def test_several_references_as_many_as_there_are() -> None:
-    more = [[text, "the cat sat"] if n % 2 else [text] for n, text in enumerate(TEXTS)]
-    expected = sacrebleu.corpus_bleu(HYPOTHESES, [TEXTS, [own[1] if len(own) > 1 else None for own in more]])
-    assert corpus_scores(HYPOTHESES, more)["bleu"].score == bleu(HYPOTHESES, more) == expected.score
+def test_text_that_looks_tokenised_raises_no_warning_in_validation(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        bleu(HYPOTHESES * 3, REFERENCES * 3)
+    assert caplog.records == []
 
 
-def test_a_cell_cannot_break_the_table() -> None:
-    assert _cell("a|b\n<script>\\") == "a\\|b &lt;script>\\\\"
+@given(several_references)
+def test_streams_transpose_uneven_references(references: list[list[str]]) -> None:
+    streams = reference_streams(references)
+    assert len(streams) == max(map(len, references))
+    for number, row in enumerate(references):
+        assert [stream[number] for stream in streams] == row + [None] * (len(streams) - len(row))
+
+
+@settings(max_examples=25, deadline=None)
+@given(several_references, st.data())
+def test_a_missing_reference_is_worth_as_much_as_one_repeated(references: list[list[str]], data: st.DataObject) -> None:
+    hypotheses = [data.draw(texts) for _ in references]
+    most = max(map(len, references))
+    repeated = [row + row[:1] * (most - len(row)) for row in references]
+    assert bleu(hypotheses, references) == pytest.approx(bleu(hypotheses, repeated))
+
+
+def test_uneven_references_count_in_every_score() -> None:
+    uneven = [[text, "the cat sat"] if n % 2 else [text] for n, text in enumerate(TEXTS)]
+    repeated = [row if len(row) == 2 else row * 2 for row in uneven]
+    scores, expected = corpus_scores(HYPOTHESES, uneven), corpus_scores(HYPOTHESES, repeated)
+    for name, score in scores.items():
+        assert score.score == pytest.approx(expected[name].score)
+        assert score.signature.startswith("nrefs:var|")
+    better = corpus_scores(HYPOTHESES, [[*row, text] for row, text in zip(REFERENCES, HYPOTHESES, strict=True)])
+    assert [better[name].score for name in ("bleu", "chrf", "ter")] == pytest.approx([100, 100, 0])
+
+
+@given(several_references, st.data())
+def test_exact_match_is_the_share_of_outputs_among_their_references(
+    references: list[list[str]], data: st.DataObject
+) -> None:
+    right = [data.draw(st.booleans()) for _ in references]
+    hypotheses = [
+        data.draw(st.sampled_from(row)) if match else "green" for row, match in zip(references, right, strict=True)
+    ]
+    assert exact_match(hypotheses, references) == np.mean(right)
+
+
+def test_exact_match_is_of_whole_texts_as_they_are() -> None:
+    assert exact_match(["dog", "Dog", "a dog", "", " dog"], [["dog"]] * 5) == 1 / 5
+    with pytest.raises(ValueError, match="longer"):
+        exact_match(["dog"], [["dog"], ["cat"]])

@@ -21,7 +21,7 @@ from seq2seq.model.build import build_model
 from seq2seq.model.cells import FusedCell
 from seq2seq.model.step_cells import StepCell
 from seq2seq.reports.heatmap import Panel, draw, round_limit
-from seq2seq.reports.inspection import inspect, look_inside, page
+from seq2seq.reports.inspection import inspect, page, trace_translation
 from seq2seq.runs.folder import load_run
 
 TEXT = "86753 <script>"
@@ -68,7 +68,7 @@ def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], m
     )
     for cell, outputs in (encoder | decoder).items():
         cell.register_forward_hook(lambda _, __, output, outputs=outputs: outputs.append(output[0][0]))
-    inspection = look_inside(translator, TEXT)
+    inspection = trace_translation(translator, TEXT)
     for side, cells in ((inspection.source, encoder), (inspection.target, decoder)):
         assert len(side.layers) == len(cells)
         for layer, outputs in zip(side.layers, cells.values(), strict=True):
@@ -81,7 +81,7 @@ def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], m
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: " ".join(map(str, settings.values())))
 def test_every_kind_gives_a_well_formed_page(settings: dict[str, object], make: Callable[..., Translator]) -> None:
-    inspection = look_inside(make(**settings), TEXT)
+    inspection = trace_translation(make(**settings), TEXT)
     content = page(inspection, "a <b>run</b>")
     check_page(content)
     assert "&lt;script&gt;" in content
@@ -95,33 +95,33 @@ def test_every_kind_gives_a_well_formed_page(settings: dict[str, object], make: 
 def test_attention_spreads_one_look_over_the_source(
     settings: dict[str, object], make: Callable[..., Translator]
 ) -> None:
-    inspection = look_inside(make(**settings), TEXT)
+    inspection = trace_translation(make(**settings), TEXT)
     assert inspection.attention is not None
     assert inspection.attention.shape == (len(inspection.written), len(inspection.source.columns))
     torch.testing.assert_close(inspection.attention.sum(1), torch.ones(len(inspection.written)).double())
 
 
 def test_columns_are_tokens_in_the_order_of_reading(make: Callable[..., Translator]) -> None:
-    forward = look_inside(make(reverse_source=False), "12345").source.columns
+    forward = trace_translation(make(reverse_source=False), "12345").source.columns
     assert forward[-1] == "</s>"
     assert "".join(forward[:-1]).strip("▁") == "12345"
-    assert look_inside(make(), "12345").source.columns == (*forward[-2::-1], "</s>")
-    pooled = look_inside(make(encoder="convolutional", pool=3, reverse_source=False), "12345").source.columns
+    assert trace_translation(make(), "12345").source.columns == (*forward[-2::-1], "</s>")
+    pooled = trace_translation(make(encoder="convolutional", pool=3, reverse_source=False), "12345").source.columns
     assert len(pooled) == -(-len(forward) // 3)
     assert "".join(pooled).replace(" ", "") == "".join(forward)
 
 
 def test_the_decoder_reads_what_it_wrote(make: Callable[..., Translator]) -> None:
-    inspection = look_inside(make(), "12345")
+    inspection = trace_translation(make(), "12345")
     assert inspection.target.columns == ("<s>", *inspection.written[:-1])
     assert inspection.written[-1] == "</s>"
-    first = look_inside(make(bridge="first-input"), "12345")
+    first = trace_translation(make(bridge="first-input"), "12345")
     assert first.target.columns == ("(source)", "<s>", *first.written[:-1])
 
 
 def test_a_long_text_is_cut_as_the_translator_cuts_it(make: Callable[..., Translator]) -> None:
     translator = make(layers=1)
-    inspection = look_inside(translator, "1234567890 " * 100)
+    inspection = trace_translation(translator, "1234567890 " * 100)
     assert inspection.cut
     assert len(inspection.source.columns) == translator.config.data.max_tokens + 1
     assert "only its beginning was read" in page(inspection, "run")
@@ -130,9 +130,9 @@ def test_a_long_text_is_cut_as_the_translator_cuts_it(make: Callable[..., Transl
 @pytest.mark.parametrize("training", [True, False])
 def test_the_mode_of_the_model_changes_nothing_and_stays(training: bool, make: Callable[..., Translator]) -> None:
     translator = make(attention="dot")
-    before = page(look_inside(translator, TEXT), "run")
+    before = page(trace_translation(translator, TEXT), "run")
     translator.model.train(training)
-    assert page(look_inside(translator, TEXT), "run") == before
+    assert page(trace_translation(translator, TEXT), "run") == before
     assert translator.model.training is training
     assert not any(module._forward_pre_hooks for module in translator.model.modules())
     assert not torch.is_inference_mode_enabled()
@@ -140,7 +140,7 @@ def test_the_mode_of_the_model_changes_nothing_and_stays(training: bool, make: C
 
 @pytest.mark.parametrize("text", ["a\x00\x07\x1b b", "\udcff", "\uffff", "]]> -- &amp; \"'", "日本語 שלום", "x" * 300])
 def test_any_text_gives_a_whole_page(text: str, loaded: Translator) -> None:
-    check_page(page(look_inside(loaded, text), "run"))
+    check_page(page(trace_translation(loaded, text), "run"))
 
 
 def test_a_run_gets_its_page(digits_run: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_run_gets_its_page(digits_run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", " \t\n", "\ufeff"])
 def test_an_empty_text_is_refused(text: str, digits_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(Seq2SeqError, match=r"expected a sentence, found nothing but white space.*--text") as caught:
+    with pytest.raises(Seq2SeqError, match=r"expected a sentence, found only white space.*--text") as caught:
         inspect(digits_run, text, out=tmp_path / "page.html", device="cpu")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "page.html").exists()
@@ -164,7 +164,7 @@ def test_an_empty_text_is_refused(text: str, digits_run: Path, tmp_path: Path) -
 
 def test_a_place_for_the_page_must_be_there(digits_run: Path, tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "nowhere" / "page.html"):
-        with pytest.raises(Seq2SeqError, match="expected a file in a folder that is there"):
+        with pytest.raises(Seq2SeqError, match="expected a file in an existing folder"):
             inspect(digits_run, "12", out=out, device="cpu")
 
 
