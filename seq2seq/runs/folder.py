@@ -120,13 +120,13 @@ def restore_weights(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -
         RunError: names, shapes or dtypes differ.
     """
     expected = {name: _shape(tensor) for name, tensor in unique_tensors(model).items()}
-    found = {name: _shape(tensor) for name, tensor in weights.items()}
-    if expected != found:
-        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    actual = {name: _shape(tensor) for name, tensor in weights.items()}
+    if expected != actual:
+        differing = sorted(name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name))
         name = differing[0]
         raise RunError(
             f"{path} does not fit its {CONFIG}: {len(differing)} tensors differ, for example {name}, "
-            f"expected {expected.get(name)}, found {found.get(name)}"
+            f"expected {expected.get(name)}, found {actual.get(name)}"
         )
     restored: dict[torch.nn.Parameter, torch.nn.Parameter] = {}
     for name, parameter in list(model.named_parameters(remove_duplicate=False)):
