@@ -155,7 +155,7 @@ def test_the_folder_works_without_torch_and_seq2seq(exported: tuple[Path, Path])
     )
     translator = Translator.load(run, device="cpu")
     greedy = replace(translator.config.decoding, beam=1)
-    assert done.stdout.decode().split("\n")[:-1] == [found.text for found in translator.translate(lines, greedy)]
+    assert done.stdout.decode().split("\n")[:-1] == [output.text for output in translator.translate(lines, greedy)]
     assert done.stderr == b""
 
 
@@ -168,12 +168,12 @@ def test_the_folder_is_complete_and_contains_no_paths_of_this_machine(exported: 
             assert str(place).encode() not in path.read_bytes()
     for key in ("encoder", "decoder_step"):
         session = onnxruntime.InferenceSession(out / manifest[key]["file"])
-        for kind, said in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
-            assert [port["name"] for port in manifest[key][kind]] == [port.name for port in said]
-            for port, found in zip(manifest[key][kind], said, strict=True):
+        for kind, ports in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+            assert [port["name"] for port in manifest[key][kind]] == [port.name for port in ports]
+            for port, onnx_port in zip(manifest[key][kind], ports, strict=True):
                 # A free size has a name in both, a fixed one its number.
                 assert [size if isinstance(size, int) else None for size in port["shape"]] == [
-                    size if isinstance(size, int) else None for size in found.shape
+                    size if isinstance(size, int) else None for size in onnx_port.shape
                 ]
 
 
@@ -197,8 +197,8 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
         rules = Rules(eos=3, banned=(0, 1, 2), longest=torch.full((len(ids),), longest))
-        found = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
-    expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for hypothesis in found]
+        hypotheses = greedy_search(loaded.model.decoder.step, state, 2, rules, Ranking())
+    expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for hypothesis in hypotheses]
     assert capsys.readouterr().out.split("\n")[:-1] == expected
 
 
