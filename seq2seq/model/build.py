@@ -12,7 +12,7 @@ from seq2seq.model.bridge import Bridge, CopyBridge, EveryStepBridge, FirstInput
 from seq2seq.model.cells import GRU, LSTM, RNN
 from seq2seq.model.decoder import Decoder, Readout
 from seq2seq.model.embedding import Embedding
-from seq2seq.model.encoders import ConvolutionalEncoder, RecurrentEncoder
+from seq2seq.model.encoders import ConvolutionalEncoder, Encoder, RecurrentEncoder
 from seq2seq.model.initialisation import initialise
 from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack
 from seq2seq.model.regularisers import VariationalDropout
@@ -26,7 +26,7 @@ def build_model(config: ModelConfig, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
     """A freshly initialised model for vocabularies of these sizes; an image encoder ignores ``src_vocab``."""
     tgt_embedding = _embedding(config, tgt_vocab)
     src_embedding = tgt_embedding if config.tie_embeddings == "all" else _embedding(config, src_vocab)
-    encoder = _image_encoder(config) if config.encoder == "image" else _encoder(config, src_embedding)
+    encoder = _image_encoder(config) if config.encoder == "image" else _text_encoder(config, src_embedding)
     model = Seq2Seq(encoder, _decoder(config, tgt_embedding))
     initialise(model, config)
     return model
@@ -52,12 +52,12 @@ def _embedding(config: ModelConfig, vocab: int) -> Embedding:
     return Embedding(vocab, config.embedding_size, scale=scale, word_dropout=config.word_dropout)
 
 
-def _image_encoder(config: ModelConfig) -> ImageEncoder:
+def _image_encoder(config: ModelConfig) -> Encoder:
     width, grid = config.encoder_widths()[0], config.attention != "none"
     return ImageEncoder(build_backbone(config.backbone), width=width, grid=grid, dropout=config.dropout)
 
 
-def _encoder(config: ModelConfig, embedding: Embedding) -> RecurrentEncoder | ConvolutionalEncoder:
+def _text_encoder(config: ModelConfig, embedding: Embedding) -> Encoder:
     widths = config.encoder_widths()
     layers: list[Cell | BidirectionalLayer] = []
     for index, (input_size, width) in enumerate(zip([config.embedding_size, *widths], widths, strict=False)):
@@ -81,12 +81,13 @@ def _decoder(config: ModelConfig, embedding: Embedding) -> Decoder:
     # Where there is a source vector, the readout gets it and the embedding (Cho et al. 2014, A.1).
     extra_size = context_size + (bridge.source_vector_size + config.embedding_size if bridge.source_vector_size else 0)
     readout = Readout(widths[-1], extra_size, config.embedding_size if config.tie_embeddings != "none" else widths[-1])
-    inputs = config.embedding_size + bridge.source_vector_size + (readout.size if config.input_feeding else 0)
+    bottom_size = config.embedding_size + bridge.source_vector_size + (readout.size if config.input_feeding else 0)
     residual, dropout = _residual(config, widths), _dropout(config)
-    upper = [build_cell(kind, input_size + context_size, width, config) for input_size, width in pairwise(widths)]
+    upper = [build_cell(kind, below + context_size, width, config) for below, width in pairwise(widths)]
+    bottom = [build_cell(kind, bottom_size, widths[0], config)]
     return Decoder(
         embedding,
-        RecurrentStack([build_cell(kind, inputs, widths[0], config)], dropout, [residual[0] and inputs == widths[0]]),
+        RecurrentStack(bottom, dropout, [residual[0] and bottom_size == widths[0]]),
         RecurrentStack(upper, dropout, residual[1:]),
         bridge,
         attention,

@@ -54,10 +54,12 @@ class FusedCell(nn.Module):
         Returns:
             Outputs (B, T, H), zero at padding, and the state after each row's last real step.
         """
+        if lengths is not None and inputs.is_cuda:
+            return self._run_packed(inputs, start, lengths)
         start = start or self._zeros(inputs)
-        if lengths is None:
-            return self._run(inputs, start, self._weights())
-        return self._run_packed(inputs, start, lengths) if inputs.is_cuda else self._run_padded(inputs, start, lengths)
+        if lengths is not None:
+            return self._run_padded(inputs, start, lengths)
+        return self._run(inputs, start, self._weights())
 
     def _zeros(self, inputs: Tensor) -> LayerState:
         return tuple(inputs.new_zeros(len(inputs), self.kernel.hidden_size) for _ in range(self.num_states))
@@ -79,12 +81,12 @@ class FusedCell(nn.Module):
         outputs, _ = self._run(inputs, start, self._weights())
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
 
-    def _run_packed(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
+    def _run_packed(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
         """Rows of different lengths on a GPU."""
         sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
         # Torch's modules expect (1, B, H), and no tuple if there is only h.
-        states = tuple(state.unsqueeze(0) for state in start)
-        initial = states if self.num_states == 2 else states[0]
+        states = tuple(state.unsqueeze(0) for state in start or ())
+        initial = states if len(states) > 1 else states[0] if states else None
         if self.training and self.weight_dropout:
             outputs, final = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, initial))
         else:

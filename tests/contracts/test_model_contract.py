@@ -1,4 +1,4 @@
-"""What every model must keep: every cell × encoder × bridge × attention × depth, and the settings beside them."""
+"""The contract of every model: all cells × encoders × bridges × attentions × depths, and other settings."""
 
 from itertools import product
 
@@ -84,7 +84,7 @@ def test_the_contract(settings: dict[str, object], tmp_path_factory: pytest.Temp
     logits = everything(model, batch)
     check_shapes(model, batch, logits)
     check_forward_equals_repeated_step(model, batch, logits)
-    check_a_sentence_does_not_notice_its_batch(model, batch, logits)
+    check_outputs_do_not_depend_on_the_batch(model, batch, logits)
     check_gradients_reach_every_parameter(model, batch)
     check_saved_weights_give_the_same_outputs(settings, model, batch, tmp_path_factory.getbasetemp())
     check_beam_search_runs(model, batch)
@@ -114,7 +114,7 @@ def check_forward_equals_repeated_step(model: Seq2Seq, batch: Batch, logits: tor
         torch.testing.assert_close(step, logits[:, time])
 
 
-def check_a_sentence_does_not_notice_its_batch(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
+def check_outputs_do_not_depend_on_the_batch(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         alone = everything(model, read(model, [source], [target]))
         torch.testing.assert_close(logits[row : row + 1, : alone.shape[1]], alone)
@@ -145,4 +145,4 @@ def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
             _, state = model.encode(read(model, [source]))
             own = Rules(longest=limits[row : row + 1], **rules)
             (alone,) = beam_search(SearchProblem(model.decoder.step, state, 2, own), width=3)
-            assert [found.tokens for found in together[row]] == [found.tokens for found in alone]
+            assert [output.tokens for output in together[row]] == [output.tokens for output in alone]

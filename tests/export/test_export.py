@@ -156,7 +156,7 @@ def test_the_folder_works_without_torch_and_seq2seq(exported: tuple[Path, Path])
     )
     translator = Translator.load(run, device="cpu")
     greedy = replace(translator.config.decoding, beam=1)
-    assert done.stdout.decode().split("\n")[:-1] == [found.text for found in translator.translate(lines, greedy)]
+    assert done.stdout.decode().split("\n")[:-1] == [output.text for output in translator.translate(lines, greedy)]
     assert done.stderr == b""
 
 
@@ -169,12 +169,12 @@ def test_the_folder_is_complete_and_contains_no_paths_of_this_machine(exported: 
             assert str(place).encode() not in path.read_bytes()
     for key in ("encoder", "decoder_step"):
         session = onnxruntime.InferenceSession(out / manifest[key]["file"])
-        for kind, said in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
-            assert [port["name"] for port in manifest[key][kind]] == [port.name for port in said]
-            for port, found in zip(manifest[key][kind], said, strict=True):
+        for kind, ports in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+            assert [port["name"] for port in manifest[key][kind]] == [port.name for port in ports]
+            for port, onnx_port in zip(manifest[key][kind], ports, strict=True):
                 # A free size has a name in both, a fixed one its number.
                 assert [size if isinstance(size, int) else None for size in port["shape"]] == [
-                    size if isinstance(size, int) else None for size in found.shape
+                    size if isinstance(size, int) else None for size in onnx_port.shape
                 ]
 
 

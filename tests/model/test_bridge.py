@@ -37,7 +37,7 @@ def test_project_fits_any_two_shapes_and_cells(cells: bool, source_cells: bool) 
 def test_project_reads_h_for_h_and_c_for_c() -> None:
     source, bridge = encoded((3, 4)), ProjectBridge((3, 4), (5,), cells=True)
     state = bridge(source).state
-    hidden, cell = (torch.cat(part, dim=-1) for part in (source.final.hidden, source.final.cell))
+    hidden, cell = (torch.cat(tensors, dim=-1) for tensors in (source.final.hidden, source.final.cell))
     torch.testing.assert_close(state.hidden[0], torch.tanh(bridge.start.hidden[0](hidden)))
     torch.testing.assert_close(state.cell[0], bridge.start.cell[0](cell))
 
@@ -69,7 +69,7 @@ def test_only_every_step_reminds_the_decoder_of_the_source(bridge: str) -> None:
     for source in ([5, 6, 7], [8, 9]):
         _, state = model.encode(collate([source], reverse=True))
         _, state = model.decoder.step(torch.tensor([2]), state)
-        for part in (*state.layers.hidden, *state.layers.cell):
-            part.zero_()
+        for tensors in (*state.layers.hidden, *state.layers.cell):
+            tensors.zero_()
         logits.append(model.decoder.step(torch.tensor([4]), state)[0])
     assert torch.allclose(*logits) == (bridge == "copy")

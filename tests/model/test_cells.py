@@ -70,9 +70,9 @@ def normal(v: Tensor) -> Tensor:
 
 
 def layernorm_by_hand(made: LayerNormLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-    ours = normal(x @ made.weight_input.T) * made.gain_input
-    theirs = normal(h @ made.weight_recurrent.T) * made.gain_recurrent
-    i, f, g, o = (ours + theirs + made.bias).split(H, dim=-1)
+    from_input = normal(x @ made.weight_input.T) * made.gain_input
+    from_hidden = normal(h @ made.weight_recurrent.T) * made.gain_recurrent
+    i, f, g, o = (from_input + from_hidden + made.bias).split(H, dim=-1)
     c = sigmoid(f) * c + sigmoid(i) * torch.tanh(g)
     return sigmoid(o) * torch.tanh(normal(c) * made.gain_cell + made.shift_cell), c
 
@@ -95,19 +95,19 @@ def test_a_cell_equals_its_equations(kind: str) -> None:
     for time in range(5):
         state = BY_HAND[kind](made, inputs[:, time], *state)
         torch.testing.assert_close(outputs[:, time], state[0])
-    for found, expected in zip(final, state, strict=True):
-        torch.testing.assert_close(found, expected)
+    for output, expected in zip(final, state, strict=True):
+        torch.testing.assert_close(output, expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_right(kind: str) -> None:
     made = cell(kind)
     inputs = torch.randn(2, 3, E, dtype=torch.float64, requires_grad=True)
-    state = tuple(part.requires_grad_() for part in start(made, rows=2))
+    state = tuple(tensor.requires_grad_() for tensor in start(made, rows=2))
 
     def run(inputs: Tensor, *state: Tensor) -> Tensor:
         outputs, final = made(inputs, state, torch.tensor([3, 2]))
-        return torch.cat([outputs.flatten(), *(part.flatten() for part in final)])
+        return torch.cat([outputs.flatten(), *(tensor.flatten() for tensor in final)])
 
     assert torch.autograd.gradcheck(run, (inputs, *state))
 
@@ -128,8 +128,8 @@ def test_padding_changes_neither_outputs_nor_state_nor_gradients(kind: str, dtyp
         alone.sum().backward()
         torch.testing.assert_close(outputs[row : row + 1, :length], alone, **near)
         assert not outputs[row, length:].any()
-        for part, expected in zip(final, state, strict=True):
-            torch.testing.assert_close(part[row : row + 1], expected, **near)
+        for tensor, expected in zip(final, state, strict=True):
+            torch.testing.assert_close(tensor[row : row + 1], expected, **near)
     for one, parameter in zip(together, made.parameters(), strict=True):
         torch.testing.assert_close(one, parameter.grad, **near)
 
@@ -143,8 +143,8 @@ def test_padding_changes_nothing_in_bfloat16(kind: str) -> None:
         for row, length in enumerate(lengths.tolist()):
             alone, state = made(inputs[row : row + 1, :length])
             torch.testing.assert_close(outputs[row : row + 1, :length], alone, rtol=0.02, atol=0.02)
-            for part, expected in zip(final, state, strict=True):
-                torch.testing.assert_close(part[row : row + 1], expected, rtol=0.02, atol=0.02)
+            for tensor, expected in zip(final, state, strict=True):
+                torch.testing.assert_close(tensor[row : row + 1], expected, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("weight_dropout", [0.0, 0.4])
@@ -153,14 +153,14 @@ def test_packed_rows_come_out_as_padded_ones(kind: str, weight_dropout: float) -
     """What a GPU does, done on a CPU."""
     made = cell(kind, weight_dropout=weight_dropout).train()
     inputs, lengths, state = torch.randn(3, 5, E, dtype=torch.float64), torch.tensor([5, 2, 4]), start(made)
-    found = []
+    results = []
     for run in (made._run_packed, made._run_padded):
         made.zero_grad()
         torch.manual_seed(5)
         outputs, final = run(inputs, state, lengths)
-        (outputs.sum() + sum(part.sum() for part in final)).backward()
-        found.append([outputs, *final, *(parameter.grad.clone() for parameter in made.parameters())])
-    for packed, padded in zip(*found, strict=True):
+        (outputs.sum() + sum(tensor.sum() for tensor in final)).backward()
+        results.append([outputs, *final, *(parameter.grad.clone() for parameter in made.parameters())])
+    for packed, padded in zip(*results, strict=True):
         torch.testing.assert_close(packed, padded)
 
 

@@ -91,16 +91,16 @@ def test_the_first_input_is_read_once_before_the_first_token() -> None:
 
 def zeros_in_inputs(model: Seq2Seq, stack: RecurrentStack) -> Tensor:
     """Where the inputs of a stack's bottom layer are zero while training."""
-    seen: list[Tensor] = []
-    handle = stack.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    bottom_inputs: list[Tensor] = []
+    handle = stack.layers[0].register_forward_pre_hook(lambda _, inputs: bottom_inputs.append(inputs[0].detach()))
     model.train()(fifty(BATCH))
     handle.remove()
-    return seen[0] == 0
+    return bottom_inputs[0] == 0
 
 
 def fifty(batch: Batch) -> Batch:
     """The batch fifty times over, so that shares mean something."""
-    repeated = (part.repeat(50, *(1,) * (part.dim() - 1)) for part in astuple(batch))
+    repeated = (tensor.repeat(50, *(1,) * (tensor.dim() - 1)) for tensor in astuple(batch))
     return Batch(*repeated)
 
 

@@ -25,11 +25,11 @@ def test_the_decoder_reads_the_state_of_every_layer(tiny_model: Callable[..., Se
     model = tiny_model(layers=3)
     _, start = model.encode(collate([[5, 6, 7]], reverse=True))
     expected, _ = model.decoder.step(torch.tensor([2]), start)
-    for part in ("hidden", "cell"):
+    for field in ("hidden", "cell"):
         for layer in range(3):
-            changed = list(getattr(start.layers, part))
+            changed = list(getattr(start.layers, field))
             changed[layer] = changed[layer] + 1
-            other = replace(start, layers=replace(start.layers, **{part: tuple(changed)}))
+            other = replace(start, layers=replace(start.layers, **{field: tuple(changed)}))
             assert not torch.allclose(model.decoder.step(torch.tensor([2]), other)[0], expected)
 
 

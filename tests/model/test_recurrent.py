@@ -11,9 +11,9 @@ from seq2seq.model.state import State
 
 
 def stack(
-    dropout: nn.Module | None = None, residual: tuple[bool, ...] = (False,) * 3, beside: int = 0
+    dropout: nn.Module | None = None, residual: tuple[bool, ...] = (False,) * 3, context: int = 0
 ) -> RecurrentStack:
-    layers = [LSTM(below + beside, 6) for below in (4, 6, 6)]
+    layers = [LSTM(below + context, 6) for below in (4, 6, 6)]
     return RecurrentStack(layers, dropout or nn.Identity(), residual).double().eval()
 
 
@@ -25,7 +25,7 @@ def test_a_stack_equals_a_deep_torch_lstm() -> None:
             getattr(deep, name.replace("l0", f"l{number}")).data.copy_(parameter)
     inputs = torch.randn(3, 5, 4, dtype=torch.float64)
     start = tuple(torch.randn(3, 3, 6, dtype=torch.float64) for _ in range(2))
-    outputs, final = layers(inputs, State(*(tuple(part) for part in start)))
+    outputs, final = layers(inputs, State(*(tuple(tensors) for tensors in start)))
     expected, (hidden, cell) = deep(inputs, start)
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close(torch.stack(final.hidden), hidden)
@@ -95,32 +95,32 @@ def test_residual_connections_add_a_layers_input() -> None:
 
 def test_dropout_falls_on_a_layers_own_output_not_on_the_shortcut() -> None:
     layers = stack(nn.Dropout(0.5), residual=(False, True, False)).train()
-    seen: list[Tensor] = []
-    layers.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    layers.layers[2].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    passed: list[Tensor] = []
+    layers.layers[1].register_forward_pre_hook(lambda _, inputs: passed.append(inputs[0]))
+    layers.layers[2].register_forward_pre_hook(lambda _, inputs: passed.append(inputs[0]))
     layers(torch.randn(4, 6, 4, dtype=torch.float64))
-    below, above = seen
+    below, above = passed
     dropped_above = (above == below).double().mean()  # where the second layer's output was dropped
     assert 0.3 < dropped_above < 0.7
 
 
-def test_every_layer_reads_what_is_beside_it() -> None:
-    layers = stack(beside=5)
-    inputs, beside = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(2, 3, 5, dtype=torch.float64)
+def test_every_layer_reads_the_context() -> None:
+    layers = stack(context=5)
+    inputs, context = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(2, 3, 5, dtype=torch.float64)
     below = inputs
     for layer in layers.layers:
-        below, _ = layer(torch.cat([below, beside], dim=-1))
-    torch.testing.assert_close(layers(inputs, context=beside)[0], below)
+        below, _ = layer(torch.cat([below, context], dim=-1))
+    torch.testing.assert_close(layers(inputs, context=context)[0], below)
 
 
 @pytest.mark.parametrize("dropout", [nn.Dropout(0.5), VariationalDropout(0.5)])
 def test_dropout_is_between_layers_and_never_in_time(dropout: nn.Module) -> None:
     layers = stack(dropout).train()
-    seen: list[Tensor] = []
-    layers.layers[0].register_forward_hook(lambda _, __, output: seen.append(output[0]))
-    layers.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    passed: list[Tensor] = []
+    layers.layers[0].register_forward_hook(lambda _, __, output: passed.append(output[0]))
+    layers.layers[1].register_forward_pre_hook(lambda _, inputs: passed.append(inputs[0]))
     layers(torch.randn(4, 6, 4, dtype=torch.float64))
-    below, above = seen
+    below, above = passed
     kept = above != 0
     torch.testing.assert_close(above[kept], 2 * below[kept])
     assert 0.2 < kept.double().mean() < 0.8
