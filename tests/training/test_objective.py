@@ -80,3 +80,62 @@ def test_bf16_comes_close() -> None:
     torch.testing.assert_close(rough.smoothed, exact.smoothed, rtol=0.01, atol=0.0)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("least", "cells", "chunks"), [(512, 1 << 21, 1), (4, 1, 4), (1, 22, 8), (1, 33, 5), (3, 22, 5)]
+)
+def test_logits_exist_for_one_chunk_at_a_time(
+    least: int, cells: int, chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """15 positions, 11 entries in the vocabulary."""
+    sizes: list[int] = []
+    softmax = torch.softmax
+
+    def watch(logits: torch.Tensor, dim: int) -> torch.Tensor:
+        sizes.append(len(logits))
+        return softmax(logits, dim)
+
+    monkeypatch.setattr(objective, "_LEAST_ROWS", least)
+    monkeypatch.setattr(objective, "_CHUNK_CELLS", cells)
+    monkeypatch.setattr(torch, "softmax", watch)
+    features, output, targets = problem()
+    cross_entropy(features, output, targets, smoothing=0.1)
+    assert (len(sizes), sum(sizes)) == (chunks, 15)
+    assert len(set(sizes[:-1])) <= 1
+
+
+def test_only_the_smoothed_loss_has_a_gradient_and_without_need_none_is_made() -> None:
+    features, output, targets = problem()
+    loss = cross_entropy(features, output, targets, smoothing=0.1)
+    assert (loss.smoothed.requires_grad, loss.nll.requires_grad) == (True, False)
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "zeros_like", lambda _: pytest.fail("a gradient is made"))
+        patch.setattr(torch, "empty_like", lambda _: pytest.fail("a gradient is made"))
+        plain = cross_entropy(features, output, targets, smoothing=0.1)
+    torch.testing.assert_close((plain.smoothed, plain.nll), (loss.smoothed.detach(), loss.nll))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_sums_are_at_least_float32_and_gradients_of_the_type_of_their_tensors(dtype: torch.dtype) -> None:
+    features, output, targets = problem()
+    features, output = features.detach().to(dtype).requires_grad_(), output.to(dtype)
+    loss = cross_entropy(features, output, targets, smoothing=0.1)
+    assert loss.smoothed.dtype == loss.nll.dtype == torch.promote_types(dtype, torch.float32)
+    gradients = torch.autograd.grad(loss.smoothed, [features, output.weight, output.bias])
+    assert [gradient.dtype for gradient in gradients] == [dtype] * 3
+
+
+def test_products_run_in_the_type_of_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    types: list[torch.dtype] = []
+    addmm = torch.addmm
+
+    def watch(offset: torch.Tensor, chunk: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        types.extend(tensor.dtype for tensor in (offset, chunk, matrix))
+        return addmm(offset, chunk, matrix)
+
+    monkeypatch.setattr(torch, "addmm", watch)
+    features, output, targets = problem()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cross_entropy(features.detach().float(), output.float(), targets, smoothing=0.1)
+    assert types == [torch.bfloat16] * 3

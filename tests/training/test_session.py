@@ -295,6 +295,39 @@ def test_a_signal_during_the_last_save_is_not_lost(trained: Trained, monkeypatch
         last.run()
 
 
+def test_a_save_that_fails_is_noticed_at_the_next_update(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = trained.session(max_updates=9, validate_every=2)
+    trained.results.append(Validation(9.0, 1.0, 0.5, []))
+    start = failing.writer.start
+
+    def refuse(*_: object) -> None:
+        raise RunError("no room")
+
+    def begin_and_finish(write: Callable[[], None]) -> None:
+        start(write)
+        assert failing.writer._writing.exception()  # waits for it
+
+    monkeypatch.setattr(session, "save_checkpoint", refuse)
+    monkeypatch.setattr(failing.writer, "start", begin_and_finish)
+    with pytest.raises(RunError, match="no room"):
+        failing.run()
+    assert failing.trainer.state.updates == 3
+
+
+@pytest.mark.parametrize("finetunes", [True, False])
+def test_captions_are_validated_on_what_training_reads(
+    finetunes: bool, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioning = trained.session()
+    looks: list[tuple[list[str], bool]] = []
+    pictures = SimpleNamespace(look=lambda names, *, pixels: looks.append((names, pixels)))
+    monkeypatch.setattr(captioning.trainer.batches, "pictures", pictures)
+    monkeypatch.setattr(captioning.trainer, "finetunes", lambda: finetunes)
+    monkeypatch.setattr(session, "Captioner", lambda members, device_spec, look: look)
+    captioning._predictor()(["a.png"])
+    assert looks == [(["a.png"], finetunes)]
+
+
 def test_another_number_of_processes_is_told(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     trained([LAST], max_updates=1)
     checkpoint = load_checkpoint(trained.folder)

@@ -5,12 +5,13 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from seq2seq.config import TrainingConfig
 from seq2seq.corpus.prepared import Prepared, prepare
@@ -19,6 +20,7 @@ from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.files import manifest
 from seq2seq.files.lock import locked
 from seq2seq.files.tensors import load_tensors
+from seq2seq.model.encoders import RecurrentEncoder
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import load_run
 from seq2seq.training.batches import BatchSource
@@ -181,8 +183,11 @@ def corpus(overrides: list[str]) -> Prepared:
 @pytest.fixture
 def trainer(corpus: Prepared, tiny_model: Callable) -> Callable[..., Trainer]:
     def make(**settings: object) -> Trainer:
+        tied = settings.pop("tie_embeddings", "all")
         config = TrainingConfig(**({"max_updates": 100, "batch_tokens": 100, "schedule": "constant"} | settings))
-        return Trainer(tiny_model(vocab=15).float(), BatchSource(corpus, config, reverse=True), config, CPU)
+        return Trainer(
+            tiny_model(vocab=15, tie_embeddings=tied).float(), BatchSource(corpus, config, reverse=True), config, CPU
+        )
 
     return make
 
@@ -198,6 +203,39 @@ def test_a_mean_over_sentences_has_a_larger_gradient(trainer: Callable[..., Trai
         moved[mean], tokens[mean] = after - before, int(training.window.tokens)
     assert tokens["tokens"] == tokens["sentences"] > 20
     torch.testing.assert_close(moved["sentences"], moved["tokens"] * tokens["tokens"] / 20, rtol=1e-3, atol=1e-6)
+
+
+def test_the_rates_of_all_groups_follow_the_schedule(
+    trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone: Callable[[RecurrentEncoder], list[nn.Parameter]] = lambda encoder: [encoder.embedding.weight]  # noqa: E731
+    monkeypatch.setattr(RecurrentEncoder, "backbone_parameters", backbone)
+    training = trainer(
+        schedule="linear", max_updates=4, learning_rate=0.4, finetune_learning_rate=0.2, tie_embeddings="none"
+    )
+    rates = [[group["lr"] for group in training.optimizer.param_groups] for _ in training.steps()]
+    assert rates == [pytest.approx([0.4 * left, 0.2 * left]) for left in (1, 0.75, 0.5, 0.25)]
+
+
+@pytest.mark.parametrize(("start", "finetuned"), [(0, []), (1, [0, 1, 2]), (2, [1, 2]), (3, [2]), (4, [])])
+def test_a_backbone_learns_from_its_epoch_on(
+    start: int, finetuned: list[int], trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = trainer(finetune_from=start, batch_tokens=8000)
+    switched, epoch = [], training.batches.epoch
+    monkeypatch.setattr(training.model.encoder, "set_finetuning", switched.append)
+
+    def read(number: int, start: int, *, pixels: bool) -> Iterator:
+        seen.append((number, pixels))
+        return epoch(number, start)
+
+    seen: list[tuple[int, bool]] = []
+    monkeypatch.setattr(training.batches, "epoch", read)
+    steps = training.steps()
+    while training.state.epoch < 3:
+        next(steps)
+    assert seen[:3] == [(number, number in finetuned) for number in range(3)]
+    assert switched == [pixels for _, pixels in seen]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
