@@ -33,9 +33,7 @@ def add_commands(commands: Commands) -> None:
     add_compute(caption)
     caption.set_defaults(command=_caption)
 
-    score = commands.add_parser(
-        "score", help="log-probability of given translations (stdin: lines of 'source<TAB>target')"
-    )
+    score = commands.add_parser("score", help="log-probabilities of lines of 'source<TAB>target'")
     add_model(score, several=True)
     score.add_argument("--src", type=Path, metavar="FILE", help="sources, instead of stdin")
     score.add_argument("--tgt", type=Path, metavar="FILE", help="their translations")
@@ -46,13 +44,9 @@ def add_commands(commands: Commands) -> None:
 
     rescore = commands.add_parser("rescore", help="rescore another system's n-best lists (stdin: Moses's format)")
     add_model(rescore, several=True)
-    rescore.add_argument(
-        "--src", required=True, type=Path, metavar="FILE", help="the sentences that the lists translate"
-    )
+    rescore.add_argument("--src", required=True, type=Path, metavar="FILE", help="sentences that the lists translate")
     weight = rescore.add_mutually_exclusive_group()
-    weight.add_argument(
-        "--weight", type=share, default=0.5, metavar="W", help="weight of our score, 0 to 1 (default: 0.5)"
-    )
+    weight.add_argument("--weight", type=share, default=0.5, metavar="W", help="weight of our score (default: 0.5)")
     weight.add_argument("--tune", type=Path, metavar="REF", help="find the weight with the best BLEU against REF")
     add_combination(rescore)
     add_compute(rescore)
@@ -72,25 +66,19 @@ def _add_nbest(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0,
         metavar="N",
-        help="print the N best as lines of 'number ||| text ||| LogProb= … PerToken= … ||| score'",
+        help="print the N best: 'number ||| text ||| LogProb= … PerToken= … ||| score'",
     )
 
 
 def _add_translate(translate: argparse.ArgumentParser) -> None:
     add_model(translate, several=True)
     _add_nbest(translate)
-    translate.add_argument(
-        "--src", type=Path, metavar="FILE", help="file to translate instead of stdin; needed under torchrun"
-    )
+    translate.add_argument("--src", type=Path, metavar="FILE", help="instead of stdin; needed under torchrun")
     translate.add_argument("--stream", action="store_true", help="answer each line before reading the next")
     constraints = translate.add_argument_group("constraints")
     constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n: how output n begins")
-    constraints.add_argument(
-        "--require", type=Path, metavar="FILE", help="line n: words or phrases of output n, separated by tabs"
-    )
-    constraints.add_argument(
-        "--block", nargs="+", default=[], metavar="WORD", help="words or phrases that no output contains"
-    )
+    constraints.add_argument("--require", type=Path, metavar="FILE", help="line n: words of output n, between tabs")
+    constraints.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words no output contains")
     add_decoding(translate)
     add_compute(translate)
     translate.add_argument(

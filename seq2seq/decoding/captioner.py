@@ -61,12 +61,9 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        inside = (
-            sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
-        if not inside or not inside[0].is_file():
-            raise CorpusError(
-                f"{path}: expected a picture or a folder with pictures ({', '.join(SUFFIXES)}), found none"
-            )
-        files += inside
+        found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            kinds = ", ".join(SUFFIXES)
+            raise CorpusError(f"{path}: expected a picture or a folder with pictures ({kinds}), found none")
+        files += found
     return files

@@ -102,10 +102,8 @@ def load_members(
     for run in runs:
         loaded = load_run(Path(run))
         if loaded.config.data.reads_images != images:
-            found = (
-                "text, not pictures: use 'seq2seq translate'" if images else "pictures, not text: use 'seq2seq caption'"
-            )
-            raise RunError(f"{run} reads {found}")
+            kinds, command = ("text, not pictures", "translate") if images else ("pictures, not text", "caption")
+            raise RunError(f"{run} reads {kinds}: use 'seq2seq {command}'")
         model = loaded.model.to(device_spec.device).eval()
         if device_spec.int8:
             quantise(model)

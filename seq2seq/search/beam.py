@@ -30,20 +30,13 @@ class Beam(Generic[S]):
         count, device = len(problem.rules.longest), problem.rules.longest.device
         self.problem, self.width = problem, width
         self.complete: list[list[Hypothesis]] = [[] for _ in range(count)]
-        self.open_slots = torch.full((count,), width, device=device)
-        """Slots of each sentence that no complete hypothesis has taken, (N,)."""
-
+        self.open_slots = torch.full((count,), width, device=device)  # (N,) not taken by complete hypotheses
         # Live hypotheses: rows stay grouped by sentence, best first within one.
-        self.state = problem.state
-        """R rows."""
-        self.sentence = torch.arange(count, device=device)
-        """The sentence that each row decodes, (R,)."""
-        self.token = torch.full((count,), problem.bos, device=device)
-        """The last token, (R,)."""
-        self.tokens = torch.empty((count, 0), dtype=torch.long, device=device)
-        """All tokens so far, without the begin mark, (R, T)."""
-        self.total: Tensor | None = None
-        """Log-probability, (R,); None before the first step."""
+        self.state = problem.state  # R rows
+        self.sentence = torch.arange(count, device=device)  # (R,)
+        self.token = torch.full((count,), problem.bos, device=device)  # (R,) the last one
+        self.tokens = torch.empty((count, 0), dtype=torch.long, device=device)  # (R, T) without the begin mark
+        self.total: Tensor | None = None  # (R,) log-probabilities; None before the first step
 
     @property
     def live(self) -> bool:

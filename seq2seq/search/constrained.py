@@ -82,12 +82,9 @@ class ConstrainedBeam(Beam[S]):
         self, problem: SearchProblem[S], width: int, required: Sequence[Sequence[Phrase]], word_start: Tensor
     ) -> None:
         super().__init__(problem, width)
-        self.required = [sum(map(len, phrases)) for phrases in required]
-        """Required tokens of each sentence."""
-        self.progress = [PhraseProgress(tuple(phrases)) for phrases in required]
-        """Of each row."""
-        self.inside = ~word_start
-        """Tokens that continue a word, (V,)."""
+        self.required = [sum(map(len, phrases)) for phrases in required]  # tokens of each sentence
+        self.progress = [PhraseProgress(tuple(phrases)) for phrases in required]  # of each row
+        self.inside = ~word_start  # (V,) tokens that continue a word
         self._is_inside: list[bool] = self.inside.tolist()
 
     def choose(self, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,8 +102,8 @@ class ConstrainedBeam(Beam[S]):
             candidates |= {token: float(values[row, token]) for token in self.progress[row].next_tokens()}
             extensions.setdefault(sentence, []).extend(self._extensions(row, sentence, candidates))
         chosen = [one for sentence, several in extensions.items() for one in self._share_out(sentence, several)]
-        parent, token = ([one.row for one in chosen], [one.token for one in chosen])
-        return torch.tensor(parent, device=values.device).long(), torch.tensor(token, device=values.device).long()
+        parent, token = torch.tensor([(one.row, one.token) for one in chosen], device=values.device).reshape(-1, 2).T
+        return parent.long(), token.long()
 
     def reorder(self, parent: Tensor) -> None:
         """Carries the progress on as well."""

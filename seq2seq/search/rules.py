@@ -7,9 +7,8 @@ Shapes: ``N`` sentences, ``R`` live hypotheses of all of them, ``V`` vocabulary,
 ``P`` longest prefix.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,15 +19,11 @@ FREE = -1
 """Stands for no token in particular where one could be forced; fills a prefix table up."""
 
 
-class Strike(Protocol):
-    """One rule: sets the log-probabilities (R, V) of what it forbids to -inf, in place.
+Strike = Callable[[Tensor, Tensor, Tensor], None]
+"""One rule: sets the log-probabilities (R, V) of what it forbids to -inf, in place.
 
-    It depends on nothing but the tokens so far (R, T) and the sentence of each row (R,), so strikes may come in any
-    order.
-    """
-
-    def __call__(self, log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> None:
-        """Strikes tokens out."""
+It depends on nothing but the tokens so far (R, T) and the sentence of each row (R,), so strikes may come in any order.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ class BlockedPhrases:
     """Most tokens of each sentence's output, (N,)."""
 
     def __call__(self, log_probs: Tensor, tokens: Tensor, sentence: Tensor) -> None:
-        """After a phrase, strikes out what leaves its last word as it is: a continuation makes another word of it."""
+        """Strikes out what would leave a phrase as it is, all that does not continue its last word."""
         at_last = self.longest[sentence] <= tokens.shape[1] + 1
         for phrase in self.phrases:
             complete = self._ends_with(phrase, len(phrase), tokens)

@@ -269,3 +269,23 @@ def test_laws_of_all_options_together(
         if not (options.no_repeat_ngram or blocked):
             assert len(best[row].ids) >= least
         assert math.isfinite(best[row].log_prob)
+
+
+@pytest.mark.parametrize(
+    ("options", "constraints", "kinds"),
+    [
+        ({}, None, {"Banned"}),
+        ({}, Constraints(prefixes=["la"]), {"Banned"}),
+        ({"no_repeat_ngram": 2}, None, {"Banned", "NoRepeatNgram"}),
+        ({"min_length": 2}, None, {"Banned", "MinLength"}),
+        ({"min_ratio": 0.5}, Constraints(blocked=["la"]), {"Banned", "MinLength", "BlockedPhrases"}),
+    ],
+)
+def test_no_rule_is_there_that_does_nothing(
+    options: dict[str, object], constraints: Constraints | None, kinds: set[str]
+) -> None:
+    for kind, always in (("unigram", set()), ("word", {"Bigrams"})):
+        tokens = TokenConstraints.of(constraints, VOCABULARIES[kind], torch.device("cpu")) if constraints else None
+        rules = make(kind)._rules(["la casa"], DecodingConfig(**options), tokens)
+        assert {type(strike).__name__ for strike in rules.strikes} == kinds | always
+        assert (rules.prefix is not None) == bool(constraints and constraints.prefixes)

@@ -109,6 +109,7 @@ def extended(beam: ConstrainedBeam, values: dict[int, float]) -> dict[int, float
 def test_nothing_ends_while_something_is_missing_unless_it_has_to() -> None:
     beam = beam_of(4, [(2,)])
     assert extended(beam, {EOS: -1.0, 2: -2.0, 3: -3.0}) == {2: -2.0, 3: -3.0}
+    assert extended(beam, {EOS: -1.0, 2: -2.0, 3: -torch.inf}) == {2: -2.0}
     assert extended(beam, {EOS: -1.0, 3: -torch.inf}) == {EOS: -1.0}
     assert extended(beam_of(4, []), {EOS: -1.0, 2: -2.0}) == {EOS: -1.0, 2: -2.0}
     assert beam._extensions(0, 0, {2: -2.0})[0].progress == PhraseProgress((), completed=(2,))
@@ -209,3 +210,13 @@ def test_what_cannot_be_fulfilled_ends_all_the_same(strike: object) -> None:
     (outputs,) = constrained_search(one, width=3, required=[[(3, 3)]], word_start=ALL_START)
     assert outputs
     assert all(len(output.tokens) <= 4 for output in outputs)
+
+
+def test_nothing_continues_a_required_word_unless_nothing_else_is_allowed() -> None:
+    beam = beam_of(4, [(2,)])
+    values = torch.tensor([[-torch.inf, -4.0, -2.0, -3.0, -1.0]])
+    assert sorted(beam.choose(values)[1].tolist()) == [2, 3, 4]
+    beam.progress = [PhraseProgress((), completed=(2,))]
+    assert sorted(beam.choose(values)[1].tolist()) == [EOS, 2, 3]
+    values[:, :4] = -torch.inf
+    assert beam.choose(values)[1].tolist() == [4]

@@ -85,6 +85,13 @@ def test_each_row_has_its_own_distribution_and_number() -> None:
     assert Sampling().draw(log_probs, torch.tensor([0.1, 0.9, 0.5])).tolist() == [0, 2, 2]
 
 
+def test_a_number_at_a_border_belongs_to_the_token_above_it() -> None:
+    # Numbers are from [0, 1), so that a half of them are below 0.5, not up to it.
+    log_probs = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64).log().expand(3, -1)
+    uniform = torch.tensor([0.0, 0.5, 0.75], dtype=torch.float64)
+    assert Sampling().draw(log_probs, uniform).tolist() == [0, 1, 2]
+
+
 def exact(model: ToyModel, longest: int) -> dict[tuple[int, ...], float]:
     """Probabilities of all outputs; each step shares that of the begin mark out among the other tokens."""
     probabilities: dict[tuple[int, ...], float] = {}

@@ -11,6 +11,7 @@ from seq2seq.search.beam import beam_search
 from seq2seq.search.greedy import greedy_search
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Banned, BlockedPhrases, MinLength, NoRepeatNgram, prefix_table
+from seq2seq.search.strategy import search
 
 KINDS = [
     {"beam": 1},
@@ -150,3 +151,21 @@ def test_nothing_forbids_what_is_forced(options: dict[str, object]) -> None:
         for output in outputs:
             assert output.tokens[:3] == (2, 2, 3)
             assert output.log_prob == pytest.approx(model.log_prob(sentence, output.tokens))
+
+
+@pytest.mark.parametrize("beam", [2, 5])
+def test_the_settings_choose_the_search(beam: int) -> None:
+    one, plain = problem(ToyModel()), DecodingConfig(beam=beam)
+    expected = beam_search(one, width=beam)
+    assert find(one, plain) == expected
+    assert any(len(outputs) > 1 for outputs in expected)
+    # A batch whose constraints require no words is searched as any other.
+    assert find(one, plain, word_start=ALL_START) == expected
+    assert find(one, plain, word_start=ALL_START, required=[[]] * 4) == expected
+    assert find(one, plain, word_start=ALL_START, required=[[(2,)], [], [], []]) != expected
+
+
+def test_sampling_makes_one_output_unless_told_otherwise() -> None:
+    one = problem(ToyModel())
+    seeds = [(7, n) for n in range(4)]
+    assert [len(outputs) for outputs in search(one, DecodingConfig(sample=True), vocab_size=5, seeds=seeds)] == [1] * 4
