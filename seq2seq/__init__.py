@@ -5,54 +5,38 @@ Two calls make a translator and use it::
     run = seq2seq.train("tatoeba-en-es")
     translator = seq2seq.load(run)
     print(translator.translate(["Where is the train station?"])[0].text)
+
+Each name in ``__all__`` is imported when it is first used, since torch takes a second to import.
 """
 
-from __future__ import annotations
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from typing import TYPE_CHECKING
-
+from seq2seq.errors import Seq2SeqError
 from seq2seq.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
+    from seq2seq.decoding.captioner import Captioner
     from seq2seq.decoding.translator import Translator
+    from seq2seq.evaluation.evaluate import evaluate
+    from seq2seq.training.train import train
 
-__all__ = ["__version__", "load", "train"]
+    load = Translator.load
 
+__all__ = ["Captioner", "Seq2SeqError", "Translator", "__version__", "evaluate", "load", "train"]
 
-def train(recipe: str, *, run: str | Path | None = None, overrides: Sequence[str] = ()) -> Path:
-    """Trains a recipe, or resumes its interrupted training, and evaluates it.
-
-    Args:
-        recipe: name of a shipped recipe or path of a TOML file.
-        run: folder for the result; ``runs/<recipe>`` if None.
-        overrides: ``table.key=value`` each, as ``--set`` on the command line.
-
-    Returns:
-        The run folder.
-
-    Raises:
-        Seq2SeqError: invalid settings, unusable data, a damaged run.
-    """
-    # Imported here: torch takes a second to import, and `import seq2seq` should not.
-    from seq2seq.training.train import train as train_recipe
-
-    return train_recipe(recipe, run=run, overrides=overrides)
+_MODULES = {
+    "Captioner": "decoding.captioner",
+    "Translator": "decoding.translator",
+    "evaluate": "evaluation.evaluate",
+    "load": "decoding.translator",
+    "train": "training.train",
+}
 
 
-def load(run: str | Path, *, device: str = "auto", precision: str = "fp32") -> Translator:
-    """Loads a trained run for translation.
-
-    Args:
-        run: the run's folder.
-        device: ``auto``, ``cpu``, ``cuda``, …
-        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``, the fastest of them on that device.
-
-    Raises:
-        RunError: the folder is not a complete run, or one of its files is damaged.
-    """
-    from seq2seq.decoding.translator import Translator
-
-    return Translator.load(run, device=device, precision=precision)
+def __getattr__(name: str) -> Any:
+    """Imports a public name; ``load`` is ``Translator.load``."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'seq2seq' has no attribute {name!r}")
+    module = import_module(f"seq2seq.{_MODULES[name]}")
+    return module.Translator.load if name == "load" else getattr(module, name)

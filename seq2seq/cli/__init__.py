@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import decoding, evaluation, export, training
+from seq2seq.cli import decoding, evaluation, training
 from seq2seq.errors import Seq2SeqError
 from seq2seq.version import __version__
 
@@ -48,5 +48,4 @@ def _parser() -> argparse.ArgumentParser:
     training.add_commands(commands)
     decoding.add_commands(commands)
     evaluation.add_commands(commands)
-    export.add_commands(commands)
     return parser

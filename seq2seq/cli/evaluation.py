@@ -1,4 +1,4 @@
-"""The commands evaluate and inspect."""
+"""The commands evaluate, inspect and export."""
 
 import argparse
 from pathlib import Path
@@ -25,6 +25,11 @@ def add_commands(commands: Commands) -> None:
     add_device(inspect)
     inspect.set_defaults(command=_inspect)
 
+    export = commands.add_parser("export", help="write a run as ONNX files, for programs without torch")
+    add_model(export)
+    export.add_argument("--out", required=True, metavar="DIR", help="a new or empty folder")
+    export.set_defaults(command=_export)
+
 
 def _evaluate(options: argparse.Namespace) -> None:
     from seq2seq.evaluation.evaluate import evaluate, summary
@@ -50,3 +55,9 @@ def _inspect(options: argparse.Namespace) -> None:
     from seq2seq.reports.inspection import inspect
 
     print(inspect(options.model, options.text, out=options.out, device=options.device))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from seq2seq.export.export import export
+
+    print(export(options.model, options.out))

@@ -37,13 +37,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Declares ``--model``, of one run or several."""
-    if several:
-        parser.add_argument(
-            "--model", required=True, nargs="+", metavar="DIR", help="a trained run; several decode as an ensemble"
-        )
-    else:
-        parser.add_argument("--model", required=True, metavar="DIR", help="a trained run")
+    """Declares ``--model``."""
+    text = "a trained run; several decode as an ensemble" if several else "a trained run"
+    parser.add_argument("--model", required=True, nargs="+" if several else None, metavar="DIR", help=text)
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:

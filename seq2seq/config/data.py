@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from seq2seq.config.ranges import Ranges, range_faults
+from seq2seq.config.ranges import Range, range_faults
 
 EMOJI_LANGUAGES = ("en", "de", "es", "fr")
 
@@ -38,13 +38,13 @@ class DataConfig:
     """Hub configuration, for example ``fr-en``."""
     revision: str = ""
     """Hub revision; empty is the newest."""
-    validation_size: int = 2000
-    test_size: int = 2000
-    max_tokens: int = 100
+    validation_size: Annotated[int, Range(0, 1_000_000)] = 2000
+    test_size: Annotated[int, Range(0, 1_000_000)] = 2000
+    max_tokens: Annotated[int, Range(1, 100_000)] = 100
     """Training pairs with more subword tokens than this on either side are dropped."""
     long_sources: Literal["drop", "cut"] = "drop"
     """``cut``: keep the first ``max_tokens`` of a longer source, as for documents that are to be labelled."""
-    max_ratio: float = 9.0
+    max_ratio: Annotated[float, Range(1)] = 9.0
     """Pairs with a side of over this many times the other's characters, which count as at least 20, are dropped."""
     drop_duplicates: bool = True
     drop_identical: bool = True
@@ -58,18 +58,9 @@ class DataConfig:
         return self.format in ("pictures", "hub-pictures", "emoji")
 
 
-# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
-_RANGES: Ranges = {
-    "validation_size": (0, 1_000_000),
-    "test_size": (0, 1_000_000),
-    "max_tokens": (1, 100_000),
-    "max_ratio": (1, float("inf")),
-}
-
-
 def data_faults(data: DataConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
-    yield from range_faults("data", data, _RANGES)
+    yield from range_faults("data", data)
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
     if data.format == "digits":

@@ -2,55 +2,55 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from seq2seq.config.ranges import Ranges, range_faults
+from seq2seq.config.ranges import Range, range_faults
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodingConfig:
     """How outputs are searched for; the command line overrides it. ``docs/decoding.md`` has an example of each."""
 
-    beam: int = 5
+    beam: Annotated[int, Range(1, 1000)] = 5
     """Hypotheses kept for each sentence; 1 is greedy search."""
     normalisation: Literal["gnmt", "average", "none"] = "gnmt"
     """Divisor of log-probabilities, so that hypotheses of different lengths can be compared: ``((5 + length) / 6) **
     length_penalty`` (Wu et al. 2016, eq. 14), the length, or 1."""
-    length_penalty: float = 1.0
+    length_penalty: Annotated[float, Range(0, 10)] = 1.0
     """α, the exponent of ``gnmt``; 0 compares plain log-probabilities."""
-    coverage_penalty: float = 0.0
+    coverage_penalty: Annotated[float, Range(0, 10)] = 0.0
     """β of Wu et al. 2016, eq. 14: penalises source positions that got little attention. Needs attention."""
-    min_length: int = 0
+    min_length: Annotated[int, Range(0, 100_000)] = 0
     """Minimum tokens of an output."""
-    max_length: int = 0
+    max_length: Annotated[int, Range(0, 100_000)] = 0
     """Maximum tokens of an output; 0: twice the source's plus 10."""
-    min_ratio: float = 0.0
+    min_ratio: Annotated[float, Range(0, 100)] = 0.0
     """Minimum tokens of an output for each token of its source."""
-    max_ratio: float = 0.0
+    max_ratio: Annotated[float, Range(0, 100)] = 0.0
     """Maximum tokens of an output for each token of its source; 0: no such limit."""
-    no_repeat_ngram: int = 0
+    no_repeat_ngram: Annotated[int, Range(0, 100)] = 0
     """No n-gram of this order occurs twice in an output (Paulus et al. 2018, §2.5); 0: no such rule."""
-    diverse_groups: int = 1
+    diverse_groups: Annotated[int, Range(1, 1000)] = 1
     """Groups that the beam is divided into, which avoid one another's tokens (Vijayakumar et al. 2018)."""
-    diversity: float = 0.5
+    diversity: Annotated[float, Range(0, 100)] = 0.5
     """λ there: penalty of a token, in nats, for each earlier group that chose it at the same step."""
     sample: bool = False
     """Sample outputs from the model instead of searching for the best."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Range(0.01, 100)] = 1.0
     """Logits are divided by it before sampling; below 1, likely tokens become likelier."""
-    top_k: int = 0
+    top_k: Annotated[int, Range(0, 10_000_000)] = 0
     """Sample from this many likeliest tokens (Fan et al. 2018, §5.1); 0: from all."""
-    top_p: float = 1.0
+    top_p: Annotated[float, Range(1e-6, 1)] = 1.0
     """Sample from the fewest tokens that together have this probability (Holtzman et al. 2020, §3.1)."""
-    seed: int = 1
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 1
     """Seed of sampling. A sentence's samples depend on it and on the sentence, not on the rest of the batch."""
-    mbr: int = 0
+    mbr: Annotated[int, Range(0, 1000)] = 0
     """Minimum Bayes risk: choose, of this many candidates, the one closest to all others by chrF; 0: the best one."""
     replace_unknown: bool = False
     """Replace <unk> in outputs by the most attended source word; for vocabularies of words, needs attention."""
     combination: Literal["average", "log-linear"] = "average"
     """How an ensemble's members are combined: mean of probabilities or of log-probabilities."""
-    batch_tokens: int = 4000
+    batch_tokens: Annotated[int, Range(1, 10_000_000)] = 4000
     """Source tokens times beam in a batch."""
 
     def greedy(self) -> "DecodingConfig":
@@ -58,30 +58,9 @@ class DecodingConfig:
         return DecodingConfig(beam=1, max_length=self.max_length, batch_tokens=self.batch_tokens)
 
 
-# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
-_RANGES: Ranges = {
-    "beam": (1, 1000),
-    "length_penalty": (0, 10),
-    "coverage_penalty": (0, 10),
-    "min_length": (0, 100_000),
-    "max_length": (0, 100_000),
-    "min_ratio": (0, 100),
-    "max_ratio": (0, 100),
-    "no_repeat_ngram": (0, 100),
-    "diverse_groups": (1, 1000),
-    "diversity": (0, 100),
-    "temperature": (0.01, 100),
-    "top_k": (0, 10_000_000),
-    "top_p": (1e-6, 1),
-    "seed": (0, 2**63 - 1),
-    "mbr": (0, 1000),
-    "batch_tokens": (1, 10_000_000),
-}
-
-
 def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
-    yield from range_faults("decoding", decoding, _RANGES)
+    yield from range_faults("decoding", decoding)
     yield from _contradictions(decoding)
 
 

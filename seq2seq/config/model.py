@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from seq2seq.config.ranges import Ranges, range_faults
+from seq2seq.config.ranges import Range, range_faults
 
 CellKind = Literal["lstm", "gru", "rnn", "peephole", "layernorm"]
 
@@ -20,9 +20,9 @@ class ModelConfig:
     encoder: Literal["stacked", "bidirectional", "convolutional", "image"] = "stacked"
     bidirectional_layers: Literal["first", "all"] = "all"
     """Layers of a bidirectional encoder that read both ways; ``first`` as in GNMT (Wu et al. 2016)."""
-    filter_width: int = 5
+    filter_width: Annotated[int, Range(1, 999)] = 5
     """Width in tokens of a convolutional encoder's filters, an odd number."""
-    pool: int = 4
+    pool: Annotated[int, Range(1, 1000)] = 4
     """Tokens that a convolutional encoder pools into one position."""
     backbone: str = "efficientnet-lite0"
     """Network of an image encoder; ``torchvision:NAME`` and ``timm:NAME`` are models of those packages, if they are
@@ -36,32 +36,32 @@ class ModelConfig:
     input_feeding: bool = False
     """Each step reads the features of the previous one (Luong et al. 2015); slower, because it needs a loop."""
     reverse_source: bool = True
-    layers: int = 3
+    layers: Annotated[int, Range(1, 64)] = 3
     hidden_size: int | tuple[int, ...] = 256
     """One width for all layers, or a list with one for each."""
-    decoder_layers: int = 0
+    decoder_layers: Annotated[int, Range(0, 64)] = 0
     """0: as many as the encoder."""
     decoder_hidden_size: int | tuple[int, ...] = 0
     """0: the encoder's."""
-    embedding_size: int = 256
-    dropout: float = 0.1
+    embedding_size: Annotated[int, Range(1, 65_536)] = 256
+    dropout: Annotated[float, Range(0, 0.95)] = 0.1
     """On the inputs of every layer and the outputs of the top one (Zaremba et al. 2014)."""
     variational: bool = False
     """One dropout mask for all time steps (Gal & Ghahramani 2016)."""
-    weight_dropout: float = 0.0
+    weight_dropout: Annotated[float, Range(0, 0.95)] = 0.0
     """Dropout of hidden-to-hidden weights (Merity et al. 2018)."""
-    word_dropout: float = 0.0
+    word_dropout: Annotated[float, Range(0, 0.95)] = 0.0
     """Dropout of whole embeddings."""
-    zoneout: float = 0.0
+    zoneout: Annotated[float, Range(0, 0.95)] = 0.0
     """Share of units that keep their state in a step (Krueger et al. 2017); for ``peephole`` and ``layernorm``."""
-    residual_from: int = 0
+    residual_from: Annotated[int, Range(0, 64)] = 0
     """First layer, counted from 1, with a residual connection (Wu et al. 2016), if its input is as wide as its
     output; 0: none."""
     tie_embeddings: Literal["none", "target", "all"] = "all"
     """Share the output layer with the target embedding (Press & Wolf 2017), or with both embeddings."""
     initialisation: Literal["uniform", "scaled"] = "scaled"
     """``uniform``: U(-0.08, 0.08), the paper's; ``scaled``: Xavier inputs, orthogonal recurrences."""
-    forget_bias: float = 1.0
+    forget_bias: Annotated[float, Range(-100, 100)] = 1.0
     """Initial bias of forget gates, and of a GRU's update gates, under ``scaled`` (Gers et al. 2000)."""
 
     def decoder_kind(self) -> CellKind:
@@ -88,26 +88,10 @@ def _widths(size: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
     return (size,) * layers if isinstance(size, int) else size
 
 
-# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
-_RANGES: Ranges = {
-    "layers": (1, 64),
-    "decoder_layers": (0, 64),
-    "embedding_size": (1, 65_536),
-    "residual_from": (0, 64),
-    "filter_width": (1, 999),
-    "pool": (1, 1000),
-    "dropout": (0, 0.95),
-    "weight_dropout": (0, 0.95),
-    "word_dropout": (0, 0.95),
-    "zoneout": (0, 0.95),
-    "forget_bias": (-100, 100),
-}
-
-
 def model_faults(model: ModelConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
-    yield from range_faults("model", model, _RANGES)
-    if max(model.layers, model.decoder_layers) > _RANGES["layers"][1]:
+    yield from range_faults("model", model)
+    if max(model.layers, model.decoder_layers) > 64:
         return  # named already, and a list of so many widths would exhaust the memory
     for key, widths, layers in (
         ("hidden_size", model.encoder_widths(), 1 if model.encoder == "image" else model.layers),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from seq2seq.config.ranges import Ranges, range_faults
+from seq2seq.config.ranges import Range, range_faults
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,33 +14,24 @@ class SubwordConfig:
     type: Literal["unigram", "bpe", "char", "word"] = "unigram"
     joint: bool = True
     """One vocabulary for both sides, learned on both."""
-    vocab_size: int = 6000
+    vocab_size: Annotated[int, Range(8, 1_000_000)] = 6000
     """Pieces of the joint vocabulary, or of the source's."""
-    tgt_vocab_size: int = 0
+    tgt_vocab_size: Annotated[int, Range(0, 1_000_000)] = 0
     """Pieces of the target's own vocabulary; 0: as many as the source's."""
     byte_fallback: bool = True
     """Spell characters outside the vocabulary as bytes, so that any text can be encoded; not for ``word``."""
-    sampling: float = 0.0
+    sampling: Annotated[float, Range(0, 1)] = 0.0
     """Subword regularisation (Kudo 2018): each epoch samples another segmentation of a sentence; 0: none.
 
     ``unigram``: 0.1 to 0.5 is usual, smaller is noisier; ``bpe``: share of merges left out, 0.1 is usual.
     """
-    train_sentences: int = 1_000_000
+    train_sentences: Annotated[int, Range(101, 1_000_000_000)] = 1_000_000  # sentencepiece refuses fewer
     """Sentences, sampled uniformly, that a subword model is learned from at most; ``word`` counts all."""
-
-
-# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
-_RANGES: Ranges = {
-    "vocab_size": (8, 1_000_000),
-    "tgt_vocab_size": (0, 1_000_000),
-    "sampling": (0, 1),
-    "train_sentences": (101, 1_000_000_000),  # sentencepiece refuses fewer
-}
 
 
 def subword_faults(subword: SubwordConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
-    yield from range_faults("subword", subword, _RANGES)
+    yield from range_faults("subword", subword)
     if subword.joint and subword.tgt_vocab_size:
         yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
     if subword.sampling and subword.type not in ("unigram", "bpe"):

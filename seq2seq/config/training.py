@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from seq2seq.config.model import ModelConfig
-from seq2seq.config.ranges import Ranges, range_faults
+from seq2seq.config.ranges import Range, range_faults
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,79 +13,54 @@ class TrainingConfig:
     """How weights are optimised, and when training stops."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 0.002
+    learning_rate: Annotated[float, Range(0, 100)] = 0.002
     schedule: Literal["linear", "inverse-sqrt", "halving", "constant"] = "linear"
     """After warm-up: linearly to zero at the last update; 1/sqrt(update); halved every half epoch; constant."""
-    warmup_updates: int = 0
-    halve_after_epochs: float = 5.0
+    warmup_updates: Annotated[int, Range(0)] = 0
+    halve_after_epochs: Annotated[float, Range(0)] = 5.0
     """Epoch of the first halving under ``schedule = "halving"`` (Sutskever et al. 2014, §3.4)."""
-    max_updates: int = 0
+    max_updates: Annotated[int, Range(0)] = 0
     """Stop after this many updates; 0: no such limit. Likewise epochs and minutes below."""
-    max_epochs: float = 0.0
-    max_minutes: float = 0.0
-    batch_tokens: int = 1200
+    max_epochs: Annotated[float, Range(0)] = 0.0
+    max_minutes: Annotated[float, Range(0)] = 0.0
+    batch_tokens: Annotated[int, Range(1, 10_000_000)] = 1200
     """Target tokens in a batch, padding included."""
-    batch_sentences: int = 0
+    batch_sentences: Annotated[int, Range(0, 1_000_000)] = 0
     """Sentences in a batch, instead of tokens; 0: by tokens."""
-    accumulate: int = 1
+    accumulate: Annotated[int, Range(1, 100_000)] = 1
     """Batches per update; of each process, if there are several."""
     loss_mean: Literal["tokens", "sentences"] = "tokens"
     """Mean the loss over target tokens, or over sentences as in Sutskever et al. 2014, §3.4. The latter's gradient is
     larger by the tokens of a sentence: choose learning_rate and clip_norm accordingly."""
-    clip_norm: float = 1.0
+    clip_norm: Annotated[float, Range(0)] = 1.0
     """Largest norm of the gradient, which is scaled down to it; 0: no limit."""
-    label_smoothing: float = 0.1
-    weight_decay: float = 0.0
+    label_smoothing: Annotated[float, Range(0, 0.99)] = 0.1
+    weight_decay: Annotated[float, Range(0, 1)] = 0.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    seed: int = 1
-    validate_every: int = 1000
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 1
+    validate_every: Annotated[int, Range(1)] = 1000
     """Updates between two validations; each validation is followed by a checkpoint."""
     validation_metric: Literal["bleu", "perplexity"] = "bleu"
-    patience: int = 0
+    patience: Annotated[int, Range(0)] = 0
     """Stop after this many validations without a better one; 0: never."""
-    checkpoint_every: int = 0
+    checkpoint_every: Annotated[int, Range(0)] = 0
     """Updates between two checkpoints besides those of validations; 0: no others."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Annotated[int, Range(1)] = 2
     """Number of newest checkpoints kept; the best weights are the run's model and kept anyway."""
-    log_every: int = 50
-    finetune_from: int = 0
+    log_every: Annotated[int, Range(1)] = 50
+    finetune_from: Annotated[int, Range(0)] = 0
     """First epoch, counted from 1, in which the backbone of an image encoder is trained too, on randomly cropped and
     mirrored images; 0: it stays frozen, and its features are computed once."""
-    finetune_learning_rate: float = 1e-4
+    finetune_learning_rate: Annotated[float, Range(0, 100)] = 1e-4
     """The backbone's learning rate; it follows the same schedule."""
     device_map: tuple[str, ...] = ()
     """Device of each layer, bottom first, the same in encoder and decoder (Sutskever et al. 2014, §3.5); empty: all
     layers on one device."""
 
 
-# Upper bounds keep a mistyped or malicious recipe from exhausting the memory.
-_RANGES: Ranges = {
-    "learning_rate": (0, 100),
-    "warmup_updates": (0, float("inf")),
-    "halve_after_epochs": (0, float("inf")),
-    "max_updates": (0, float("inf")),
-    "max_epochs": (0, float("inf")),
-    "max_minutes": (0, float("inf")),
-    "batch_tokens": (1, 10_000_000),
-    "batch_sentences": (0, 1_000_000),
-    "accumulate": (1, 100_000),
-    "clip_norm": (0, float("inf")),
-    "label_smoothing": (0, 0.99),
-    "weight_decay": (0, 1),
-    "seed": (0, 2**63 - 1),
-    "validate_every": (1, float("inf")),
-    "patience": (0, float("inf")),
-    "checkpoint_every": (0, float("inf")),
-    "keep_checkpoints": (1, float("inf")),
-    "log_every": (1, float("inf")),
-    "finetune_from": (0, float("inf")),
-    "finetune_learning_rate": (0, 100),
-}
-
-
 def training_faults(training: TrainingConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
-    yield from range_faults("training", training, _RANGES)
+    yield from range_faults("training", training)
     limits = (training.max_updates, training.max_epochs, training.max_minutes, training.patience)
     if not any(limits):
         yield (

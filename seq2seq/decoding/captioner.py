@@ -7,7 +7,7 @@ from typing import Self
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.images import SUFFIXES
-from seq2seq.decoding.models import load_members
+from seq2seq.decoding.ensemble import load_members
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import ImageReader, LookUp, Member
@@ -25,7 +25,7 @@ class Captioner(Predictor):
     """
 
     def __init__(self, members: Sequence[Member], device_spec: DeviceSpec, look_up: LookUp | None = None) -> None:
-        super().__init__(members, device_spec, ImageReader(look_up))
+        super().__init__(members, device_spec, ImageReader(members, look_up))
 
     @classmethod
     def load(

@@ -31,8 +31,5 @@ def room_for_constraints(most: Sequence[int], needed: Sequence[int], options: De
     """The most tokens of each output, raised to what its constraints need."""
     is_set = options.max_length or options.max_ratio
     if is_set and any(tokens > length for tokens, length in zip(needed, most, strict=True)):
-        warn_once(
-            "constraints need longer outputs than decoding.max_length or max_ratio allow: these limits are raised "
-            "for them"
-        )
+        warn_once("constraints need longer outputs than decoding.max_length or max_ratio allow: the limits are raised")
     return tuple(map(max, most, needed))

@@ -9,9 +9,8 @@ from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
-from seq2seq.decoding.ensemble import JointState, joint_step
+from seq2seq.decoding.ensemble import Ensemble, JointState, joint_step
 from seq2seq.decoding.lengths import limits, room_for_constraints
-from seq2seq.decoding.models import Ensemble
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.errors import RunError
@@ -74,7 +73,7 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        outputs = within_memory(self.group(sources, options.batch_tokens // width), decode, lower=lower)
+        outputs = within_memory(self.reader.group(sources, options.batch_tokens // width), decode, lower=lower)
         return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(
@@ -125,7 +124,7 @@ class Predictor(Ensemble):
     def _rules(self, sources: Sequence[str], options: DecodingConfig, tokens: TokenConstraints | None) -> Rules:
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
         device = self.device_spec.device
-        lengths: Sequence[int | None] = self.lengths(sources) or [None] * len(sources)
+        lengths: Sequence[int | None] = self.reader.lengths(sources) or [None] * len(sources)
         shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)

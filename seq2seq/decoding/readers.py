@@ -6,7 +6,6 @@ Shapes: ``N`` pictures, ``S`` positions of a feature map, ``C`` channels.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -34,73 +33,64 @@ class Member:
     config: Config
 
 
-class Reader(Protocol):
-    """Turns sources into batches."""
-
-    def batches(
-        self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
-    ) -> list[Batch]:
-        """A batch for each member, of the sources and, if given, target ids."""
-
-    def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Row numbers of the sources to decode together, at most ``budget`` tokens a group; empty sources are left out.
-
-        Sources come in any order; the longest are grouped first, so that a lack of memory shows at once.
-        """
-
-    def lengths(self, members: Sequence[Member], sources: Sequence[str]) -> list[int] | None:
-        """Tokens of each source as the first member reads it; None for pictures, which have no length."""
-
-
 class TextReader:
-    """Sentences; longer ones than ``data.max_tokens`` are truncated, since the model was never trained on any."""
+    """Sentences; longer ones than ``data.max_tokens`` are truncated, since the model was never trained on any.
 
-    def batches(
-        self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
-    ) -> list[Batch]:
+    Args:
+        members: the models that read them.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self._members = members
+
+    def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
         """A batch for each member, of sentences and, if given, the ids of their translations."""
         return [
-            collate(
-                [_encode(member, source) for source in sources], targets, reverse=member.config.model.reverse_source
-            )
-            for member in members
+            collate([_encode(one, source) for source in sources], targets, reverse=one.config.model.reverse_source)
+            for one in self._members
         ]
 
-    def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Groups of similar length, which need little padding."""
-        lengths = self.lengths(members, sources)
+    def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
+        """Row numbers of the sentences to decode together, at most ``budget`` tokens a group, none of them empty.
+
+        Sentences of a group have similar lengths, so that they need little padding. The longest groups come first, so
+        that a lack of memory shows at once.
+        """
+        lengths = self.lengths(sources)
         by_length = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
         yield from within_budget(by_length, [lengths[row] + 1 for row in by_length], budget)
 
-    def lengths(self, members: Sequence[Member], sources: Sequence[str]) -> list[int]:
-        """Tokens of each sentence."""
-        return [len(_encode(members[0], source)) for source in sources]
+    def lengths(self, sources: Sequence[str]) -> list[int]:
+        """Tokens of each sentence, as the first member reads it."""
+        return [len(_encode(self._members[0], source)) for source in sources]
 
 
 class ImageReader:
     """Pictures.
 
     Args:
+        members: the models that read them.
         look_up: loads pictures by name; None: the names are paths of files.
     """
 
-    def __init__(self, look_up: LookUp | None = None) -> None:
-        self._look_up = look_up or _read_files
+    def __init__(self, members: Sequence[Member], look_up: LookUp | None = None) -> None:
+        self._members, self._look_up = members, look_up or _read_files
 
-    def batches(
-        self, members: Sequence[Member], sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None
-    ) -> list[Batch]:
+    def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
         """The same batch for each member, of pictures and, if given, the ids of their captions."""
-        return [collate_images(self._look_up(sources), targets)] * len(members)
+        return [collate_images(self._look_up(sources), targets)] * len(self._members)
 
-    def group(self, members: Sequence[Member], sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Groups of equal size, in the order given."""
+    def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
+        """Row numbers of the pictures to decode together, in the order given."""
         size = max(1, budget // _POSITIONS)
         for start in range(0, len(sources), size):
             yield range(start, min(start + size, len(sources)))
 
-    def lengths(self, members: Sequence[Member], sources: Sequence[str]) -> None:
+    def lengths(self, sources: Sequence[str]) -> None:
         """Pictures have no length."""
+
+
+Reader = TextReader | ImageReader
 
 
 def _encode(member: Member, sentence: str) -> list[int]:

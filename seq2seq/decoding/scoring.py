@@ -14,8 +14,7 @@ from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
-from seq2seq.decoding.ensemble import Combination, combine
-from seq2seq.decoding.models import Ensemble
+from seq2seq.decoding.ensemble import Combination, Ensemble, combine
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
 from seq2seq.errors import ConfigError
 from seq2seq.search.hypothesis import Ranking, log_softmax
@@ -45,7 +44,7 @@ def token_log_probs(
     """
     combination = (options or ensemble.config.decoding).combination
     chunk = max(1, _CELLS // len(ensemble.vocabularies.tgt))
-    lengths = ensemble.lengths(sources) or [0] * len(sources)
+    lengths = ensemble.reader.lengths(sources) or [0] * len(sources)
     sizes = [max(_SHORT, len(target) + 1, length + 1) for target, length in zip(targets, lengths, strict=True)]
     # The longest first, so that a lack of memory shows at once.
     order = sorted(range(len(targets)), key=lambda row: -sizes[row])

@@ -6,7 +6,7 @@ from typing import Self
 
 from seq2seq.config import DecodingConfig
 from seq2seq.decoding.constraints import Constraints
-from seq2seq.decoding.models import load_members
+from seq2seq.decoding.ensemble import load_members
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member, TextReader
@@ -24,7 +24,7 @@ class Translator(Predictor):
     """
 
     def __init__(self, members: Sequence[Member], device_spec: DeviceSpec) -> None:
-        super().__init__(members, device_spec, TextReader())
+        super().__init__(members, device_spec, TextReader(members))
 
     @classmethod
     def load(cls, *runs: str | os.PathLike[str], device: str = "auto", precision: str = "fp32") -> Self:

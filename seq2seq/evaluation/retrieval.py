@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from seq2seq.decoding.models import Ensemble
+from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.scoring import log_probs
 
 Item = TypeVar("Item")

@@ -39,13 +39,15 @@ def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int
     vectors = np.zeros((len(sentences), sum(widths) if layer == 0 else widths[layer - 1]), dtype=np.float32)
 
     def encode(rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
-        batch = translator.batches([sentences[row] for row in rows])[0].to(translator.device_spec.device)
+        batch = translator.reader.batches([sentences[row] for row in rows])[0].to(translator.device_spec.device)
         with translator.ready():
             hidden = member.model.encoder(batch).final.hidden
             states = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
         return list(states.float().cpu().numpy())
 
-    for row, vector in within_memory(translator.group(sentences, _TOKENS), encode, lower="encode shorter ones").items():
+    for row, vector in within_memory(
+        translator.reader.group(sentences, _TOKENS), encode, lower="encode shorter ones"
+    ).items():
         vectors[row] = vector
     return vectors
 

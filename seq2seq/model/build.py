@@ -14,8 +14,7 @@ from seq2seq.model.decoder import Decoder, Readout
 from seq2seq.model.embedding import Embedding
 from seq2seq.model.encoders import ConvolutionalEncoder, Encoder, RecurrentEncoder
 from seq2seq.model.initialisation import initialise
-from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack
-from seq2seq.model.regularisers import VariationalDropout
+from seq2seq.model.recurrent import BidirectionalLayer, Cell, RecurrentStack, VariationalDropout
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.step_cells import LayerNormLSTM, PeepholeLSTM
 from seq2seq.model.vision.backbone import build_backbone

@@ -108,3 +108,11 @@ def reverse(sequence: Tensor, lengths: Tensor | None) -> Tensor:
     mirrored = lengths.unsqueeze(1) - 1 - steps
     index = torch.where(mirrored >= 0, mirrored, steps).to(sequence.device)
     return sequence.gather(1, index.unsqueeze(-1).expand(-1, -1, sequence.shape[-1]))
+
+
+class VariationalDropout(nn.Dropout1d):
+    """Dropout with one mask for all time steps of a sequence (Gal & Ghahramani 2016, §4)."""
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Zeroes the same units of (B, T, H) at every step and scales the others up."""
+        return super().forward(sequence.mT).mT

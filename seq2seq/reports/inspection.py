@@ -21,7 +21,6 @@ from seq2seq.files.atomic import write_atomic
 from seq2seq.model.cells import FusedCell
 from seq2seq.model.recurrent import BidirectionalLayer, Cell
 from seq2seq.model.step_cells import StepCell
-from seq2seq.model.vision.encoder import ImageEncoder
 from seq2seq.reports.heatmap import Panel, draw, draw_scale, round_limit
 from seq2seq.reports.page import render
 
@@ -147,7 +146,6 @@ def page(inspection: Inspection, name: str) -> str:
 def _trace_model(translator: Translator, batch: Batch) -> tuple[Layers, Layers, Tensor | None]:
     """Traces of encoder and decoder over one sentence pair, and attention weights (T, S) if there are any."""
     model = translator.model
-    assert not isinstance(model.encoder, ImageEncoder), "a translator reads text"
     encoder = list(_named_cells(model.encoder.stack.layers))
     decoder = list(_named_cells([*model.decoder.bottom.layers, *model.decoder.upper.layers]))
     batch, weights = batch.to(translator.device_spec.device), None

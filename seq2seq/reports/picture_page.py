@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seq2seq.decoding.models import Ensemble
+from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.scoring import alignments
 from seq2seq.evaluation.evaluate import EvaluatedRun

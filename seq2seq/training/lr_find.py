@@ -136,18 +136,7 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
     """A tenth of the rate at which the loss is lowest: fastai's rule ``minimum``.
 
     The other usual rule, the steepest fall, finds where learning is quickest, which says little about the largest good
-    rate. Both rules on three seeds, compared with the best of five or six rates in trainings of 500 to 800 updates
-    with Adam::
-
-        recipe, width of layers                      best     minimum / 10    steepest fall
-        tatoeba-en-es, 128                           0.008    0.0062-0.012    0.0006-0.0011
-        tatoeba-en-es-attention, 128                 0.008    0.0062-0.013    0.0006-0.0011
-        reverse-digits, 128                          0.01     0.0033-0.011    0.0016-0.010
-        same, one GRU layer, 64                      0.02     0.0099-0.012    0.021-0.099
-        same, one layer, both ways, attention, 64    0.01     0.012-0.024     0.025-0.047
-
-    Long trainings of wide networks usually need a lower rate. Plain SGD bears a higher one: reverse-digits learned
-    best in 600 updates at 3, the highest rate tried, where the rule gave 0.2.
+    rate; docs/log.md compares both. Long trainings of wide networks usually need a lower rate, plain SGD a higher one.
 
     Args:
         rates: rising.

@@ -11,6 +11,7 @@ from seq2seq import errors
 from seq2seq.cli import main
 from seq2seq.corpus.batching import Batch
 from seq2seq.decoding.batches import within_memory
+from seq2seq.decoding.readers import TextReader
 from seq2seq.decoding.scoring import log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import is_out_of_memory
@@ -39,15 +40,15 @@ def shortage(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Exception], list
     """Lets translators read only so many sentences at once, and notes how many they did."""
 
     def limit(rows: int, error: Exception) -> list[int]:
-        real, sizes = Translator.batches, []
+        real, sizes = TextReader.batches, []
 
-        def batches(self: Translator, sources: list[str], targets: object = None) -> list[Batch]:
+        def batches(self: TextReader, sources: list[str], targets: object = None) -> list[Batch]:
             sizes.append(len(sources))
             if len(sources) > rows:
                 raise error
             return real(self, sources, targets)
 
-        monkeypatch.setattr(Translator, "batches", batches)
+        monkeypatch.setattr(TextReader, "batches", batches)
         return sizes
 
     return limit

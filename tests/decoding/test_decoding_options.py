@@ -229,7 +229,7 @@ def test_alignments_follow_the_text(attention: str, reverse: bool, make: Callabl
     for source, target, look in zip(["12", "8675309"], targets, together, strict=True):
         assert look.shape == (len(target) + 1, len(translator.vocabularies.src.encode(source)) + 1)
         assert torch.allclose(look.sum(1), torch.ones(len(look)))
-        batch = translator.batches([source], [target])[0]
+        batch = translator.reader.batches([source], [target])[0]
         weights = translator.model.decoder.align(batch.tgt_in, translator.model.encode(batch)[1])[0].float()
         words = weights[:, :-1].flip(1) if reverse else weights[:, :-1]
         assert torch.allclose(look[:, :-1], words)

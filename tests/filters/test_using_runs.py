@@ -166,7 +166,7 @@ def test_vectors_are_the_encoders_final_states(translator: Translator, tmp_path:
     assert np.array_equal(whole, np.concatenate(layers, axis=1))
     assert not whole[1].any()
     with torch.inference_mode():
-        final = translator.model.encoder(translator.batches(["8675309"])[0]).final
+        final = translator.model.encoder(translator.reader.batches(["8675309"])[0]).final
     assert np.allclose(layers[1][2], final.hidden[1][0].numpy(), atol=1e-6)
     count = encode_stream(translator, [b"123\n", b"\n", b"8675309"], tmp_path / "v.npy")
     assert count == 3

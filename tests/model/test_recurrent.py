@@ -5,8 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.model.cells import LSTM
-from seq2seq.model.recurrent import BidirectionalLayer, RecurrentStack, reverse
-from seq2seq.model.regularisers import VariationalDropout
+from seq2seq.model.recurrent import BidirectionalLayer, RecurrentStack, VariationalDropout, reverse
 from seq2seq.model.state import State
 
 

@@ -8,7 +8,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import collate
 from seq2seq.model.build import build_model
 from seq2seq.model.embedding import Embedding
-from seq2seq.model.regularisers import VariationalDropout
+from seq2seq.model.recurrent import VariationalDropout
 
 
 def test_a_variational_mask_is_constant_over_time() -> None:

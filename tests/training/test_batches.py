@@ -112,7 +112,7 @@ def looks(seed: int = 1, epoch: int = 0, start: int = 0, pixels: bool = True) ->
     column = [TokenColumn([pa.array([[base + row] for row in range(12)], pa.list_(pa.int32()))]) for base in (0, 10)]
     empty = Vocabularies.__new__(Vocabularies)
     names = tuple(map(str, range(12)))
-    corpus = Prepared(empty, *column, validation=[], test=[], report={}, folder=Path(), pictures=names)
+    corpus = Prepared(empty, *column, validation=[], test=[], report={}, folder=Path(), images=names)
     batches = BatchSource(corpus, TrainingConfig(batch_sentences=3, seed=seed), reverse=False, pictures=Pictures())
     made = [make() for make, _ in batches.epoch(epoch, start, pixels=pixels)]
     return [
