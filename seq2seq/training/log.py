@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from seq2seq.errors import ConfigError
 from seq2seq.files.atomic import friendly_os_errors, write_atomic
+from seq2seq.runs.layout import LOG
 from seq2seq.training.schedule import Position
 
-LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
+_TENSORBOARD = "tensorboard"
 # Numbers that entries of each kind must have.
 _NUMBERS = {
     "start": (),
