@@ -5,6 +5,7 @@ Every source is streamed, shard by shard where there are several.
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -21,6 +22,9 @@ from seq2seq.corpus.text_files import find_shards, read_lines, require
 from seq2seq.errors import CorpusError, shown
 
 Part = Literal["train", "validation", "test"]
+
+# The times of most file systems advance every 4 to 10 ms.
+_TICK = 0.02
 
 
 def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None) -> Iterator[Pair]:
@@ -56,7 +60,11 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
 
 
 def fingerprint(data: DataConfig) -> list[str]:
-    """Names, sizes and times of the corpus's files: they change when the corpus does."""
+    """Names, sizes and times of the corpus's files: they change when the corpus does.
+
+    Links are followed. A change is noticed wherever the file system's clock advances within ``_TICK``, whether it leaves
+    size and time of modification as they were or not.
+    """
     parts = [part for part in (data.train, data.validation, data.test) if part]
     match data.format:
         case "files":
@@ -72,18 +80,42 @@ def fingerprint(data: DataConfig) -> list[str]:
         case _:
             # Packages are identified by a hash, digits by their generator: the settings tell all.
             return []
-    stats = [require(path).stat() for path in paths]
-    return [
-        f"{os.path.relpath(path, data.path)} {stat.st_size} {stat.st_mtime_ns}"
-        for path, stat in zip(paths, stats, strict=True)
-    ]
+    stats = [require(path).stat() for path in paths if not path.is_dir()]
+    if any(abs(time.time() - stat.st_ctime) < _TICK for stat in stats):
+        time.sleep(_TICK)  # whatever changes from now on gets another time
+    return [_facts(path, data.path) for path in paths]
+
+
+def _facts(path: Path, root: str) -> str:
+    """Path of a file, of what it links to, its size and times; of a folder only the paths.
+
+    The time of the last change of the inode differs even if a copy kept size and time of modification.
+    """
+    names = f"{os.path.relpath(path, root)} {os.path.relpath(os.path.realpath(path), os.path.realpath(root))}"
+    if path.is_dir():
+        return names
+    stat = path.stat()
+    return f"{names} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 def _files(data: DataConfig) -> list[Path]:
-    """All files below the folder ``data.path``, except caches and downloads; none if it is not a folder."""
-    excluded = tuple(f"{Path(data.directory, name).resolve()}{os.sep}" for name in ("prepared", "downloads"))
-    paths = (path for path in Path(data.path).rglob("*") if path.is_file())
-    return sorted(path for path in paths if not str(path.resolve()).startswith(excluded))
+    """All files below the folder ``data.path``, except caches and downloads; none if it is not a folder.
+
+    Links are followed. A folder that is met again, as on a cycle of links, is listed itself instead of its files.
+    """
+    caches = {os.path.realpath(Path(data.directory, name)) for name in ("prepared", "downloads")}
+    paths: list[Path] = []
+    entered: set[str] = set()
+    for folder, folders, names in os.walk(data.path, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in caches or real in entered:
+            paths += [Path(folder)] if real in entered else []
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()  # so that the same one of several ways to a folder is the first each time
+        paths += [path for path in map(Path(folder).joinpath, names) if os.path.isfile(path)]
+    return sorted(paths)
 
 
 def _shards(data: DataConfig, name: str) -> list[Path]:
