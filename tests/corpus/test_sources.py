@@ -178,6 +178,39 @@ def test_records_that_do_not_fit_are_named(
         list(read_pairs(DataConfig(path=str(tmp_path), train="part", **settings), "train"))
 
 
+@pytest.mark.parametrize("value", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 50_000, "9" * 5000])
+def test_json_that_cannot_be_parsed_is_named_with_its_line(value: str, tmp_path: Path) -> None:
+    (tmp_path / "part").write_text(f'{{"a": "x", "b": "y"}}\n{{"a": {value}, "b": "y"}}\n', encoding="utf-8")
+    data = DataConfig(format="jsonl", path=str(tmp_path), train="part", src="a", tgt="b")
+    with pytest.raises(CorpusError, match="line 2: expected one JSON object"):
+        list(read_pairs(data, "train"))
+
+
+@pytest.mark.parametrize("name", ["train.en", "train.en.gz"])
+def test_lines_that_no_sentence_can_have_are_refused(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, ["x" * 3_999_999, "y" * 4_000_000])
+    write(tmp_path / "train.es", ["x", "y"])
+    pairs = read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train")
+    assert len(next(pairs).src) == 3_999_999
+    with pytest.raises(CorpusError, match=rf"{name}, line 2: expected a line of at most 4,000,000 bytes"):
+        next(pairs)
+
+
+def test_wrong_keys_are_named_before_the_whole_corpus_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "part", ['{"en": "x", "es": "y"}'] * 1000 + ["never read"])
+    data = DataConfig(format="jsonl", path=str(tmp_path), train="part", src="en", tgt="fr")
+    with pytest.raises(
+        CorpusError, match=r"line 1: expected text under 'fr', found None; the record has \['en', 'es'\]"
+    ):
+        list(read_pairs(data, "train"))
+
+
+def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path) -> None:
+    for data in (DataConfig(path=str(tmp_path), train="x" * 300), DataConfig(path=f"{tmp_path}/{'y' * 300}")):
+        with pytest.raises(CorpusError, match="is missing"):
+            list(read_pairs(data, "train"))
+
+
 def test_a_missing_file_tells_what_is_there(tmp_path: Path) -> None:
     write(tmp_path / "val.en", ["x"])
     with pytest.raises(CorpusError, match=r"train\.en is missing: that folder holds val\.en"):
