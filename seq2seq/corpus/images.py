@@ -22,6 +22,8 @@ SIZE = 224
 """Pixels of a side, as the backbone expects them."""
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+READING = 2
+"""Part of caches' keys: increase it when the same file comes to give other pixels."""
 # A file of 200 kB can claim to hold pixels of 300 MB and more.
 _MOST_PIXELS = 25_000_000
 # The tag of EXIF data that says how the camera was held.
