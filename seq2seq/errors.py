@@ -1,7 +1,12 @@
 """Errors that users can put right, and warnings."""
 
+import reprlib
 import sys
 from functools import cache
+from typing import Any
+
+_SHORTENED = reprlib.Repr()
+_SHORTENED.maxlist, _SHORTENED.maxstring = 20, 60
 
 
 class Seq2SeqError(Exception):
@@ -22,6 +27,11 @@ class CorpusError(Seq2SeqError):
 
 class RunError(Seq2SeqError):
     """A run folder, or another file of ours, that is missing or damaged or cannot be written."""
+
+
+def shown(value: Any) -> str:
+    """A value for a message, not all of it if it is long or deep."""
+    return _SHORTENED.repr(value)
 
 
 def warn(text: str) -> None:

@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import math
+import sys
 import tomllib
 import types
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from seq2seq.config import Config
 from seq2seq.errors import ConfigError
 
 _SHIPPED = resources.files("seq2seq") / "recipes"
+# Larger files are no recipes, and parsing them would take long.
+_LONGEST = 1_000_000
 
 
 def recipe_names() -> list[str]:
@@ -29,12 +33,15 @@ def recipe_text(name: str) -> str:
     """
     if name in recipe_names():
         return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
-    path = Path(name)
     try:
-        return path.read_text(encoding="utf-8")
+        with Path(name).open("rb") as stream:
+            content = stream.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise ConfigError(f"{name}: expected a TOML file of at most {_LONGEST:,} bytes, found more")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: expected a TOML file in UTF-8, found other bytes ({error.reason})") from None
-    except OSError:
+    except (OSError, ValueError):  # a path with a NUL is a ValueError
         matches = difflib.get_close_matches(name, recipe_names(), n=1)
         hint = f"did you mean {matches[0]}? " if matches else ""
         known = ", ".join(recipe_names())
@@ -51,10 +58,11 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: naming every fault at once.
     """
+    text = recipe_text(name)
     try:
-        tables = tomllib.loads(recipe_text(name))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not valid TOML: {error}") from None
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # too many digits are a ValueError of another kind
+        raise ConfigError(f"{name} is not valid TOML: {_one_line(str(error))}") from None
     return build_config(tables, overrides)
 
 
@@ -71,15 +79,15 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
         key, separator, text = override.partition("=")
         table, dot, name = key.strip().partition(".")
         if not (separator and dot and name):
-            faults.append(f"--set {override!r} must read table.key=value")
+            faults.append(f"--set {_shown(override)} must read table.key=value")
         elif isinstance(tables.setdefault(table, {}), dict):
             tables[table][name] = _parse_value(text.strip(), kinds.get(table, {}).get(name))
     parts = {}
     for table, values in tables.items():
         if table not in known:
-            faults.append(f"unknown table [{table}]{_nearest(table, known)}")
+            faults.append(f"unknown table [{table:.80}]{_nearest(table, known)}")
         elif not isinstance(values, dict):
-            faults.append(f"{table} = {values!r} must be a table [{table}]")
+            faults.append(f"{table} = {_shown(values)} must be a table [{table}]")
         else:
             parts[table] = known[table](**_checked(table, values, kinds[table], faults))
     # Settings of the right type are still checked against one another, so that all faults are reported at once.
@@ -88,7 +96,7 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
     except ConfigError as error:
         faults.append(str(error))
     if faults:
-        raise ConfigError("; ".join(faults))
+        raise ConfigError(_one_line("; ".join(faults)))
     return config
 
 
@@ -97,17 +105,21 @@ def to_toml(config: Config) -> str:
     lines = []
     for table, values in asdict(config).items():
         lines.append(f"[{table}]")
-        # JSON's strings, numbers, booleans and lists are valid TOML.
-        lines.extend(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+        lines.extend(f"{key} = {_toml_value(value)}" for key, value in values.items())
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    """JSON's strings, whole numbers, booleans and lists are TOML, but for one character; of floats only Python's."""
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _parse_value(text: str, kind: Any) -> Any:
     """Parses a value from the command line: the text itself if it is not TOML or the setting is a string."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return text if kind is str and not isinstance(value, str) else value
 
@@ -117,12 +129,36 @@ def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: 
     accepted = {}
     for key, value in values.items():
         if key not in kinds:
-            faults.append(f"unknown key {table}.{key}{_nearest(key, kinds)}")
+            faults.append(f"unknown key {table}.{key:.80}{_nearest(key, kinds)}")
         elif (fitted := _fit(value, kinds[key])) is None:
-            faults.append(f"{table}.{key} = {json.dumps(value, default=str)} must be {_describe(kinds[key])}")
+            faults.append(f"{table}.{key} = {_shown(value)} must be {_describe(kinds[key])}")
+        elif reason := next(filter(None, map(_unwritable, fitted if isinstance(fitted, tuple) else [fitted])), None):
+            faults.append(f"{table}.{key} = {_shown(value)} {reason}")
         else:
             accepted[key] = fitted
     return accepted
+
+
+def _unwritable(value: Any) -> str:
+    """Why a value could not be read back from a run's settings, or used as a path; empty if it could."""
+    match value:
+        case str() if "\0" in value:
+            return "holds a NUL character, which no path can: take it out"
+        case str() if not _is_utf8(value):
+            return "holds bytes that are not UTF-8, which TOML cannot: rename that file or folder"
+        case int() if not -(2**63) <= value < 2**63:
+            return "must be a number of at most 64 bits"
+        case float() if math.isnan(value):
+            return "is not a number: give one"
+    return ""
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate is how Python shows such a byte
+        return False
+    return True
 
 
 def _fit(value: Any, kind: Any) -> Any:
@@ -136,7 +172,7 @@ def _fit(value: Any, kind: Any) -> Any:
         fits = isinstance(value, list) and all(_fit(item, get_args(kind)[0]) is not None for item in value)
         return tuple(value) if fits else None
     if kind is float and type(value) is int:
-        return float(value)
+        return float(value) if abs(value) <= sys.float_info.max else None
     # bool is a subclass of int, and `layers = true` is a mistake.
     return value if type(value) is kind else None
 
@@ -150,6 +186,20 @@ def _describe(kind: Any) -> str:
     if origin is tuple:
         return "a list of whole numbers" if get_args(kind)[0] is int else "a list of strings"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
+
+
+def _shown(value: Any) -> str:
+    """A value for messages, not all of it if it is long."""
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = "that"
+    return text if len(text) <= 80 else f"{text[:80]} …"
+
+
+def _one_line(text: str) -> str:
+    """The text with its line ends and other characters that are not printable escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _nearest(word: str, known: Any) -> str:

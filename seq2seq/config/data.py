@@ -66,10 +66,12 @@ def data_faults(data: DataConfig) -> Iterator[str]:
     if data.format == "digits":
         if data.path not in ("reverse", "copy"):
             yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
-        if not data.train.isdecimal():
-            yield f'data.train = "{data.train}" must be a number of pairs when data.format = "digits"'
+        if not data.train.isdecimal() or len(data.train) > 9:
+            yield f'data.train = "{data.train:.20}" must be a number of pairs below a billion when data.format = "digits"'
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
+    if data.format in ("tsv", "wheel") and any(side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)):
+        yield f"data.src = {data.src:.20} and data.tgt = {data.tgt:.20} must be names or numbers of columns"
     if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:

@@ -90,7 +90,7 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         least, most = getattr(decoding, low), getattr(decoding, high)
         if 0 < most < least:
             yield f"decoding.{low} = {least} is more than decoding.{high} = {most}"
-    if decoding.beam % decoding.diverse_groups:
+    if decoding.diverse_groups and decoding.beam % decoding.diverse_groups:
         yield f"decoding.diverse_groups = {decoding.diverse_groups} cannot share out decoding.beam = {decoding.beam}"
     if decoding.mbr == 1:
         yield "decoding.mbr = 1 leaves nothing to choose from: expected at least 2, or 0 for none"

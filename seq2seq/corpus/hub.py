@@ -1,34 +1,41 @@
 """Data sets of the hub, or of a folder in the same format, streamed row by row: nothing is stored before cleaning."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.pairs import Pair, pair_of
+from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.errors import CorpusError
 
 
-def read_hub(data: DataConfig, split: str) -> Iterator[Pair]:
-    """Streams the pairs of a split; each call reads it from the source anew.
+def read_hub(data: DataConfig, split: str, dropped: Counter[str]) -> Iterator[Pair]:
+    """Streams the pairs of a split; each call reads it from the source anew. ``dropped`` counts rows without text.
 
     Raises:
-        CorpusError: it cannot be loaded, breaks off, or a row lacks a side.
+        CorpusError: it cannot be loaded, breaks off, or no row has text on both sides.
     """
+    return pairs_of(_rows(data, split), data.src, data.tgt, dropped)
+
+
+def _rows(data: DataConfig, split: str) -> Iterator[tuple[str, Any]]:
+    """Rows, each after a description of where it stands."""
     where = f"hub data set {data.path}"
     rows = iter(load_split(data, split, streaming=True))
-    for number in count(1):
-        try:
-            record = next(rows, None)
-        except Exception as error:
-            raise CorpusError(
-                f"{where}, split {split!r} breaks off at row {number:,}: {_reason(error)}; run again, "
-                "or download it and set data.path to the folder"
-            ) from None
-        if record is None:
-            return
-        yield pair_of(record, data.src, data.tgt, where=f"{where}, row {number}")
+    with _silent():
+        for number in count(1):
+            try:
+                record = next(rows, None)
+            except Exception as error:
+                raise CorpusError(
+                    f"{where}, split {split!r} breaks off at row {number:,}: {_reason(error)}; run again, "
+                    "or download it and set data.path to the folder"
+                ) from None
+            if record is None:
+                return
+            yield f"{where}, row {number}", record
 
 
 def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
@@ -40,7 +47,7 @@ def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
     import datasets  # takes a second to import, which only hub recipes should pay
 
     load: Callable[..., Any] = datasets.load_dataset
-    with _silent_progress(datasets):
+    with _silent():
         try:
             return load(
                 data.path, data.subset or None, split=split, revision=data.revision or None, streaming=streaming
@@ -58,10 +65,15 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _silent_progress(datasets: Any) -> Iterator[None]:
-    """Disables the library's own progress bars; we show one already."""
+def _silent() -> Iterator[None]:
+    """Disables the library's own progress bars and log: we show a bar already, and its errors are ours."""
+    import datasets
+
+    verbosity = datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         yield
     finally:
+        datasets.logging.set_verbosity(verbosity)
         datasets.enable_progress_bars()

@@ -1,10 +1,14 @@
 """The records of a corpus."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, shown, warn
+
+# So many records without text, and none with, mean that the keys are wrong: the rest need not be read.
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +19,47 @@ class Pair:
     tgt: str
 
 
-def pair_of(record: Any, src: str, tgt: str, *, where: str) -> Pair:
-    """The pair under two keys of a record; dots go deeper: ``translation.en``.
+def pairs_of(records: Iterable[tuple[str, Any]], src: str, tgt: str, dropped: Counter[str]) -> Iterator[Pair]:
+    """The pairs under two keys of records; dots go deeper: ``translation.en``.
+
+    Records without text there (null, a number, a list) are left out; a warning at the end counts them and names the
+    first.
+
+    Args:
+        records: each after a description of where it stands.
+        src: key of the source.
+        tgt: key of the target.
+        dropped: counts the records that are left out.
 
     Raises:
-        CorpusError: there is no text under a key; names ``where``.
+        CorpusError: no record has text under both keys; names the first one's keys.
     """
-    sides = []
-    for key in (src, tgt):
-        value = record
-        for step in key.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(value, str):
-            keys = sorted(record) if isinstance(record, dict) else type(record).__name__
-            raise CorpusError(f"{where}: expected text under {key!r}, found {value!r}; the record has {keys}")
-        sides.append(value)
-    return Pair(*sides)
+    kept, left_out, first = 0, 0, ""
+    for where, record in records:
+        sides = [_value(record, key) for key in (src, tgt)]
+        if all(isinstance(side, str) for side in sides):
+            kept += 1
+            # JSON can spell lone surrogates, which no file can hold.
+            yield Pair(*(side.encode("utf-8", "replace").decode("utf-8") for side in sides))
+            continue
+        left_out += 1
+        if not first:
+            key, value = next((key, side) for key, side in zip((src, tgt), sides, strict=True) if type(side) is not str)
+            keys = shown(sorted(record)) if isinstance(record, dict) else type(record).__name__
+            first = f"{where}: expected text under {key!r}, found {shown(value)}; the record has {keys}"
+        if left_out == _PATIENCE and not kept:
+            break
+    if left_out and not kept:
+        raise CorpusError(f"{first}; set data.src and data.tgt to keys with text")
+    if left_out:
+        dropped["no text"] += left_out
+        warn(f"{left_out:,} records without text are left out, the first is {first}")
+
+
+def _value(record: Any, key: str) -> Any:
+    for step in key.split("."):
+        record = record.get(step) if isinstance(record, dict) else None
+    return record
 
 
 def with_references(pairs: Sequence[Pair], *, grouped: bool) -> tuple[list[str], list[list[str]]]:

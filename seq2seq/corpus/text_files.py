@@ -2,11 +2,15 @@
 
 import glob
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.errors import CorpusError
+
+# Longer lines are no sentences; a few bytes of a packed file may unpack to gigabytes of line.
+_LONGEST = 4_000_000
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -18,8 +22,13 @@ def read_lines(path: Path) -> Iterator[str]:
     number = 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for line in stream:
-                yield line.decode("utf-8").removesuffix("\n")
+            while line := stream.readline(_LONGEST + 1):
+                if len(line) > _LONGEST:
+                    raise CorpusError(
+                        f"{path}, line {number}: expected a line of at most {_LONGEST:,} bytes, found a longer one: "
+                        "take it out, or break it into several"
+                    )
+                yield line.removesuffix(b"\n").decode("utf-8")
                 number += 1
     except UnicodeDecodeError as error:
         raise CorpusError(
@@ -36,11 +45,14 @@ def require(path: Path) -> Path:
     Raises:
         CorpusError: there is no such file; lists the files of its folder.
     """
-    if not path.is_file():
+    # os.path says no where pathlib raises: of names that are too long, and in folders that must not be entered.
+    if not os.path.isfile(path):
         reason = f"there is no folder {path.parent}"
-        if path.parent.is_dir():
-            names = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8])
-            reason = f"that folder holds {names or 'nothing'}"
+        if os.path.isdir(path.parent):
+            try:
+                reason = f"that folder holds {', '.join(sorted(os.listdir(path.parent))[:8]) or 'nothing'}"
+            except OSError as error:
+                reason = f"that folder cannot be read ({error.strerror})"
         raise CorpusError(f"{path} is missing: {reason}; set data.path and the names in [data]")
     return path
 
@@ -51,16 +63,16 @@ def find_shards(folder: Path, name: str) -> list[Path]:
     Raises:
         CorpusError: there is none; lists the files of the folder.
     """
-    if (folder / name).is_file():
+    if os.path.isfile(folder / name):
         return [folder / name]
     packed = f"{name}.gz"
     if not glob.has_magic(name):
-        return [folder / packed if (folder / packed).is_file() else require(folder / name)]
+        return [folder / packed if os.path.isfile(folder / packed) else require(folder / name)]
     # Of a shard that exists plain and packed, the plain file is read.
     shards = {
         str(path).removesuffix(".gz"): path
         for pattern in (packed, name)
         for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
-        if path.is_file()
+        if os.path.isfile(path)
     }
     return [shards[shard] for shard in sorted(shards)] or [require(folder / name)]

@@ -160,7 +160,7 @@ def read_evaluation(run: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{run / EVALUATION} cannot be read ({error}): run seq2seq evaluate again") from None
     if not isinstance(content, dict) or content.get("digest") != digest(content):
         raise RunError(f"{run / EVALUATION} is damaged: run seq2seq evaluate again")

@@ -1,20 +1,15 @@
 """Names of a run's files, and its settings; without importing torch."""
 
 from pathlib import Path
+from textwrap import shorten
 
 from seq2seq.config import Config
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.recipe import load_recipe
+from seq2seq.version import __version__
 
-CONFIG, MODEL, EVALUATION, LOG, CARD, REPORT = (
-    "config.toml",
-    "model.safetensors",
-    "evaluation.json",
-    "log.jsonl",
-    "README.md",
-    "report.html",
-)
-CHECKPOINTS = "checkpoints"
+CONFIG, MODEL, EVALUATION, LOG = "config.toml", "model.safetensors", "evaluation.json", "log.jsonl"
+CARD, REPORT = "README.md", "report.html"
 
 
 def read_config(folder: Path) -> Config:
@@ -30,7 +25,10 @@ def read_config(folder: Path) -> Config:
     try:
         return load_recipe(str(path))
     except ConfigError as error:
-        raise RunError(f"{path} cannot be used: {error}") from None
+        raise RunError(
+            f"{path} cannot be used by seq2seq {__version__}: it is damaged, or of a run that another version made and "
+            f"that must be trained again ({shorten(str(error), 160)})"
+        ) from None
 
 
 def require_folder(run: Path) -> None:

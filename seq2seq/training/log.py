@@ -4,17 +4,21 @@ Imports no torch, so that a log is read quickly; TensorBoard, an extra, is impor
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from seq2seq.errors import ConfigError
 from seq2seq.files.atomic import friendly_os_errors, write_atomic
+from seq2seq.runs.layout import LOG
 from seq2seq.training.schedule import Position
 
-LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
+_TENSORBOARD = "tensorboard"
+# Updates, epochs, minutes and seconds are fewer than this.
+_MOST = 1e15
 # Numbers that entries of each kind must have.
 _NUMBERS = {
     "start": (),
@@ -87,8 +91,8 @@ def cut_log(folder: Path, updates: int) -> None:
 
 def _belongs(line: bytes, updates: int) -> bool:
     try:
-        return line.endswith(b"\n") and json.loads(line)["updates"] <= updates
-    except (ValueError, TypeError, KeyError):
+        return line.endswith(b"\n") and bool(json.loads(line)["updates"] <= updates)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False
 
 
@@ -129,8 +133,10 @@ def _entries(path: Path) -> Iterator[Entry]:
                 epochs=float(content.pop("epochs")),
                 minutes=float(content.pop("minutes")),
             )
-            whole = all(isinstance(content[name], int | float) for name in _NUMBERS[kind])
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            whole = all(0 <= value < _MOST for value in (when, *astuple(position)))
+            for name in _NUMBERS[kind]:
+                math.isnan(content[name])  # raises unless it is a number, which need not be finite
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
         if whole:
             yield Entry(kind, when, position, content)

@@ -94,7 +94,7 @@ def _curves(entries: Sequence[Entry], width: int, height: int) -> list[str]:
     shown = {title: points for title, points in series.items() if points}
     # Each curve has a title; the last two lines are the axis and the prompt.
     rows = min(8, max(2, (height - 2) // max(len(shown), 1) - 1))
-    last = entries[-1].position.updates
+    last = max(entry.position.updates for entry in entries)  # a resumed training repeats some
     lines = [
         line
         for title, points in shown.items()

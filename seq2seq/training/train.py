@@ -13,7 +13,7 @@ from seq2seq.evaluation.evaluate import evaluate, is_evaluated, read_evaluation,
 from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.report import write_report
-from seq2seq.runs.layout import CONFIG
+from seq2seq.runs.layout import CONFIG, read_config
 from seq2seq.training.checkpoint import checkpoint_folders
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, summary_writer
@@ -82,7 +82,7 @@ def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
                 "bring it back, choose another folder with --run, or remove this one"
             )
         return config
-    old, new = asdict(load_recipe(str(folder / CONFIG))), asdict(config)
+    old, new = asdict(read_config(folder)), asdict(config)
     differing = [
         f"{table}.{key} ({old[table][key]} there, {new[table][key]} now)"
         for table in ("data", "subword", "model", "training")

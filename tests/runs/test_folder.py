@@ -15,6 +15,7 @@ from seq2seq.files.atomic import scratch_file, write_atomic
 from seq2seq.files.manifest import check_manifest, commit_files, digest, stage_file, write_manifest
 from seq2seq.files.tensors import save_tensors
 from seq2seq.runs.folder import load_run
+from seq2seq.runs.layout import read_config
 
 
 @pytest.fixture
@@ -89,6 +90,13 @@ def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
         load_run(tmp_path / "nothing")
     with pytest.raises(RunError, match="train it first"):
         load_run(tmp_path)
+
+
+def test_a_run_of_another_version_is_refused_by_its_settings(run: Path) -> None:
+    path = run / "config.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("[model]", '[model]\nmerge = "sum"'), encoding="utf-8")
+    with pytest.raises(RunError, match=r"another version made .* \(unknown key model.merge"):
+        read_config(run)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
