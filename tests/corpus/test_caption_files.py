@@ -13,6 +13,7 @@ import pytest
 from seq2seq.config import DataConfig
 from seq2seq.corpus import captions
 from seq2seq.corpus.captions import image_reader, read_captions
+from seq2seq.corpus.pairs import Pair
 from seq2seq.errors import CorpusError
 
 SEED = 14
@@ -50,10 +51,11 @@ ODD = ("sp ace.png", "ünïcode.png", "-rf.png", "a\\b.png", "deep/er/still.png"
 def test_a_tar_gives_files_of_any_name_and_nothing_else(kind: int, tmp_path: Path) -> None:
     files = {name: name.encode("utf-8", "surrogateescape") for name in ODD}
     links = {"hard": tarfile.LNKTYPE, "soft": tarfile.SYMTYPE, "device": tarfile.CHRTYPE, "pipe": tarfile.FIFOTYPE}
-    others = [(f"{name}.png", special(kind, "/etc/passwd")) for name, kind in links.items()]
+    others = [(f"{name}.png", special(kind, "/etc/hostname")) for name, kind in links.items()]
+    twin = "twin.png", special(tarfile.LNKTYPE, "-rf.png")
     outside = [("/etc/passwd", b"absolute"), ("../../up.png", b"up")]
     (tmp_path / "images.tar").write_bytes(
-        archive(*files.items(), *others, *outside, ("folder", special(tarfile.DIRTYPE)), kind=kind)
+        archive(*files.items(), *others, twin, *outside, ("folder", special(tarfile.DIRTYPE)), kind=kind)
     )
     read = image_reader(in_folder(tmp_path))
     assert {name: read(name) for name in files} == files
@@ -61,6 +63,7 @@ def test_a_tar_gives_files_of_any_name_and_nothing_else(kind: int, tmp_path: Pat
     for name in (*(name for name, _ in others), "folder", "none.png", "", ".", "/etc/hostname"):
         with pytest.raises(CorpusError, match="holds no picture"):
             read(name)
+    assert read("twin.png") == files["-rf.png"]
     # Nothing is unpacked: such a name is only a name, of what is in the tar.
     assert read("/etc/passwd") == b"absolute"
 
@@ -165,10 +168,11 @@ def mutate_tar(content: bytes, chance: random.Random) -> bytes:
     return with_right_sums(bytes(made))
 
 
+MEMBERS = [(name, name.encode("utf-8", "surrogateescape") * 30) for name in ODD]
 TARS = [
-    archive(*((name, name.encode("utf-8", "surrogateescape") * 30) for name in ODD), ("link", special(tarfile.LNKTYPE, "a.png")), kind=kind)
+    archive(*MEMBERS, ("link.png", special(tarfile.LNKTYPE, ODD[0])), kind=kind)
     for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
-]  # fmt: skip
+]
 
 
 def fuzz_tar(folder: Path, count: int) -> Counter[str]:
@@ -181,7 +185,7 @@ def fuzz_tar(folder: Path, count: int) -> Counter[str]:
         try:
             read = image_reader(data)
             counts["opened"] += 1
-            for name in (*ODD, "link"):
+            for name in (*ODD, "link.png"):
                 try:
                     assert len(read(name)) <= len(content)
                     counts["read"] += 1
@@ -208,3 +212,92 @@ def test_a_damaged_tar_is_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ten_thousand_damaged_tars_are_read_or_refused(tmp_path: Path) -> None:
     fuzz_tar(tmp_path, 10_000)
+
+
+def parts(data: DataConfig) -> Counter[str]:
+    """Reads the captions of all parts, checks them and counts."""
+    counts: Counter[str] = Counter()
+    for part in ("train", "valid", "valid[50%:]"):
+        try:
+            for pair in read_captions(data, part, counts):
+                counts["pairs"] += 1
+                assert pair.src
+                assert pair.tgt.strip()
+                assert "\n" not in pair.src + pair.tgt
+        except CorpusError as error:
+            message = str(error)
+            counts["refused"] += 1
+        else:
+            message = ""
+        assert "\n" not in message
+        assert len(message) < 600
+    return counts
+
+
+def mutate_captions(content: bytes, chance: random.Random) -> bytes:
+    made = bytearray(content)
+    for _ in range(chance.choice((1, 1, 1, 2))):
+        start = chance.randrange(len(made) + 1)
+        stop = start + chance.choice((0, 0, 1, 5, 40))
+        odd = (
+            b"\t",
+            b"\n",
+            b"\r\n",
+            b"\0",
+            b"\xef\xbb\xbf",
+            b"\xff",
+            b"\xe2\x80\xa8",
+            b"",
+            b"\tvalid\t",
+            b"../",
+            chance.randbytes(3),
+        )
+        made[start:stop] = chance.choice(odd)
+    return bytes(made)
+
+
+LIST = b"image\tsplit\tcaption\n" + b"".join(
+    b"%d.png\t%s\ta caption \xc3\xa9 of %d\n" % (number // 2, split, number)
+    for number, split in enumerate((b"train",) * 6 + (b"valid",) * 6)
+)
+
+
+def fuzz_captions(folder: Path, count: int) -> Counter[str]:
+    chance, counts = random.Random(SEED), Counter()
+    for number in range(count):
+        data = in_folder(folder, mutate_captions(LIST, chance))
+        try:
+            counts += parts(data)
+        except BaseException as error:
+            raise AssertionError(f"seed {SEED}, input {number}: {error!r}") from error
+    print(count, dict(counts))
+    return counts
+
+
+def test_a_damaged_list_of_captions_is_read_or_refused(tmp_path: Path) -> None:
+    counts = fuzz_captions(tmp_path, 300)
+    assert min(counts["pairs"], counts["refused"]) > 100
+
+
+@pytest.mark.slow
+def test_ten_thousand_damaged_lists_of_captions_are_read_or_refused(tmp_path: Path) -> None:
+    fuzz_captions(tmp_path, 10_000)
+
+
+def test_blank_lines_are_no_captions_and_captions_without_text_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = b"a.png\ttrain\tone\n\n   \na.png\ttrain\t\n\ttrain\tno name\nb.png\ttrain\t \n"
+    dropped: Counter[str] = Counter()
+    assert list(read_captions(in_folder(tmp_path, lines), "train", dropped)) == [Pair("a.png", "one")]
+    assert dropped == {"no text": 3}
+    warning = capsys.readouterr().err
+    assert "3 records without text" in warning
+    assert "captions.tsv, line 4" in warning
+
+
+def test_a_picture_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(CorpusError, match=r"a\.png.*1,099,511,627,776 bytes"):
+        image_reader(in_folder(tmp_path))("a.png")

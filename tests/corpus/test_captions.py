@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import PIL.Image
@@ -29,11 +30,11 @@ def corpus(tmp_path: Path) -> DataConfig:
 
 
 def test_several_captions_a_picture(corpus: DataConfig) -> None:
-    assert list(read_captions(corpus, "train")) == [Pair("a.png", "one"), Pair("a.png", "two")]
+    assert list(read_captions(corpus, "train", Counter())) == [Pair("a.png", "one"), Pair("a.png", "two")]
 
 
 def test_a_split_is_shared_out_by_picture(corpus: DataConfig) -> None:
-    first, second = (list(read_captions(corpus, part)) for part in ("valid[:50%]", "valid[50%:]"))
+    first, second = (list(read_captions(corpus, part, Counter())) for part in ("valid[:50%]", "valid[50%:]"))
     assert [pair.src for pair in first] == ["v0.png", "v1.png"]
     assert [pair.src for pair in second] == ["v2.png", "v3.png"]
 
@@ -50,7 +51,7 @@ def test_mistakes_are_named(line: str, part: str, expected: str, corpus: DataCon
     with (Path(corpus.path) / "captions.tsv").open("a", encoding="utf-8") as stream:
         stream.write(line + "\n")
     with pytest.raises(CorpusError, match=expected):
-        list(read_captions(corpus, part))
+        list(read_captions(corpus, part, Counter()))
 
 
 @pytest.mark.parametrize("where", ["folder", "images", "tar"])
@@ -88,7 +89,7 @@ def test_a_hub_data_set_in_its_own_format(tmp_path: Path) -> None:
     table = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image(decode=False))
     table.to_parquet(tmp_path / "train.parquet")
     data = DataConfig(format="hub-pictures", path=str(tmp_path), src="image", tgt="caption_")
-    pairs = list(read_captions(data, "train"))
+    pairs = list(read_captions(data, "train", Counter()))
     assert pairs == [
         Pair("train/0", "a dog"),
         Pair("train/0", "the dog"),
@@ -98,14 +99,14 @@ def test_a_hub_data_set_in_its_own_format(tmp_path: Path) -> None:
     assert image_reader(data)("train/1") == png()
     wrong = DataConfig(format="hub-pictures", path=str(tmp_path), src="picture", tgt="caption_")
     with pytest.raises(CorpusError, match="expected a column 'picture'"):
-        list(read_captions(wrong, "train"))
+        list(read_captions(wrong, "train", Counter()))
 
 
 @pytest.mark.slow
 def test_emoji_have_names_in_four_languages_and_no_skin_tones() -> None:
     folder = str(Path(__file__).parents[2] / "data")
     named = {
-        language: list(read_captions(DataConfig(format="emoji", path=language, directory=folder), "train"))
+        language: list(read_captions(DataConfig(format="emoji", path=language, directory=folder), "train", Counter()))
         for language in ("en", "de", "es", "fr")
     }
     assert len(named["en"]) == 1918

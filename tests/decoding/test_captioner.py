@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 
 import PIL.Image
@@ -92,7 +93,7 @@ def test_the_page_shows_pictures_references_and_looks(run: Path) -> None:
 
 
 def _test_files(data) -> list[Path]:
-    names = dict.fromkeys(pair.src for pair in read_captions(data, data.test))
+    names = dict.fromkeys(pair.src for pair in read_captions(data, data.test, Counter()))
     return [Path(data.path) / "images" / name for name in names]
 
 
