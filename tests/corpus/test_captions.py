@@ -144,12 +144,20 @@ def test_what_is_no_caption_is_left_out_counted_and_named(tmp_path: Path, capsys
     assert dropped == {"no text": 3 + 5 + 4}
     warning = capsys.readouterr().err.splitlines()[-1]
     assert "12 records without text" in warning
-    assert "train, row 0" in warning
+    assert "split 'train', row 1" in warning
 
 
 def test_columns_of_numbers_alone_are_refused(tmp_path: Path) -> None:
     data = hub(tmp_path, image=[None] * 2, caption=[1, 2])
     with pytest.raises(CorpusError, match="expected text"):
+        list(read_captions(data, "train", Counter()))
+
+
+def test_a_table_that_breaks_off_is_refused_with_the_row(tmp_path: Path) -> None:
+    data = hub(tmp_path, image=[None] * 3, caption=["one", "twotwo", "three"])
+    path = tmp_path / "train.parquet"
+    path.write_bytes(path.read_bytes().replace(b"twotwo", b"tw\xff\xfewo"))
+    with pytest.raises(CorpusError, match=r"split 'train'.* breaks off at row"):
         list(read_captions(data, "train", Counter()))
 
 
