@@ -67,7 +67,7 @@ def data_faults(data: DataConfig) -> Iterator[str]:
         if data.path not in ("reverse", "copy"):
             yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
         if not data.train.isdecimal() or len(data.train) > 9:
-            yield f'data.train = "{data.train:.20}" must be a number of pairs below a billion when data.format = "digits"'
+            yield f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, when data.format = "digits"'
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
     if data.format in ("tsv", "wheel") and any(side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)):

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,7 +46,7 @@ def build_corpus(config: Config, folder: Path) -> None:
 
     # 1. Read, clean and deduplicate the training part, and cut out what is missing of validation and test.
     text = folder / "text"
-    cleaned = clean(_with_bar(read_pairs(data, "train"), "reading"), data, dropped)
+    cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
     validation, test = _held_out_parts(data, training)
 
@@ -58,6 +58,7 @@ def build_corpus(config: Config, folder: Path) -> None:
         (folder / IMAGES).write_text(json.dumps(images, ensure_ascii=False), encoding="utf-8")
     held_out = {pair.src if images else normalise(pair.src) for pair in (*validation, *test)}
     training = training.without("source held out", lambda pair: pair.src in held_out, dropped)
+    _require_parts(data, training, validation, test, dropped)
     for name, part in (("validation", validation), ("test", test)):
         lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in part)
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
@@ -69,12 +70,14 @@ def build_corpus(config: Config, folder: Path) -> None:
     fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())
     for pair in (*validation, *test):
         fingerprint.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
-    _write_ids(folder / TOKENS, training, encoder, dropped, fingerprint)
+    test_sources = {pair.src if images else normalise(pair.src) for pair in test}
+    leaked = _write_ids(folder / TOKENS, training, encoder, dropped, fingerprint, test_sources)
     text.unlink()
 
     # 4. Report.
     report = {
-        **_statistics(folder / TOKENS, encoder, test),
+        **_statistics(folder / TOKENS, vocabularies),
+        "test sources in training": leaked,  # must be 0
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
@@ -94,9 +97,21 @@ def _held_out_parts(data: DataConfig, training: Gathered) -> tuple[list[Pair], l
     cut = hold_out(_with_bar(training, "splitting", len(training)), sizes)
     validation = list(read_pairs(data, "validation")) if data.validation else cut[0]
     test = list(read_pairs(data, "test")) if data.test else cut[1]
-    if not any(pair.src.strip() for pair in validation):
-        raise CorpusError(f"no sentences in {data.validation}: validation needs at least one")
     return validation, test
+
+
+def _require_parts(
+    data: DataConfig, training: Gathered, validation: list[Pair], test: list[Pair], dropped: Counter[str]
+) -> None:
+    """Raises CorpusError if a part that is wanted is empty."""
+    if not len(training):
+        raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+    reason = "all its pictures are missing or damaged" if data.reads_images else "it has no sentence that is not blank"
+    for part, pairs in (("validation", validation), ("test", test)):
+        name, size = getattr(data, part), getattr(data, f"{part}_size")
+        if (name or size) and not any(pair.src.strip() for pair in pairs):
+            origin = f"data.{part} = {name!r}" if name else f"data.{part}_size = {size}"
+            raise CorpusError(f"the {part} part ({origin}) is empty: {reason}; mend it or name another")
 
 
 def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Iterable[Pair]) -> dict[str, str]:
@@ -158,10 +173,19 @@ class _Encoder:
 
 
 def _write_ids(
-    path: Path, training: Gathered, encoder: _Encoder, dropped: Counter[str], fingerprint: "hashlib._Hash"
-) -> None:
-    """Streams the token ids of pairs that are short enough to a file, and their texts into ``fingerprint``."""
-    kept = 0
+    path: Path,
+    training: Gathered,
+    encoder: _Encoder,
+    dropped: Counter[str],
+    fingerprint: "hashlib._Hash",
+    test_sources: Set[str],
+) -> int:
+    """Streams the token ids of pairs that are short enough to a file, and their texts into ``fingerprint``.
+
+    Returns:
+        How many of their sources are among ``test_sources``.
+    """
+    kept, leaked = 0, 0
     pairs = _with_bar(training, "tokenising", len(training))
     with TokenFile(path) as file:
         while block := list(islice(pairs, _BLOCK)):
@@ -177,19 +201,19 @@ def _write_ids(
             if not fitting:
                 continue
             kept += len(fitting)
+            leaked += sum(block[row].src in test_sources for row in fitting)
             file.write([sources[row] for row in fitting], [targets[row] for row in fitting])
             fingerprint.update("".join(f"{block[row].src}\t{block[row].tgt}\n" for row in fitting).encode())
     if not kept:
         raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+    return leaked
 
 
-def _statistics(tokens: Path, encoder: _Encoder, test: Sequence[Pair]) -> dict[str, Any]:
+def _statistics(tokens: Path, vocabularies: Vocabularies) -> dict[str, Any]:
     """Numbers counted in the written token ids themselves."""
     src, tgt = open_columns(tokens)
-    test_sources = encoder.sources([pair.src if encoder.images else normalise(pair.src) for pair in test])
     return {
         "kept": len(src.lengths()),
-        "test sources in training": src.count(test_sources),  # must be 0
-        "vocabulary": {"src": len(encoder.vocabularies.src), "tgt": len(encoder.vocabularies.tgt)},
+        "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(src.lengths().sum()), "tgt": int(tgt.lengths().sum())},
     }

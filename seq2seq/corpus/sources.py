@@ -62,8 +62,8 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
 def fingerprint(data: DataConfig) -> list[str]:
     """Names, sizes and times of the corpus's files: they change when the corpus does.
 
-    Links are followed. A change is noticed wherever the file system's clock advances within ``_TICK``, whether it leaves
-    size and time of modification as they were or not.
+    Links are followed. A change that keeps size and time of modification is noticed too, on file systems whose clock
+    advances within ``_TICK``.
     """
     parts = [part for part in (data.train, data.validation, data.test) if part]
     match data.format:

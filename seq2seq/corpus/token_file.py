@@ -34,30 +34,6 @@ class TokenColumn:
         """Tokens in each sentence, (N,)."""
         return np.concatenate([np.diff(offsets) for offsets in self._offsets]).astype(np.int32)
 
-    def count(self, sentences: Iterable[Ids]) -> int:
-        """Number of sentences in the column that equal one of ``sentences``."""
-        targets = {tuple(ids) for ids in sentences}
-        offsets = np.cumsum([0, *map(len, targets)])
-        digests = _digests(np.array([i for ids in targets for i in ids], dtype=np.int32), offsets)
-        count, before = 0, 0
-        for values, offsets in zip(self._values, self._offsets, strict=True):
-            # Digests rule out nearly all sentences at the speed of numpy; the candidates are compared id by id.
-            candidates = np.flatnonzero(np.isin(_digests(values, offsets), digests))
-            count += sum(tuple(self[before + int(row)]) in targets for row in candidates)
-            before += len(offsets) - 1
-        return count
-
-
-def _digests(values: npt.NDArray[np.int32], offsets: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """A digest of each sentence, equal for equal ids: Σ (id + 1) · mⁱ modulo 2⁶⁴."""
-    lengths = np.diff(offsets)
-    powers = np.cumprod(np.full(lengths.max(initial=0), 0x9E3779B97F4A7C15, dtype=np.uint64))
-    positions = np.arange(offsets[0], offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    terms = (values[offsets[0] : offsets[-1]].astype(np.uint64) + 1) * powers[positions]
-    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
-    digests: npt.NDArray[np.uint64] = np.diff(sums[offsets - offsets[0]])
-    return digests
-
 
 class TokenFile:
     """Writes token ids block by block; a context manager."""

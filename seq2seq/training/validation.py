@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.decoding.predictor import Predictor
@@ -36,11 +37,11 @@ class Validation:
 
 
 def validate(predictor: Predictor, pairs: list[Pair], world: World) -> Validation:
-    """Scores a model on the first validation pairs and leaves it in training mode.
+    """Scores a model on the first validation pairs that are not blank and leaves it in training mode.
 
     Each rank takes its share of the pairs; the result is the same on all.
     """
-    pairs = [pair for pair in pairs[:_SENTENCES] if pair.src.strip()]
+    pairs = list(islice((pair for pair in pairs if pair.src.strip()), _SENTENCES))
     predictor.model.eval()
     # Greedy search is fast enough for every validation; evaluation on the test set uses the full beam.
     options = predictor.config.decoding.greedy()

@@ -87,9 +87,7 @@ def check_tree(seed: int, format: str, root: Path) -> None:
 
 @pytest.mark.parametrize("count", [10, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("format", ["pictures", "hub", "hub-pictures"])
-def test_a_folder_has_another_fingerprint_after_a_change_and_only_then(
-    format: str, count: int, tmp_path: Path
-) -> None:
+def test_a_folder_has_another_fingerprint_after_a_change_and_only_then(format: str, count: int, tmp_path: Path) -> None:
     for seed in range(count):
         check_tree(seed, format, tmp_path / str(seed))
 

@@ -1,9 +1,11 @@
 """The prepared corpus: what goes in comes out, once, and is made anew when anything changes."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from seq2seq.config import SubwordConfig
@@ -108,9 +110,79 @@ def test_pairs_are_the_same_however_many_go_at_a_time(corpus: Path, monkeypatch:
     assert [blocks.src[row] for row in range(66)] == [whole.src[row] for row in range(66)]
 
 
-def test_leaks_are_seen_in_the_file_itself(corpus: Path) -> None:
-    found = prepare(config(corpus))
-    assert found.src.count([found.src[0], [99999]]) == 2  # two targets for that source
+def test_only_the_same_text_is_a_test_source_in_training(corpus: Path) -> None:
+    """Other unknown words have the same token ids."""
+    (corpus / "test.tsv").write_text("猫 1\tx\nsource  犬\ty\n", encoding="utf-8")
+    lines = [f"{word} {n}\tziel {n}\n" for n in range(30) for word in ("source", "鳥" if n == 1 else "one")]
+    (corpus / "c.tsv").write_text("".join(lines) + "source 犬\tv\nsource 鳥\tw\n", encoding="utf-8")
+    settings = config(corpus, path=str(corpus), test="test.tsv")
+    subword = SubwordConfig(type="word", vocab_size=30, byte_fallback=False)
+    found = prepare(replace(settings, subword=subword))
+    ids = [found.vocabularies.src.encode(text) for text in ("猫 1", "鳥 1")]
+    assert ids[0] == ids[1]
+    assert ids[1] in [found.src[row] for row in range(len(found.src.lengths()))]
+    assert found.report["test sources in training"] == 0
+
+
+def test_leaks_are_counted(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making.Gathered, "without", lambda self, *_: self)
+    assert prepare(config(corpus)).report["test sources in training"] == 8  # two targets for each of four sources
+
+
+PARTS = {"validation": "valid.tsv", "test": "test.tsv"}
+
+
+@pytest.mark.parametrize("content", ["", "\t\n", " \tx\n\ty\n"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_without_a_sentence_is_refused_by_name(part: str, content: str, corpus: Path) -> None:
+    for name in PARTS.values():
+        (corpus / name).write_text("source 1\tx\n", encoding="utf-8")
+    (corpus / PARTS[part]).write_text(content, encoding="utf-8")
+    with pytest.raises(CorpusError, match=rf"the {part} part \(data\.{part} = '{PARTS[part]}'\) is empty"):
+        prepare(config(corpus, path=str(corpus), **PARTS))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_whose_pictures_are_all_missing_is_refused_by_name(part: str, tmp_path: Path) -> None:
+    lines = []
+    for split in ("train", "validation", "test"):
+        for number in range(4):
+            lines.append(f"{split}{number}.png\t{split}\ta picture of {number}\n")
+            if split != part:
+                PIL.Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / f"{split}{number}.png")
+    (tmp_path / "captions.tsv").write_text("".join(lines), encoding="utf-8")
+    data = {"format": "pictures", "path": str(tmp_path), "validation": "validation", "test": "test"}
+    tables = {
+        "data": data | {"directory": str(tmp_path / "cache")},
+        "subword": {"type": "char", "vocab_size": 400},
+        "model": {"encoder": "image", "bridge": "first-input", "tie_embeddings": "target"},
+        "training": {"max_updates": 1},
+    }
+    with pytest.raises(CorpusError, match=rf"the {part} part .* is empty: all its pictures are missing or damaged"):
+        prepare(build_config(tables))
+
+
+def test_a_training_part_that_is_all_held_out_says_so(corpus: Path) -> None:
+    with pytest.raises(CorpusError, match=r"nothing to learn from: every pair was dropped \{'source held out': 80\}"):
+        prepare(config(corpus, validation="c.tsv", path=str(corpus)))
+
+
+def test_records_without_text_are_left_out_counted_and_named(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = [None, 3, ["x"], {"a": "x"}, True]
+    records = [{"a": f"source {n}", "b": odd[n // 10] if n % 10 == 1 else f"ziel {n} \ud800"} for n in range(50)]
+    content = "".join(json.dumps(record) + "\n" for record in records)
+    for name in ("c.jsonl", "valid.jsonl"):
+        (corpus / name).write_text(content, encoding="utf-8")
+        content = content.replace("source", "other")
+    data = {"format": "jsonl", "path": str(corpus), "train": "c.jsonl", "validation": "valid.jsonl"}
+    found = prepare(config(corpus, **data, src="a", tgt="b"))
+    assert found.report["dropped"] == {"source held out": 4, "no text": 5}
+    assert len(found.validation) == 45
+    assert found.validation[0].tgt == "ziel 0 ?"
+    said = capsys.readouterr().err
+    assert f"5 records without text are left out, the first is {corpus / 'c.jsonl'}, line 2: expected text" in said
+    assert "under 'b', found None; the record has ['a', 'b']" in said
+    assert said.count("\n") == 2
 
 
 def test_given_parts_are_taken_whole_and_their_sources_left_out(corpus: Path) -> None:

@@ -1,6 +1,5 @@
 """Token ids on disk: what was written is read, over the seams of blocks too."""
 
-from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,9 +19,9 @@ def write(path: Path, blocks: list[list[list[int]]]) -> None:
             file.write(block, [row[::-1] for row in block])
 
 
-@given(blocks, rows)
+@given(blocks)
 @settings(deadline=None)
-def test_what_was_written_is_read_and_found(blocks: list[list[list[int]]], wanted: list[list[int]]) -> None:
+def test_what_was_written_is_read(blocks: list[list[list[int]]]) -> None:
     with TemporaryDirectory() as folder:
         write(Path(folder) / "tokens", blocks)
         src, tgt = open_columns(Path(folder) / "tokens")
@@ -30,10 +29,6 @@ def test_what_was_written_is_read_and_found(blocks: list[list[list[int]]], wante
         assert [src[place] for place in range(len(flat))] == flat
         assert [tgt[place] for place in range(len(flat))] == [row[::-1] for row in flat]
         assert src.lengths().tolist() == [len(row) for row in flat]
-        counts = Counter(map(tuple, flat))
-        assert src.count(wanted) == sum(counts[row] for row in set(map(tuple, wanted)))
-        assert src.count(flat) == len(flat)
-        assert src.count([]) == 0
 
 
 def test_the_datasets_library_reads_it_too(tmp_path: Path) -> None:

@@ -4,16 +4,13 @@ Each reader gets files that are mutated at random: 200 in a quick run, 10,000 in
 """
 
 import gzip
-import io
 import json
 import random
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -22,7 +19,7 @@ import pytest
 from seq2seq.config import DataConfig
 from seq2seq.corpus.cleaning import clean
 from seq2seq.corpus.sources import read_pairs
-from seq2seq.errors import RunError, Seq2SeqError
+from seq2seq.errors import Seq2SeqError
 from seq2seq.evaluation.evaluate import is_evaluated, read_evaluation, summary
 from seq2seq.files.manifest import MANIFEST, check_manifest, digest, write_manifest
 from seq2seq.recipe import load_recipe, recipe_text
@@ -163,19 +160,19 @@ def check(seed: int, make: Callable[[random.Random], Callable[[], object]], caps
     """Reads one mutated file; true if it was read, false if it was refused in one line."""
     read = make(random.Random(seed))
     started = time.process_time()
-    read_whole = True
+    refusal = ""
     try:
         read()
     except Seq2SeqError as error:
-        read_whole = False
-        assert "\n" not in str(error), f"seed {seed}"
-        assert len(str(error)) < 2000, f"seed {seed}"
+        refusal = str(error)
     except BaseException as error:
         raise AssertionError(f"seed {seed}: {error!r}") from error
     assert time.process_time() - started < 1, f"seed {seed}"
+    assert "\n" not in refusal, f"seed {seed}"
+    assert len(refusal) < 5000, f"seed {seed}"
     said = capsys.readouterr().err
     assert said.count("\n") <= 3, f"seed {seed}"
-    return read_whole
+    return not refusal
 
 
 COUNTS = pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
@@ -255,7 +252,7 @@ def test_logs(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
     def make(rng: random.Random) -> Callable[[], object]:
         (tmp_path / LOG).write_bytes(mutated_lines(rng, LOG_LINES))
-        return lambda: (status(tmp_path), cut_log(tmp_path, 3), status(tmp_path))
+        return lambda: (status(tmp_path), cut_log(tmp_path, 3))
 
     assert all(check(seed, make, capsys) for seed in range(count))
 
@@ -302,7 +299,7 @@ def test_checkpoints(name: str, count: int, tmp_path: Path, capsys: pytest.Captu
 
 BOMBS = {
     "a line": (b"x" * 1_000_000, 300),
-    "four bytes a character": ("😀" * 250_000).encode() and (("😀" * 250_000).encode(), 3),
+    "four bytes a character": (("😀" * 250_000).encode(), 3),
     "lists": (b"[]," * 300_000, 4),
     "tabs": (b"\t" * 1_000_000, 3),
     "columns": (b"x\t" * 500_000, 3),
@@ -325,12 +322,13 @@ def test_no_line_takes_more_than_100_megabytes(kind: str, bomb: str, tmp_path: P
         format=kind, path=str(tmp_path), src="1" if kind == "tsv" else "a", tgt="2" if kind == "tsv" else "b"
     )
     tracemalloc.start()
+    refusal = ""
     try:
         check_pairs(data)
     except Seq2SeqError as error:
-        assert "line 1" in str(error)
-        assert len(str(error)) < 2000
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        refusal = str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert refusal == "" or "line 1" in refusal or "do not align" in refusal
+    assert len(refusal) < 2000
     assert peak < 100e6

@@ -18,8 +18,8 @@ from seq2seq.training.train import _settings
 # Everything that a text can hold, lone surrogates (how Python shows bytes that are no UTF-8) among it.
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["", "\x7f", "\x00", "a\tb\r\n", "Infinity", "NaN", "1_0", '"', "\\", "\\u007f", "'''", "\u2028", "\x85", "e\u0301"]
-    + ["\udcff", "\ufeff", "\U0010ffff", "9" * 5000]
 )
+TEXTS |= st.sampled_from(["\udcff", "\ufeff", "\U0010ffff", "9" * 5000])
 INTEGERS = st.integers() | st.integers(0, 100) | st.sampled_from([2**63 - 1, 2**63, 10**400, 10**5000, -1])
 FLOATS = st.floats() | st.sampled_from([-0.0, 5e-324, 1e-320, 1e16, 1e22, 1.7976931348623157e308, math.inf, -math.inf])
 
@@ -49,8 +49,12 @@ def check_one_value(table: str, name: str, value: Any, folder: Path) -> None:
     try:
         config = build_config(tables)
     except ConfigError as error:
-        assert str(error).isprintable()
-        assert f"{table}." in str(error)
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert refusal.isprintable()
+        assert f"{table}." in refusal
         return
     (folder / CONFIG).write_bytes(to_toml(config).encode())
     assert read_config(folder) == config
