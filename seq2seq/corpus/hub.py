@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -17,25 +17,29 @@ def read_hub(data: DataConfig, split: str, dropped: Counter[str]) -> Iterator[Pa
     Raises:
         CorpusError: it cannot be loaded, breaks off, or no row has text on both sides.
     """
-    return pairs_of(_rows(data, split), data.src, data.tgt, dropped)
+    rows = each_row(load_split(data, split, streaming=True), f"hub data set {data.path}, split {split!r}")
+    return pairs_of(rows, data.src, data.tgt, dropped)
 
 
-def _rows(data: DataConfig, split: str) -> Iterator[tuple[str, Any]]:
-    """Rows, each after a description of where it stands."""
-    where = f"hub data set {data.path}"
-    rows = iter(load_split(data, split, streaming=True))
+def each_row(rows: Iterable[Any], where: str) -> Iterator[tuple[str, Any]]:
+    """Rows, each after a description of where it stands.
+
+    Raises:
+        CorpusError: they break off; names the row.
+    """
+    reader = iter(rows)
     with _silent():
         for number in count(1):
             try:
-                record = next(rows, None)
+                row = next(reader, None)
             except Exception as error:
                 raise CorpusError(
-                    f"{where}, split {split!r} breaks off at row {number:,}: {_reason(error)}; run again, "
+                    f"{where} breaks off at row {number:,}: {_reason(error)}; run again, "
                     "or download it and set data.path to the folder"
                 ) from None
-            if record is None:
+            if row is None:
                 return
-            yield f"{where}, row {number}", record
+            yield f"{where}, row {number}", row
 
 
 def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:

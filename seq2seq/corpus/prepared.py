@@ -16,7 +16,7 @@ from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.files.cache import find_or_make
 
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 3
+_LAYOUT = 4
 
 
 @dataclass(frozen=True, slots=True)

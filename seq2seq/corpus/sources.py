@@ -56,7 +56,7 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "pictures" | "hub-pictures" | "emoji":
-            return read_captions(data, name)
+            return read_captions(data, name, dropped)
 
 
 def fingerprint(data: DataConfig) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
+import PIL.JpegImagePlugin
 import pytest
 import torch
 from torch import Tensor
@@ -63,6 +65,73 @@ def test_exif_orientation_is_obeyed() -> None:
     image = read_image(encoded(picture, "JPEG", exif=exif, quality=95))
     assert image[:, :100].mean() > 0.9
     assert image[:, 124:].mean() < -0.9
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_every_orientation_is_turned_as_pillow_does(turn: int, kind: str) -> None:
+    corners = np.zeros((64, 64, 3), np.uint8)
+    corners[:32, :32], corners[:32, 32:], corners[32:, :32] = 255, 170, 85
+    picture = PIL.Image.fromarray(corners)
+    exif = picture.getexif()
+    exif[0x0112] = turn
+    picture.info["exif"] = exif.tobytes()
+    upright = read_image(encoded(PIL.ImageOps.exif_transpose(picture)))
+    turned = read_image(
+        encoded(picture, kind, exif=exif, **{"JPEG": {"quality": 100}, "WEBP": {"lossless": True}}.get(kind, {}))
+    )
+    torch.testing.assert_close(turned, upright, atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("error", [struct.error, TypeError, AttributeError, RecursionError, MemoryError, UserWarning])
+@pytest.mark.parametrize("place", ["open", "load"])
+def test_whatever_pillow_raises_is_a_damaged_picture(
+    error: type[Exception], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error("two\nlines")
+
+    owner = PIL.Image if place == "open" else PIL.JpegImagePlugin.JpegImageFile
+    monkeypatch.setattr(owner, place, fail)
+    with pytest.raises(
+        CorpusError, match=r"^a\.jpg: expected a whole JPEG, PNG or WebP picture, found a damaged one \(two lines\)"
+    ):
+        read_image(WHOLE, name="a.jpg")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_stop_is_no_damage(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(PIL.JpegImagePlugin.JpegImageFile, "load", stop)
+    with pytest.raises(error):
+        read_image(WHOLE)
+
+
+def test_sixteen_bits_of_grey_are_what_eight_bits_are() -> None:
+    """Dark stays dark: values are divided by their full scale, not by their own maximum."""
+    for most in (255, 20, 1, 0):
+        ramp = np.broadcast_to(np.linspace(0, most, 256).round(), (256, 256)).astype(np.uint16)
+        eight, sixteen = (
+            read_image(encoded(PIL.Image.fromarray(values))) for values in (ramp.astype(np.uint8), ramp * 257)
+        )
+        torch.testing.assert_close(sixteen, eight, atol=2 / 255, rtol=0)  # one step of 255, on a scale of -1 to 1
+    between = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    image = (read_image(encoded(PIL.Image.fromarray(between)))[0].mean(1) + 1) / 2
+    rows = torch.arange(16, 240) / 255
+    torch.testing.assert_close(image, rows, atol=1 / 255, rtol=0)
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white() -> None:
+    values = np.full((32, 32), 1000, np.uint16)
+    assert read_image(encoded(PIL.Image.fromarray(values), transparency=1000)).min() > 0.99
+    assert read_image(encoded(PIL.Image.fromarray(values), transparency=1001)).max() < -0.9
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"cannot be read: Is a directory"):
+        read_image(tmp_path)
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 
 import PIL.Image
@@ -92,7 +93,7 @@ def test_the_page_shows_pictures_references_and_looks(run: Path) -> None:
 
 
 def _test_files(data) -> list[Path]:
-    names = dict.fromkeys(pair.src for pair in read_captions(data, data.test))
+    names = dict.fromkeys(pair.src for pair in read_captions(data, data.test, Counter()))
     return [Path(data.path) / "images" / name for name in names]
 
 
@@ -137,6 +138,16 @@ def test_features_are_computed_once(run: Path, monkeypatch: pytest.MonkeyPatch) 
     assert pictures.features(names[:3]).shape == (3, 49, 1280)
     assert torch.equal(pictures.features(names[1:2]), pictures.features(names[:3])[1:2])
     assert (pictures.features(names).std(0) > 0).any()
+
+
+def test_evaluate_and_caption_see_the_same_features_whatever_came_before(overrides: list[str], tmp_path: Path) -> None:
+    settings = [*overrides, "training.precision=bf16", "training.max_epochs=1", f"data.directory={tmp_path / 'data'}"]
+    run = train("flickr8k", run=tmp_path / "run", overrides=settings, device="cpu")
+    evaluated = evaluate(run, device="cpu", precision="fp32")
+    files = [str(Path(evaluated.config.data.path) / "images" / name) for name in evaluated.sources]
+    of_files = Captioner.load(run, device="cpu", precision="fp32").caption(files)
+    assert [found.ids for found in evaluated.outputs] == [found.ids for found in of_files]
+    assert [found.score for found in evaluated.outputs] == pytest.approx([one.score for one in of_files], rel=1e-6)
 
 
 def test_captions_of_files_and_folders(run: Path, files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:

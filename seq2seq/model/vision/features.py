@@ -3,6 +3,8 @@
 Shapes: ``N`` pictures, ``S`` positions (49), ``C`` channels (1280).
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,14 @@ from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.corpus.captions import image_reader
-from seq2seq.corpus.images import read_image
+from seq2seq.corpus.images import READING, read_image
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.device import DeviceSpec
 from seq2seq.files.cache import find_or_make
-from seq2seq.model.vision.backbone import build_backbone
+from seq2seq.model.vision.backbone import build_backbone, published_version
 from seq2seq.model.vision.encoder import flatten_maps
 
-Maps = npt.NDArray[np.float16]
+Maps = npt.NDArray[np.float16 | np.float32]
 _BATCH = 32
 _MAPS = "maps.npy"
 
@@ -33,7 +35,7 @@ class Pictures:
     Args:
         prepared: the corpus.
         config: its recipe.
-        device_spec: where features are computed.
+        device_spec: where features are computed, and in which precision.
     """
 
     def __init__(self, prepared: Prepared, config: Config, device_spec: DeviceSpec) -> None:
@@ -42,8 +44,10 @@ class Pictures:
         self._rows = {name: row for row, name in enumerate(prepared.images)}
         self._name = config.model.backbone
         self._downloads = Path(config.data.directory) / "downloads"
-        name = f"{prepared.folder.name}-features-{config.model.backbone.replace(':', '-')}"
-        self._folder = prepared.folder.with_name(name)
+        # Whatever makes other features of the same names. TF32 makes a GPU's float32 other than a CPU's.
+        makers = [READING, self._name, published_version(self._name), str(device_spec.dtype), device_spec.device.type]
+        key = hashlib.sha256(json.dumps([prepared.report["fingerprint"], *makers]).encode()).hexdigest()[:16]
+        self._folder = prepared.folder.with_name(f"{prepared.folder.name}-features-{key}")
         self._device_spec = device_spec
         self._maps: Maps | None = None
 
@@ -54,8 +58,9 @@ class Pictures:
     def features(self, names: Sequence[str]) -> Tensor:
         """Feature maps (N, S, C) of the published backbone, in float32.
 
-        They are the same for all runs on a corpus: the first call computes those of all pictures, unless they are on
-        disk. Stored as float16: half the space, and no less exact than the bfloat16 in which they are computed.
+        They are the same for all runs on a corpus in one precision, and those that the backbone makes of the pixels:
+        the first call computes those of all pictures, unless they are on disk. Stored as float32 if that is the
+        precision, else as float16: half the space, and no less exact than bfloat16.
         """
         if self._maps is None:
             find_or_make(self._folder, self._compute_all)
@@ -72,15 +77,16 @@ class Pictures:
         backbone.eval().to(self._device_spec.device)
         table: Any = None  # numpy's type stubs lack open_memmap's result
         names = self._names
+        stored = torch.float32 if self._device_spec.dtype == torch.float32 else torch.float16
         bar = tqdm(total=len(names), desc="looking at pictures", unit=" pictures", delay=2, disable=None)
         with bar, torch.inference_mode(), self._device_spec.autocast():
             for start in range(0, len(names), _BATCH):
                 pixels = self.pixels(names[start : start + _BATCH]).to(self._device_spec.device)
                 maps = flatten_maps(backbone(pixels.contiguous(memory_format=torch.channels_last)))
-                features = maps.to(torch.float16).cpu().numpy()
+                features = maps.to(stored).cpu().numpy()
                 if table is None:
                     shape = len(names), *features.shape[1:]
-                    table = np.lib.format.open_memmap(folder / _MAPS, mode="w+", dtype=np.float16, shape=shape)
+                    table = np.lib.format.open_memmap(folder / _MAPS, mode="w+", dtype=features.dtype, shape=shape)
                 table[start : start + len(features)] = features
                 bar.update(len(features))
         table.flush()
