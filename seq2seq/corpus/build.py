@@ -58,6 +58,11 @@ def build_corpus(config: Config, folder: Path) -> None:
         (folder / IMAGES).write_text(json.dumps(list(images), ensure_ascii=False), encoding="utf-8")
     held_out = {pair.src if images else normalise(pair.src) for pair in (*validation, *test)}
     training = training.without("source held out", lambda pair: pair.src in held_out, dropped)
+    if not len(training) and dropped["source held out"]:
+        raise CorpusError(
+            f"nothing to learn from: all {dropped['source held out']:,} training pairs that cleaning kept have sources "
+            "of the validation or test part; expected others: set data.train, data.validation or data.test"
+        )
     for name, part in (("validation", validation), ("test", test)):
         lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in part)
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
