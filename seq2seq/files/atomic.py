@@ -90,10 +90,11 @@ def folder_made(path: Path) -> Iterator[None]:
     Raises:
         RunError: the folder cannot be made; says why and what to do.
     """
-    target = _real(path)
-    missing = [folder for folder in (target, *target.parents) if not os.path.lexists(folder)]
+    missing: list[Path] = []
     try:
         with friendly_os_errors(path):
+            target = _real(path)
+            missing = [folder for folder in (target, *target.parents) if not os.path.lexists(folder)]
             target.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -114,7 +115,8 @@ def new_folder(path: Path, size: int) -> Iterator[Path]:
     Raises:
         RunError: ``path`` is something else, or cannot be written; says why and what to do.
     """
-    target = _real(path)
+    with friendly_os_errors(path):
+        target = _real(path)
     with folder_made(target.parent), friendly_os_errors(path, advice="nothing was kept"):
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: expected a new or empty folder, found a file; name another with --out")
@@ -195,7 +197,10 @@ def _free(path: Path) -> str:
 
 def _real(path: Path) -> Path:
     """The path without symbolic links: beside it is the same disk, and a rename to it leaves the links."""
-    return Path(os.path.realpath(path))
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return real
 
 
 def _sync(path: Path) -> None:
