@@ -50,9 +50,11 @@ class DeviceSpec:
         name = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
         try:
             torch_device = torch.device(name)
-            torch.empty(0, device=torch_device)
+            torch.empty(0, device=torch_device).cpu()
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
+            if reason.startswith("Expected one of"):  # a list of all that torch could be built for
+                reason = "torch knows no device of that name"
             raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu, cuda or auto") from None
         if precision == "auto":
             precision = "bf16" if _has_bf16(torch_device) else "fp16" if torch_device.type == "cuda" else "fp32"

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from seq2seq.cli import decoding, evaluation, training
 from seq2seq.errors import Seq2SeqError
@@ -19,13 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
         print(end="", flush=True)  # here a closed stdout raises, not at exit
-    except BrokenPipeError:
-        # The reader has gone, as in `seq2seq translate | head`; Python's flush at exit must not raise either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has gone, as in `seq2seq translate | head`
+        _discard_output()
         return 141
-    except (Seq2SeqError, OSError) as error:
-        print(f"seq2seq: {error}", file=sys.stderr)
-        return 2
+    except Seq2SeqError as error:
+        return _refused(str(error))
+    except OSError as error:
+        from seq2seq.files.atomic import disk_reason
+
+        if error.filename is not None:
+            return _refused(f"{error.filename} cannot be used: {error.strerror}; look at the name and its permissions")
+        # Of the streams only, which have no names.
+        return _refused(f"cannot write the output: {disk_reason(error, Path('stdout')) or error.strerror or error}")
     except (RuntimeError, MemoryError) as error:
         from seq2seq.device import is_out_of_memory
 
@@ -33,12 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         remedy = "free some, or lower model.hidden_size, subword.vocab_size or batches"
-        print(f"seq2seq: out of memory ({reason}): {remedy}", file=sys.stderr)
-        return 2
+        return _refused(f"out of memory ({reason}): {remedy}")
     except KeyboardInterrupt:
         print("seq2seq: interrupted", file=sys.stderr)
         return 130
     return options.exit_code if hasattr(options, "exit_code") else 0
+
+
+def _refused(message: str) -> int:
+    """Says why, in one line; the exit status."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        _discard_output()
+    print(f"seq2seq: {message}", file=sys.stderr)
+    return 2
+
+
+def _discard_output() -> None:
+    """Sends what a broken stdout still holds to nowhere, so that Python's flush at exit does not raise."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

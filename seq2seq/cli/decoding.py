@@ -17,7 +17,7 @@ from seq2seq.cli.options import (
     set_up_process,
     share,
 )
-from seq2seq.cli.streams import input_stream, output_stream
+from seq2seq.cli.streams import input_stream, output_stream, require_file
 from seq2seq.errors import CorpusError, Seq2SeqError
 
 
@@ -118,6 +118,7 @@ def _caption(options: argparse.Namespace) -> None:
     from seq2seq.decoding.captioner import Captioner, picture_files
     from seq2seq.filters.translate import nbest_line
 
+    output_stream()
     set_up_process(options)
     paths = picture_files(options.pictures)
     captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
@@ -141,6 +142,8 @@ def _score(options: argparse.Namespace) -> None:
 
     if bool(options.src) != bool(options.tgt):
         raise Seq2SeqError("--src and --tgt go together: expected both or neither")
+    require_file("--src", options.src)
+    require_file("--tgt", options.tgt)
     set_up_process(options)
     with nullcontext() if options.src else input_stream() as source:
         target = output_stream()
@@ -157,6 +160,8 @@ def _rescore(options: argparse.Namespace) -> None:
     from seq2seq.filters.rescore import read_lists, rescored, tune_weight, write_lists
     from seq2seq.filters.streams import to_texts
 
+    require_file("--src", options.src)
+    require_file("--tune", options.tune)
     set_up_process(options)
     with input_stream() as source:
         target = output_stream()

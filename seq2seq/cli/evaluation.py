@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from seq2seq.cli.options import Commands, add_compute, add_decoding, add_device, add_model, decoding, set_up_process
+from seq2seq.cli.streams import require_file
 from seq2seq.errors import Seq2SeqError
 
 
@@ -38,6 +39,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if bool(options.src) != bool(options.ref):
         raise Seq2SeqError("--src and --ref go together: expected both or neither")
+    require_file("--src", options.src)
+    require_file("--ref", options.ref)
     set_up_process(options)
     evaluated = evaluate(
         options.model,

@@ -12,9 +12,17 @@ def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
     """A file, or stdin if none is named.
 
     Raises:
-        Seq2SeqError: stdin is closed.
+        Seq2SeqError: stdin is closed, or the file is not there.
     """
+    require_file("--src", path)
     return path.open("rb") if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
+
+
+def require_file(option: str, path: Path | None) -> None:
+    """Raises Seq2SeqError unless an option that is given names a file that is there."""
+    if path and (not path.exists() or path.is_dir()):
+        found = "a folder" if path.is_dir() else "nothing of that name"
+        raise Seq2SeqError(f"{option} {path}: expected a file, found {found}")
 
 
 def output_stream() -> BinaryIO:

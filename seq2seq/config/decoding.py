@@ -67,14 +67,18 @@ def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
 def unused_settings(decoding: DecodingConfig) -> Iterator[tuple[str, str]]:
     """Names of settings that were changed but that other settings leave without effect, each with the reason."""
     conditions = (
-        (decoding.sample, "decoding.sample = true", ("diverse_groups", "diversity", "coverage_penalty")),
-        (not decoding.sample, "decoding.sample = false", ("temperature", "top_k", "top_p")),
+        (
+            decoding.sample,
+            "decoding.sample = true (add --no-sample)",
+            ("diverse_groups", "diversity", "coverage_penalty"),
+        ),
+        (not decoding.sample, "decoding.sample = false (add --sample)", ("temperature", "top_k", "top_p")),
         (
             decoding.normalisation != "gnmt",
-            f'decoding.normalisation = "{decoding.normalisation}"',
+            f'decoding.normalisation = "{decoding.normalisation}" (add --normalisation gnmt)',
             ("length_penalty",),
         ),
-        (decoding.diverse_groups == 1, "decoding.diverse_groups = 1", ("diversity",)),
+        (decoding.diverse_groups == 1, "decoding.diverse_groups = 1 (add --diverse-groups)", ("diversity",)),
     )
     defaults = DecodingConfig()
     for unused, reason, names in conditions:

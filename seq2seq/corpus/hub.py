@@ -1,14 +1,17 @@
 """Data sets of the hub, or of a folder in the same format, streamed row by row: nothing is stored before cleaning."""
 
 import contextlib
+import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.errors import CorpusError
+from seq2seq.files.atomic import disk_reason
 
 
 def read_hub(data: DataConfig, split: str, dropped: Counter[str]) -> Iterator[Pair]:
@@ -58,6 +61,15 @@ def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
             )
         except Exception as error:
             # The library's exceptions vary with version and cause.
+            if (
+                isinstance(error, OSError)
+                and error.errno != errno.ENOENT
+                and (disk := disk_reason(error, Path(error.filename or ".")))
+            ):
+                raise CorpusError(
+                    f"cannot load hub data set {data.path}: {error.filename}: {disk}; "
+                    "HF_HOME may name another folder for it"
+                ) from None
             raise CorpusError(
                 f"cannot load hub data set {data.path}, split {split!r}: {_reason(error)}; check data.path, "
                 "data.subset and the network, or download it and set data.path to the folder"

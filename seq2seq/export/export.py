@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +14,11 @@ from seq2seq.errors import Seq2SeqError
 from seq2seq.export.graphs import NEXT
 from seq2seq.export.onnx_files import write_graphs
 from seq2seq.export.verify import largest_difference
+from seq2seq.files.atomic import new_folder
 from seq2seq.files.hashing import file_sha256
 from seq2seq.files.manifest import MANIFEST
 from seq2seq.runs.folder import LoadedRun, load_run
-from seq2seq.runs.layout import CONFIG
+from seq2seq.runs.layout import CONFIG, MODEL
 from seq2seq.version import __version__
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -44,24 +44,11 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
         Seq2SeqError: ``out`` is not a new or empty folder, a package is missing, or the model cannot be exported.
     """
     out = Path(out).absolute()
-    _check_empty(out)
     _check_packages()
     loaded = load_run(Path(run))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # On the same file system, so that the finished folder is renamed to ``out`` atomically.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        folder = Path(scratch) / out.name
-        folder.mkdir()
+    with new_folder(out, size=2 * (loaded.folder / MODEL).stat().st_size) as folder:
         _write_files(folder, loaded)
-        os.replace(folder, out)
     return out
-
-
-def _check_empty(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise Seq2SeqError(f"{out}: expected a new or empty folder, found a file; name another with --out")
-    if out.is_dir() and any(out.iterdir()):
-        raise Seq2SeqError(f"{out}: expected a new or empty folder, found files in it; empty it or name another")
 
 
 def _check_packages() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seq2seq.errors import CorpusError
-from seq2seq.files.atomic import friendly_os_errors
+from seq2seq.files.atomic import folder_made, friendly_os_errors
 from seq2seq.files.hashing import file_sha256
 from seq2seq.files.lock import file_lock
 
@@ -28,13 +28,15 @@ def find_or_make(folder: Path, make: Callable[[Path], None]) -> None:
         RunError: the folder cannot be written.
     """
     if not (folder / SUMS).is_file():
-        with friendly_os_errors(folder, advice="data.directory may name another disk"):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with file_lock(folder.with_name(f"{folder.name}.lock"), _announce_wait) as failure:
-                # Without locks several processes may be making it: each in a folder of its own.
-                owner = f"-{socket.gethostname()}-{os.getpid()}" if failure else ""
-                if not (folder / SUMS).is_file():  # no other process made it while we waited
-                    _make(folder, folder.with_name(f"{folder.name}.making{owner}"), make)
+        with (
+            folder_made(folder.parent),
+            friendly_os_errors(folder, advice="data.directory may name another disk"),
+            file_lock(folder.with_name(f"{folder.name}.lock"), _announce_wait) as failure,
+        ):
+            # Without locks several processes may be making it: each in a folder of its own.
+            owner = f"-{socket.gethostname()}-{os.getpid()}" if failure else ""
+            if not (folder / SUMS).is_file():  # no other process made it while we waited
+                _make(folder, folder.with_name(f"{folder.name}.making{owner}"), make)
     _check(folder)
 
 

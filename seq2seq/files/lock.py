@@ -3,20 +3,20 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from seq2seq.errors import RunError, warn
-from seq2seq.files.atomic import friendly_os_errors
+from seq2seq.files.atomic import folder_made, friendly_os_errors
 
 LOCK, HOLDER = "training.lock", "training.holder"
 
 
 @contextmanager
 def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | None]:
-    """Holds an exclusive lock while the block runs. The lock's file is never removed by us.
+    """Holds an exclusive lock while the block runs. The lock's file stays.
 
     Args:
         path: the lock's file, in a folder that exists.
@@ -46,6 +46,8 @@ def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | No
 def locked(folder: Path) -> Iterator[None]:
     """Locks a run folder, which is created if it does not exist, for one training.
 
+    A training that ends with an error before it wrote anything leaves the folder as it was.
+
     Raises:
         RunError: another training holds the lock; names its process and host.
     """
@@ -57,11 +59,20 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder} is being trained already, by {name}: wait for it, stop it, or name another folder with --run"
         )
 
-    with ExitStack() as stack:
+    with folder_made(folder), ExitStack() as stack:
         with friendly_os_errors(folder / LOCK):
-            folder.mkdir(parents=True, exist_ok=True)
+            before = set(folder.iterdir())
             failure = stack.enter_context(file_lock(folder / LOCK, refuse))
+            stack.push(lambda kind, *_: _tidy(folder, before) if kind else None)
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         if failure:
             warn(f"{folder} cannot be locked ({failure}): make sure that nothing else trains there")
         yield
+
+
+def _tidy(folder: Path, before: set[Path]) -> None:
+    """Removes our own files if nothing else came into the folder; called by the holder of the lock."""
+    with suppress(OSError):
+        if (new := set(folder.iterdir()) - before) <= {folder / LOCK, folder / HOLDER}:
+            for path in new:
+                path.unlink()

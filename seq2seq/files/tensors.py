@@ -20,7 +20,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors to a scratch file; :func:`save_tensors` replaces a file that others may be reading."""
+    path.touch()
+    mode = path.stat().st_mode  # what the umask leaves; safetensors writes files that only their owner may read
     save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
+    path.chmod(mode)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

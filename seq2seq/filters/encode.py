@@ -1,10 +1,8 @@
 """Sentence vectors: an encoder's final hidden state (Sutskever et al. 2014, §3.8)."""
 
-import shutil
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO
 
 import numpy as np
@@ -13,8 +11,8 @@ import torch
 
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.translator import Translator
-from seq2seq.errors import ConfigError, RunError
-from seq2seq.files.atomic import atomic_replace, friendly_os_errors, scratch_file
+from seq2seq.errors import ConfigError
+from seq2seq.files.atomic import atomic_replace, check_writable, scratch_file
 from seq2seq.filters.streams import to_texts, warn_of_cuts
 
 # Lines that are read, and tokens that are encoded, at once.
@@ -60,24 +58,24 @@ def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *
     Raises:
         RunError: it cannot be written.
     """
-    if path.is_dir():
-        raise RunError(f"cannot write {path}: it is a folder; name a file, such as {path / 'vectors.npy'}")
-    with friendly_os_errors(path), TemporaryFile(dir=path.parent) as rows:
-        count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
-        texts = to_texts(source)
-        while lines := list(islice(texts, _LINES)):
-            warn_of_cuts(translator, lines, count)
-            rows.write(sentence_vectors(translator, lines, layer=layer).tobytes())
-            count += len(lines)
-        rows.seek(0)
-        with scratch_file(path) as whole:
-            _write_array(whole, rows, (count, width))
-            atomic_replace(whole, path)
+    check_writable(path)
+    count, width = 0, sentence_vectors(translator, [], layer=layer).shape[1]
+    texts = to_texts(source)
+    with scratch_file(path) as scratch:
+        with scratch.open("wb") as stream:
+            _write_header(stream, (count, width))
+            start = stream.tell()
+            while lines := list(islice(texts, _LINES)):
+                warn_of_cuts(translator, lines, count)
+                stream.write(sentence_vectors(translator, lines, layer=layer).tobytes())
+                count += len(lines)
+            stream.seek(0)
+            _write_header(stream, (count, width))
+            assert stream.tell() == start, "numpy leaves room for any number of rows"
+        atomic_replace(scratch, path)
     return count
 
 
-def _write_array(path: Path, rows: IO[bytes], shape: tuple[int, int]) -> None:
-    with path.open("wb") as stream:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        shutil.copyfileobj(rows, stream)
+def _write_header(stream: IO[bytes], shape: tuple[int, int]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)

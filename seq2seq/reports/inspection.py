@@ -17,7 +17,7 @@ from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.subword import EOS, normalise
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
-from seq2seq.files.atomic import write_atomic
+from seq2seq.files.atomic import check_writable, write_atomic
 from seq2seq.model.cells import FusedCell
 from seq2seq.model.recurrent import BidirectionalLayer, Cell
 from seq2seq.model.step_cells import StepCell
@@ -83,12 +83,11 @@ def inspect(run: str | Path, text: str, *, out: str | Path | None = None, device
 
     Raises:
         RunError: no run, or a damaged one, or the page cannot be written.
-        Seq2SeqError: the text is empty, or there is no folder for the page.
+        Seq2SeqError: the text is empty.
     """
     path = Path(run) / PAGE if out is None else Path(out)
-    if path.is_dir() or (out is not None and not path.parent.is_dir()):
-        raise Seq2SeqError(f"cannot write {path}: expected a file in an existing folder; name another with --out")
     translator = Translator.load(run, device=device)
+    check_writable(path)
     write_atomic(path, page(trace_translation(translator, text), Path(run).resolve().name).encode())
     return path
 

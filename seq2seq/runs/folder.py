@@ -92,7 +92,9 @@ def load_run(folder: str | Path) -> LoadedRun:
     folder = Path(folder)
     require_folder(folder)
     if not (folder / MODEL).is_file():
-        raise RunError(f"{folder} holds no {MODEL}: train it first, for example with 'seq2seq train --run {folder}'")
+        raise RunError(
+            f"{folder} holds no {MODEL}: train it first ('seq2seq train RECIPE --run {folder}'), or name another"
+        )
     manifest = check_manifest(folder)
     config = read_config(folder)
     vocabularies = Vocabularies.load(folder, config.subword)

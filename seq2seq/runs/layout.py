@@ -21,7 +21,7 @@ def read_config(folder: Path) -> Config:
     require_folder(folder)
     path = folder / CONFIG
     if not path.is_file():
-        raise RunError(f"{folder} holds no {CONFIG}: expected a run, as 'seq2seq train' makes it")
+        raise RunError(f"{folder} holds no {CONFIG}: expected a run, as 'seq2seq train RECIPE' makes it")
     try:
         return load_recipe(str(path))
     except ConfigError as error:
@@ -32,6 +32,12 @@ def read_config(folder: Path) -> Config:
 
 
 def require_folder(run: Path) -> None:
-    """Raises RunError unless a run is a folder."""
+    """Raises RunError unless a run is a folder, and not a checkpoint of a run."""
     if not run.is_dir():
-        raise RunError(f"{run} is not a folder: expected a run, as 'seq2seq train' makes it")
+        raise RunError(f"{run} is not a folder: expected a run, as 'seq2seq train RECIPE' makes it")
+    checkpoints = run.resolve().parent
+    if checkpoints.name == CHECKPOINTS and not (run / CONFIG).is_file():
+        raise RunError(
+            f"{run} is a checkpoint of the run {checkpoints.parent}: expected the run itself; "
+            "'seq2seq average RUN CHECKPOINT … --out DIR' takes checkpoints after their run"
+        )

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.errors import RunError
+from seq2seq.files.atomic import new_folder
 from seq2seq.files.manifest import check_manifest
 from seq2seq.files.tensors import load_tensors
 from seq2seq.runs.folder import LoadedRun, create_run, load_run, save_model, unique_tensors
-from seq2seq.runs.layout import read_config
+from seq2seq.runs.layout import MODEL, read_config
 from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
 
 # Settings that do not change how a trained network computes; zoneout does, by its expectation.
@@ -32,30 +33,33 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
         run: gives settings and vocabularies. Its weights are averaged with those of ``others``; without others, the
             weights of its checkpoints are averaged.
         others: runs of the same shape, or checkpoint folders within runs.
-        out: a folder that does not exist yet.
+        out: a new or empty folder.
 
     Raises:
-        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` exists.
+        RunError: a folder is no run, or of another shape or vocabulary, or ``out`` cannot be written.
     """
-    if out.exists():
-        raise RunError(f"{out} is there already: choose another folder with --out")
     first = load_run(run)
     paths = [run, *others] if others else checkpoint_folders(run)
     if len(paths) < 2:
         raise RunError(f"{run} holds {len(paths)} checkpoints: expected at least 2, or other runs to average with")
+    with new_folder(out, size=(run / MODEL).stat().st_size) as folder:
+        mean = _mean(first, paths)
+        create_run(folder, first.config, first.vocabularies)
+        # Updates and scores belong to the members, not to their mean.
+        facts = {"corpus": first.manifest["corpus"], "average_of": list(map(str, paths))}
+        save_model(folder, mean, facts)
+    return out
+
+
+def _mean(first: LoadedRun, paths: Sequence[Path]) -> dict[str, Tensor]:
     members = [_read(first, path) for path in paths]
     for path, weights in zip(paths, members, strict=True):
         if _shapes(weights) != _shapes(members[0]):
             raise RunError(f"{path} has weights of other names or shapes than {paths[0]}")
-    mean = {
+    return {
         name: (sum(weights[name].double() for weights in members) / len(members)).to(tensor.dtype)  # type: ignore[union-attr]
         for name, tensor in members[0].items()
     }
-    create_run(out, first.config, first.vocabularies)
-    # Updates and scores belong to the members, not to their mean.
-    facts = {"corpus": first.manifest["corpus"], "average_of": list(map(str, paths))}
-    save_model(out, mean, facts)
-    return out
 
 
 def _read(first: LoadedRun, path: Path) -> dict[str, Tensor]:

@@ -17,8 +17,9 @@ from seq2seq.files.atomic import atomic_replace, friendly_os_errors, write_atomi
 from seq2seq.files.manifest import check_manifest, write_manifest
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.runs.folder import versions
+from seq2seq.runs.layout import CHECKPOINTS
 
-TENSORS, _NUMBERS, _CHECKPOINTS = "tensors.safetensors", "state.json", "checkpoints"
+TENSORS, _NUMBERS = "tensors.safetensors", "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
     Raises:
         RunError: it cannot be written; earlier ones are intact.
     """
-    folder = run / _CHECKPOINTS / f"{checkpoint.numbers['updates']:08d}"
+    folder = run / CHECKPOINTS / f"{checkpoint.numbers['updates']:08d}"
     scratch = folder.with_name(f"{folder.name}.part")
     with friendly_os_errors(folder):
         try:
@@ -67,7 +68,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> None:
 def tidy_checkpoints(run: Path, updates: int, keep: int) -> None:
     """Removes all but the newest ``keep`` checkpoints up to ``updates``, and the remains of a crash."""
     earlier = [folder for folder in checkpoint_folders(run) if int(folder.name) <= updates]
-    for other in (*earlier[keep:], *(run / _CHECKPOINTS).glob("*.part")):
+    for other in (*earlier[keep:], *(run / CHECKPOINTS).glob("*.part")):
         shutil.rmtree(other)
 
 
@@ -87,11 +88,11 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
             warn(f"{error}; going back to the checkpoint before it")
     if folders:
         raise RunError(
-            f"no checkpoint in {run / _CHECKPOINTS} is whole: choose another folder with --run, or remove this one"
+            f"no checkpoint in {run / CHECKPOINTS} is whole: choose another folder with --run, or remove this one"
         )
     return None
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
     """The checkpoints of a run, readable or not, newest first."""
-    return sorted((path for path in (run / _CHECKPOINTS).glob("*") if path.name.isdecimal()), reverse=True)
+    return sorted((path for path in (run / CHECKPOINTS).glob("*") if path.name.isdecimal()), reverse=True)

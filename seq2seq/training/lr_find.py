@@ -18,6 +18,7 @@ from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
 from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import ConfigError
+from seq2seq.files.atomic import atomic_replace, check_writable, folder_made, scratch_file
 from seq2seq.recipe import load_recipe
 from seq2seq.training.trainer import Trainer
 
@@ -78,7 +79,7 @@ def lr_find(
         bounds: lowest and highest rate; if None 1e-5 and 1 (Adam) or 10 (SGD).
 
     Raises:
-        Seq2SeqError: settings or data that cannot be used.
+        Seq2SeqError: settings or data that cannot be used, or a plot that cannot be written.
     """
     config = stand_in(load_recipe(recipe, overrides), updates)
     low, high = bounds or (_LOWEST, _HIGHEST[config.training.optimizer])
@@ -90,10 +91,12 @@ def lr_find(
     rates = tuple(np.geomspace(low, high, updates).tolist())
     # With a mean over a tenth of the test, the smoothed loss lags by the same factor in rate at any length.
     span = updates / 10
-    losses = _losses(config, device, rates, span)
-    rates, smoothed = rates[: len(losses)], smooth(losses, span)
-    result = RangeTest(rates, losses, smoothed, suggest(rates, smoothed), plot)
-    _draw(result, f"{Path(recipe).stem}: learning-rate range test")
+    with folder_made(plot.parent):
+        check_writable(plot)
+        losses = _losses(config, device, rates, span)
+        rates, smoothed = rates[: len(losses)], smooth(losses, span)
+        result = RangeTest(rates, losses, smoothed, suggest(rates, smoothed), plot)
+        _draw(result, f"{Path(recipe).stem}: learning-rate range test")
     return result
 
 
@@ -183,5 +186,6 @@ def _draw(result: RangeTest, title: str) -> None:
     axes.set_ylim(top=min(axes.get_ylim()[1], 2 * result.losses[0]))
     axes.grid(alpha=0.3)
     axes.legend()
-    result.plot.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(result.plot, dpi=150)
+    with scratch_file(result.plot) as scratch:
+        figure.savefig(scratch, dpi=150, format=result.plot.suffix.removeprefix("."))
+        atomic_replace(scratch, result.plot)

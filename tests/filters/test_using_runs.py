@@ -214,8 +214,8 @@ def test_what_cannot_be_averaged_is_refused(digits_run: Path, other_run: Path, t
         average(digits_run, [other_run], tmp_path / "mean")
     with pytest.raises(RunError, match="another vocabulary"):
         average(digits_run, checkpoint_folders(other_run), tmp_path / "mean")
-    with pytest.raises(RunError, match="is there already"):
-        average(digits_run, [digits_run], tmp_path)
+    with pytest.raises(RunError, match="found files in it"):
+        average(digits_run, [digits_run], digits_run)
     with pytest.raises(RunError, match="not a folder"):
         average(digits_run, [tmp_path / "nothing"], tmp_path / "mean")
 

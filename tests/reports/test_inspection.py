@@ -163,8 +163,8 @@ def test_an_empty_text_is_refused(text: str, digits_run: Path, tmp_path: Path) -
 
 
 def test_a_place_for_the_page_must_be_there(digits_run: Path, tmp_path: Path) -> None:
-    for out in (tmp_path, tmp_path / "nowhere" / "page.html"):
-        with pytest.raises(Seq2SeqError, match="expected a file in an existing folder"):
+    for out, message in ((tmp_path, "it is a folder"), (tmp_path / "nowhere" / "page.html", "there is no folder")):
+        with pytest.raises(Seq2SeqError, match=message):
             inspect(digits_run, "12", out=out, device="cpu")
 
 
