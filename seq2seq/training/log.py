@@ -1,4 +1,4 @@
-"""``log.jsonl``: one line for each start of a training, every few updates and each validation.
+"""``log.jsonl``: one line for each start and stop of a training, every few updates and each validation.
 
 Imports no torch, so that a log is read quickly; TensorBoard, an extra, is imported only if asked for.
 """
@@ -15,10 +15,11 @@ from seq2seq.files.atomic import friendly_os_errors, write_atomic
 from seq2seq.training.schedule import Position
 
 LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
-# Numbers that entries of each kind must have.
+# Numbers that entries of each kind must have; a training entry has no ``loss`` if every update was skipped.
 _NUMBERS = {
     "start": (),
-    "training": ("loss", "tokens_per_second", "learning_rate", "skipped"),
+    "stop": (),
+    "training": ("tokens_per_second", "learning_rate", "skipped"),
     "validation": ("perplexity", "bleu", "best"),
 }
 
@@ -28,7 +29,7 @@ class Entry:
     """A line of the log."""
 
     kind: str
-    """``start``, ``training`` or ``validation``."""
+    """``start``, ``training``, ``validation``, or ``stop`` by a signal."""
     time: float
     """Of writing, in seconds since 1970."""
     position: Position
