@@ -13,7 +13,7 @@ from seq2seq.files.atomic import friendly_os_errors
 
 LOCK, HOLDER = "training.lock", "training.holder"
 # Seconds for which a lock is tried: `is_locked` may hold it for a moment.
-_GLANCE = 0.2
+_GLANCE = 0.05
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | No
     failure = None
     try:
         try:
-            lock.acquire(timeout=_GLANCE)
+            lock.acquire(timeout=_GLANCE, poll_interval=_GLANCE / 10)
         except Timeout:
             if_taken()
             lock.acquire()

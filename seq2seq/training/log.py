@@ -15,10 +15,10 @@ from seq2seq.files.atomic import friendly_os_errors, write_atomic
 from seq2seq.training.schedule import Position
 
 LOG, _TENSORBOARD = "log.jsonl", "tensorboard"
-# Numbers that entries of each kind must have; a training entry has no ``loss`` if every update was skipped.
+# Numbers that entries of each kind must have.
 _NUMBERS = {
     "start": (),
-    "stop": (),
+    "stop": ("signal",),
     "training": ("tokens_per_second", "learning_rate", "skipped"),
     "validation": ("perplexity", "bleu", "best"),
 }
@@ -130,7 +130,9 @@ def _entries(path: Path) -> Iterator[Entry]:
                 epochs=float(content.pop("epochs")),
                 minutes=float(content.pop("minutes")),
             )
-            whole = all(isinstance(content[name], int | float) for name in _NUMBERS[kind])
+            # A training entry has no loss if every update was skipped.
+            names = [*_NUMBERS[kind], *({"loss"} & content.keys())]
+            whole = all(isinstance(content[name], int | float) for name in names)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             continue
         if whole:

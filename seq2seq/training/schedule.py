@@ -79,7 +79,7 @@ def progress(position: Position, config: TrainingConfig) -> float:
 
 def is_finished(position: Position, stale: int, config: TrainingConfig) -> bool:
     """True once a limit is reached, or patience after ``stale`` validations without a better one."""
-    return progress(position, config) == 1 or 0 < config.patience <= stale
+    return progress(position, config) >= 1 or 0 < config.patience <= stale
 
 
 def minutes_left(since: Position, now: Position, config: TrainingConfig) -> float | None:

@@ -4,7 +4,6 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
-from signal import Signals
 from textwrap import shorten
 from typing import Any
 
@@ -20,7 +19,7 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError, warn
 from seq2seq.runs.folder import create_run, save_model
-from seq2seq.runs.layout import EVALUATION, MODEL
+from seq2seq.runs.layout import CARD, EVALUATION, MODEL
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
@@ -166,7 +165,7 @@ class TrainingSession:
             trainer.add_seconds(0.0)  # synchronises `stop`: a signal may have come during the last save
             if trainer.stop:
                 if self.world.is_main:
-                    self.log.add("stop", trainer.position(), {"signal": Signals(trainer.stop).name})
+                    self.log.add("stop", trainer.position(), {"signal": trainer.stop})
                 raise Interrupted(trainer.stop)
 
     def _announce(self, bar: "tqdm[Any]") -> None:
@@ -188,8 +187,8 @@ class TrainingSession:
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
             rate, _ = trainer.schedule(trainer.position())
             bar.write(
-                f"the limits have changed: the learning rate goes on from {rate:.3g} without a jump, "
-                "and ends at 0 with the new limits",
+                f"the limits have changed: the learning rate goes on from {rate:.3g}, where it stands, without a jump "
+                "to the line that ends with the new limits",
                 file=sys.stderr,
             )
 
@@ -233,7 +232,8 @@ class TrainingSession:
     def _write(self, checkpoint: Checkpoint, best: Validation | None) -> None:
         # The model first, so that at any crash the folder has the best model that its newest checkpoint knows of.
         if best:
-            (self.folder / EVALUATION).unlink(missing_ok=True)  # scores of an older model
+            for name in (EVALUATION, CARD):  # scores of an older model
+                (self.folder / name).unlink(missing_ok=True)
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
             save_model(self.folder, checkpoint.weights(), facts)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from signal import Signals
 
 from seq2seq.config import Config, TrainingConfig
 from seq2seq.files.lock import is_locked
@@ -65,7 +66,8 @@ def _activity(entries: Sequence[Entry], config: TrainingConfig, locked: bool | N
     if locked:
         return f"running, {ago}"
     if entries[-1].kind == "stop":
-        return f"stopped by {entries[-1].numbers.get('signal', 'a signal')}, {ago}"
+        names = {number.value: number.name for number in Signals}
+        return f"stopped by {names.get(entries[-1].numbers['signal'], 'a signal')}, {ago}"
     if locked is False:
         return f"not running, {ago}"
     waits = [later.time - earlier.time for earlier, later in pairwise(_session(entries))]

@@ -66,6 +66,8 @@ def test_what_a_checkpoint_takes_back_is_read_once(run: Path, log: Log) -> None:
         b"[1, 2]\n17\nnull\n\n",
         b'{"type": "training", "updates": 30, "epochs": 1, "minutes": 1}\n',
         b'{"type": "other", "updates": 30, "epochs": 1, "minutes": 1}\n',
+        b'{"type": "stop", "updates": 30, "epochs": 1, "minutes": 1, "signal": "\\u001b[2J"}\n',
+        json.dumps({"type": "training", "updates": 30, "epochs": 1, "minutes": 1} | TRAINING | {"loss": "x"}).encode(),
         b'{"type": "training", "updates": Infinity, "epochs": 1, "minutes": 1}\n',
     ],
 )

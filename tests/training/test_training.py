@@ -432,6 +432,12 @@ def test_what_was_damaged_beside_the_model_is_made_anew(run: Path, overrides: li
     )
 
 
+def test_pages_that_a_kill_prevented_are_made_by_the_next_call(run: Path, overrides: list[str]) -> None:
+    (run / "README.md").unlink()
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert "BLEU" in (run / "README.md").read_text()
+
+
 def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(run: Path, overrides: list[str]) -> None:
     found = json.loads((run / "evaluation.json").read_bytes())
     other = found | {"weights": "0" * 64, "beam": 99}
