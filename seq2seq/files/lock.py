@@ -1,6 +1,7 @@
 """Locks between processes; the kernel releases them even when the process that holds them is killed."""
 
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -46,7 +47,7 @@ def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | No
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Locks a run folder, which is created if it does not exist, for one training.
+    """Locks a run folder for one training; it is created if it does not exist, and goes again if nothing came into it.
 
     Raises:
         RunError: another training holds the lock; names its process and host.
@@ -58,6 +59,7 @@ def locked(folder: Path) -> Iterator[None]:
             "with --run"
         )
 
+    new = not folder.exists()
     with ExitStack() as stack:
         with friendly_os_errors(folder / LOCK):
             folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,11 @@ def locked(folder: Path) -> Iterator[None]:
             (folder / HOLDER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         if failure:
             warn(f"{folder} cannot be locked ({failure}): make sure that nothing else trains there")
-        yield
+        try:
+            yield
+        finally:
+            if new and {path.name for path in folder.glob("*")} <= {LOCK, HOLDER}:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_locked(folder: Path) -> bool | None:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,16 @@ def test_a_training_that_begins_while_another_process_asks_is_not_refused(tmp_pa
         finally:
             done.set()
         asking.result(10)
+
+
+def test_a_folder_that_only_a_refused_training_made_goes_again(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name, leaves, stays in (("new", False, False), ("old", False, True), ("other", True, True)):
+        with suppress(KeyError), locked(tmp_path / name):
+            if leaves:
+                (tmp_path / name / ".file").touch()
+            raise KeyError
+        assert (tmp_path / name).exists() is stays
 
 
 def test_a_lock_is_released_after_an_error(tmp_path: Path) -> None:
