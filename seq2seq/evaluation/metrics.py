@@ -1,19 +1,21 @@
 """BLEU, chrF and TER of detokenised text, computed by sacreBLEU, each with the signature that makes it comparable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-_BOOTSTRAP_SAMPLES = 1000
+# The seed is sacreBLEU's.
+_BOOTSTRAP_SAMPLES, _SEED = 1000, 12345
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A corpus-level score with its 95 % bootstrap interval (Koehn 2004)."""
+    """A corpus-level score and the middle 95 % of its bootstrap resamples (Koehn 2004)."""
 
     score: float
     low: float
@@ -32,12 +34,12 @@ def corpus_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]
     metrics: dict[str, Any] = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
     scores = {}
     for name, metric in metrics.items():
-        metric._compute_score_from_stats = _with_python_float(metric._compute_score_from_stats)
-        result = metric.corpus_score(list(hypotheses), streams, n_bootstrap=_BOOTSTRAP_SAMPLES)
-        # sacreBLEU returns the interval's centre and half width, as numpy numbers, which JSON cannot hold.
-        centre, half_width = float(result._mean), float(result._ci)
-        signature = str(metric.get_signature())
-        scores[name] = Score(float(result.score), centre - half_width, centre + half_width, signature)
+        # sacreBLEU's own interval is centred on the mean of the resampled scores, so it may leave the scale.
+        statistics = metric._extract_corpus_statistics(list(hypotheses), streams)
+        low, high = np.percentile(_resampled_scores(metric, statistics), [2.5, 97.5]).tolist()
+        metric.n_bootstrap, metric.seed = _BOOTSTRAP_SAMPLES, str(_SEED)  # for the signature
+        score = float(metric._aggregate_and_compute(statistics).score)
+        scores[name] = Score(score, low, high, str(metric.get_signature()))
     return scores
 
 
@@ -58,12 +60,9 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) 
     return sum(text in texts for text, texts in zip(hypotheses, references, strict=True)) / len(references)
 
 
-def _with_python_float(compute_score: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Wraps sacreBLEU's scoring: its bootstrap (2.6.0) crashes on a mix of numpy's and Python's floats."""
-
-    def compute(statistics: Any) -> Any:
-        result = compute_score(statistics)
-        result.score = float(result.score)
-        return result
-
-    return compute
+def _resampled_scores(metric: Any, statistics: Sequence[Any]) -> list[float]:
+    """Scores of as many sentences drawn with replacement, the same that sacreBLEU's own bootstrap draws."""
+    rows, chance = np.array(statistics, dtype=np.float64), np.random.default_rng(_SEED)
+    draws = (chance.choice(len(rows), len(rows)) for _ in range(_BOOTSTRAP_SAMPLES))
+    # Plain numbers: JSON holds no others.
+    return [metric._compute_score_from_stats(rows[draw].sum(0).tolist()).score for draw in draws]

@@ -12,6 +12,8 @@ from seq2seq.errors import RunError, warn
 from seq2seq.files.atomic import folder_made, friendly_os_errors
 
 LOCK, HOLDER = "training.lock", "training.holder"
+# Seconds for which a lock is tried: `is_locked` may hold it for a moment.
+_GLANCE = 0.05
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def file_lock(path: Path, if_taken: Callable[[], None]) -> Iterator[OSError | No
     failure = None
     try:
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_GLANCE, poll_interval=_GLANCE / 10)
         except Timeout:
             if_taken()
             lock.acquire()
@@ -51,12 +53,11 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RunError: another training holds the lock; names its process and host.
     """
-    holder = folder / HOLDER  # not in the lock's file: Windows lets no other process read that
 
     def refuse() -> None:
-        name = holder.read_text(encoding="utf-8", errors="replace").strip() if holder.is_file() else "another process"
         raise RunError(
-            f"{folder} is being trained already, by {name}: wait for it, stop it, or name another folder with --run"
+            f"{folder} is being trained already, by {_holder(folder)}: wait for it, stop it, or name another folder "
+            "with --run"
         )
 
     with folder_made(folder), ExitStack() as stack:
@@ -64,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
             before = set(folder.iterdir())
             failure = stack.enter_context(file_lock(folder / LOCK, refuse))
             stack.push(lambda kind, *_: _tidy(folder, before) if kind else None)
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+            (folder / HOLDER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         if failure:
             warn(f"{folder} cannot be locked ({failure}): make sure that nothing else trains there")
         yield
@@ -76,3 +77,28 @@ def _tidy(folder: Path, before: set[Path]) -> None:
         if (new := set(folder.iterdir()) - before) <= {folder / LOCK, folder / HOLDER}:
             for path in new:
                 path.unlink()
+
+
+def is_locked(folder: Path) -> bool | None:
+    """Whether a training holds a run folder; None if that cannot be told.
+
+    It cannot where files cannot be locked or this lock not be opened, nor from one machine about another, since some
+    network file systems keep locks to each machine.
+    """
+    if not (folder / LOCK).is_file():
+        return False
+    lock = FileLock(folder / LOCK, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except OSError:
+        return None
+    lock.release()
+    return False if _holder(folder).endswith(f" on {socket.gethostname()}") else None
+
+
+def _holder(folder: Path) -> str:
+    """The process that last held a run folder."""
+    holder = folder / HOLDER  # not in the lock's file: Windows lets no other process read that
+    return holder.read_text(encoding="utf-8", errors="replace").strip() if holder.is_file() else "another process"

@@ -12,9 +12,9 @@ from seq2seq.runs.layout import CARD, REPORT
 
 def write_report(evaluated: EvaluatedRun) -> None:
     """Writes ``README.md`` and, if the run reads pictures, ``report.html`` into the run."""
-    _write(evaluated.folder / CARD, model_card(evaluated))
     if evaluated.pictures:
         _write(evaluated.folder / REPORT, picture_page(evaluated))
+    _write(evaluated.folder / CARD, model_card(evaluated))  # last: where it is, everything is
 
 
 def _write(path: Path, content: str) -> None:

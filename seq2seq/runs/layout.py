@@ -9,7 +9,7 @@ from seq2seq.recipe import load_recipe
 from seq2seq.version import __version__
 
 CONFIG, MODEL, EVALUATION, LOG = "config.toml", "model.safetensors", "evaluation.json", "log.jsonl"
-CARD, REPORT = "README.md", "report.html"
+CARD, REPORT, CHECKPOINTS = "README.md", "report.html", "checkpoints"
 
 
 def read_config(folder: Path) -> Config:

@@ -12,7 +12,7 @@ from seq2seq.files.atomic import new_folder
 from seq2seq.files.manifest import check_manifest
 from seq2seq.files.tensors import load_tensors
 from seq2seq.runs.folder import LoadedRun, create_run, load_run, save_model, unique_tensors
-from seq2seq.runs.layout import MODEL, read_config
+from seq2seq.runs.layout import CONFIG, MODEL, read_config
 from seq2seq.training.checkpoint import TENSORS, Checkpoint, checkpoint_folders
 
 # Settings that do not change how a trained network computes; zoneout does, by its expectation.
@@ -66,7 +66,10 @@ def _read(first: LoadedRun, path: Path) -> dict[str, Tensor]:
     """The weights of a run, or of a checkpoint in ``RUN/checkpoints``."""
     if (path / TENSORS).is_file():
         check_manifest(path)
-        _check_alike(first, path, path.resolve().parents[1])
+        run = path.resolve().parents[1]
+        if not (run / CONFIG).is_file():
+            raise RunError(f"{path} is a checkpoint outside its run: expected RUN/checkpoints/{path.name}")
+        _check_alike(first, path, run)
         return Checkpoint(load_tensors(path / TENSORS), {}).weights()
     weights = unique_tensors(load_run(path).model)
     _check_alike(first, path, path)

@@ -1,4 +1,4 @@
-"""``log.jsonl``: one line for each start of a training, every few updates and each validation.
+"""``log.jsonl``: one line for each start and stop of a training, every few updates and each validation.
 
 Imports no torch, so that a log is read quickly; TensorBoard, an extra, is imported only if asked for.
 """
@@ -22,7 +22,8 @@ _MOST = 1e15
 # Numbers that entries of each kind must have.
 _NUMBERS = {
     "start": (),
-    "training": ("loss", "tokens_per_second", "learning_rate", "skipped"),
+    "stop": ("signal",),
+    "training": ("tokens_per_second", "learning_rate", "skipped"),
     "validation": ("perplexity", "bleu", "best"),
 }
 
@@ -32,7 +33,7 @@ class Entry:
     """A line of the log."""
 
     kind: str
-    """``start``, ``training`` or ``validation``."""
+    """``start``, ``training``, ``validation``, or ``stop`` by a signal."""
     time: float
     """Of writing, in seconds since 1970."""
     position: Position
@@ -134,7 +135,8 @@ def _entries(path: Path) -> Iterator[Entry]:
                 minutes=float(content.pop("minutes")),
             )
             whole = all(0 <= value < _MOST for value in (when, *astuple(position)))
-            for name in _NUMBERS[kind]:
+            # A training entry has no loss if every update was skipped.
+            for name in (*_NUMBERS[kind], *({"loss"} & content.keys())):
                 math.isnan(content[name])  # raises unless it is a number, which need not be finite
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue

@@ -165,7 +165,7 @@ def _losses(config: Config, device: str, rates: Sequence[float], span: float) ->
     losses: list[float] = []
     for _ in tqdm(trainer.steps(), total=len(rates), desc="range test", unit=" updates", disable=None):
         numbers = trainer.read_window()
-        losses.append(math.nan if numbers["skipped"] else numbers["loss"])
+        losses.append(numbers.get("loss", math.nan))
         if not smooth(losses, span)[-1] <= _DIVERGED * losses[0]:  # also ends at NaN
             break
     return tuple(losses)

@@ -19,11 +19,11 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError, warn
 from seq2seq.runs.folder import create_run, save_model
-from seq2seq.runs.layout import EVALUATION, MODEL
+from seq2seq.runs.layout import CARD, EVALUATION, MODEL
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
-from seq2seq.training.schedule import Position, in_words, minutes_left, progress
+from seq2seq.training.schedule import BEGINNING, Position, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
@@ -32,7 +32,7 @@ from seq2seq.training.writer import BackgroundWriter
 from seq2seq.version import __version__
 
 # The numbers of a checkpoint.
-_NUMBERS = {entry.name for entry in fields(TrainerState)} | {"scaler", "corpus", "processes"}
+_NUMBERS = {entry.name for entry in fields(TrainerState)} | {"scaler", "window", "decay", "corpus", "processes"}
 
 
 class TrainingSession:
@@ -164,6 +164,8 @@ class TrainingSession:
             self.writer.wait()
             trainer.add_seconds(0.0)  # synchronises `stop`: a signal may have come during the last save
             if trainer.stop:
+                if self.world.is_main:
+                    self.log.add("stop", trainer.position(), {"signal": trainer.stop})
                 raise Interrupted(trainer.stop)
 
     def _announce(self, bar: "tqdm[Any]") -> None:
@@ -182,6 +184,13 @@ class TrainingSession:
         )
         facts = {"device": device.places, "precision": device.precision, "processes": processes}
         self.log.add("start", trainer.position(), facts)
+        if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
+            rate, _ = trainer.schedule(trainer.position())
+            bar.write(
+                f"the limits have changed: the learning rate goes on from {rate:.3g}, where it stands, without a jump "
+                "to the line that ends with the new limits",
+                file=sys.stderr,
+            )
 
     def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
         numbers, position = self.trainer.read_window(), self.trainer.position()
@@ -190,10 +199,10 @@ class TrainingSession:
         self.log.add("training", position, numbers)
         # Not tqdm's own estimate, which knows neither the limits nor that validations recur.
         left = minutes_left(began, position, self.config.training)
-        bar.set_postfix_str(
-            ("" if left is None else f"{in_words(left)} left, ")
-            + f"loss {numbers['loss']:.2f}, ppl {numbers['perplexity']:.1f}, {numbers['tokens_per_second']:.0f} tok/s"
-        )
+        means = "every update skipped"
+        if "loss" in numbers:
+            means = "loss {loss:.2f}, ppl {perplexity:.1f}, {tokens_per_second:.0f} tok/s".format(**numbers)
+        bar.set_postfix_str(("" if left is None else f"{in_words(left)} left, ") + means)
 
     def _validate(self, bar: "tqdm[Any]") -> Validation | None:
         """Scores the model on held-out sentences and logs the scores; returns them if it is the best so far."""
@@ -210,6 +219,7 @@ class TrainingSession:
 
     def _save(self, best: Validation | None) -> None:
         """Writes a checkpoint, and the model if it is the best so far, while training goes on."""
+        self.trainer.gather_window()
         if self.world.is_main:
             checkpoint = self._checkpoint()
             self.writer.start(lambda: self._write(checkpoint, best))
@@ -222,7 +232,8 @@ class TrainingSession:
     def _write(self, checkpoint: Checkpoint, best: Validation | None) -> None:
         # The model first, so that at any crash the folder has the best model that its newest checkpoint knows of.
         if best:
-            (self.folder / EVALUATION).unlink(missing_ok=True)  # scores of an older model
+            for name in (EVALUATION, CARD):  # scores of an older model
+                (self.folder / name).unlink(missing_ok=True)
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
             save_model(self.folder, checkpoint.weights(), facts)

@@ -1,7 +1,9 @@
 """What a trainer counts: its place in the training, and sums for the next line of the log."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ class TrainerState:
     seconds: float = 0.0
     """Training time, validations included."""
     skipped: int = 0
-    """Updates skipped because the gradient was not finite."""
+    """Updates skipped because the gradient was not finite, up to the last line of the log."""
     best: list[float] | None = None
     """Best validation result, as :meth:`seq2seq.training.validation.Validation.result` gives it."""
     stale: int = 0
@@ -65,3 +67,21 @@ class Window:
         self.bad = self.bad + bad
         self.streak = (self.streak + 1) * bad
         self.updates += 1
+
+    def numbers(self) -> dict[str, float]:
+        """The sums as a checkpoint holds them; the host waits for the device here."""
+        return {
+            "nll": float(self.nll),
+            "tokens": int(self.tokens),
+            "norm": float(self.norm),
+            "bad": int(self.bad),
+            "streak": int(self.streak),
+            "updates": self.updates,
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    @classmethod
+    def restored(cls, numbers: Mapping[str, Any]) -> "Window":
+        """The window of which :meth:`numbers` are, to the last bit; time in between does not count."""
+        sums = {name: value for name, value in numbers.items() if name != "seconds"}
+        return cls(**sums, started=time.perf_counter() - numbers["seconds"])

@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from signal import Signals
 
 from seq2seq.config import Config, TrainingConfig
+from seq2seq.files.lock import is_locked
 from seq2seq.reports.text_plot import axis, plot
 from seq2seq.runs.layout import read_config
 from seq2seq.training.log import Entry, read_log
@@ -39,24 +41,35 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
     if not entries:
         return f"{folder}: nothing is logged yet"
     training = [entry for entry in entries if entry.kind == "training"]
-    lines = [f"{folder}: {_activity(entries, config.training)}", f"  done   {_done(entries, config)}"]
+    lines = [
+        f"{folder}: {_activity(entries, config.training, is_locked(folder))}",
+        f"  done   {_done(entries, config)}",
+    ]
     if best := [entry for entry in entries if entry.kind == "validation" and entry.numbers.get("best")]:
         scores = "perplexity {perplexity:.2f}, BLEU {bleu:.1f}".format(**best[-1].numbers)
         lines.append(f"  best   {scores}, at update {best[-1].position.updates:,}")
     if training and (numbers := training[-1].numbers):
+        loss = f"loss {numbers['loss']:.3f}" if "loss" in numbers else "every update skipped"
         lines.append(
-            f"  now    loss {numbers['loss']:.3f}, {numbers['tokens_per_second']:,.0f} tokens/s, "
+            f"  now    {loss}, {numbers['tokens_per_second']:,.0f} tokens/s, "
             f"learning rate {numbers['learning_rate']:.3g}, updates skipped: {numbers['skipped']}"
         )
     return "\n".join([*lines, *_curves(entries, width, height - len(lines))])
 
 
-def _activity(entries: Sequence[Entry], config: TrainingConfig) -> str:
-    """Finished, running or dead, judged by the age of the last entry."""
+def _activity(entries: Sequence[Entry], config: TrainingConfig, locked: bool | None) -> str:
+    """Finished, running, stopped or dead; where the lock tells nothing, judged by the age of the last entry."""
     silence = max(0.0, time.time() - entries[-1].time)
     ago = f"last entry {in_words(silence / 60)} ago"
     if _finished(entries, config):
         return f"finished, {ago}"
+    if locked:
+        return f"running, {ago}"
+    if entries[-1].kind == "stop":
+        names = {number.value: number.name for number in Signals}
+        return f"stopped by {names.get(entries[-1].numbers['signal'], 'a signal')}, {ago}"
+    if locked is False:
+        return f"not running, {ago}"
     waits = [later.time - earlier.time for earlier, later in pairwise(_session(entries))]
     longest = _SILENCES * max(waits) + _GRACE if waits else _SLOW_START
     return f"seems to be running, {ago}" if silence <= longest else f"not running, it seems: {ago}"
@@ -72,7 +85,7 @@ def _done(entries: Sequence[Entry], config: Config) -> str:
     position = entries[-1].position
     line = f"{position.updates:,} updates, {position.epochs:.1f} epochs, {position.minutes:.1f} minutes"
     if done := progress(position, config.training):
-        line = f"{min(done, 1):.0%}: {line}"
+        line = f"{done:.0%}: {line}"
     left = minutes_left(_session(entries)[0].position, position, config.training)
     if left and not _finished(entries, config.training):
         line += f"; about {in_words(left)} left"
@@ -88,7 +101,11 @@ def _session(entries: Sequence[Entry]) -> Sequence[Entry]:
 def _curves(entries: Sequence[Entry], width: int, height: int) -> list[str]:
     """The curves that have data, over the same updates, in ``height`` lines."""
     series = {
-        title: [(entry.position.updates, entry.numbers[name]) for entry in entries if entry.kind == kind]
+        title: [
+            (entry.position.updates, entry.numbers[name])
+            for entry in entries
+            if entry.kind == kind and name in entry.numbers
+        ]
         for title, (kind, name) in _CURVES.items()
     }
     shown = {title: points for title, points in series.items() if points}

@@ -13,7 +13,7 @@ from seq2seq.evaluation.evaluate import evaluate, is_evaluated, read_evaluation,
 from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.report import write_report
-from seq2seq.runs.layout import CONFIG, read_config
+from seq2seq.runs.layout import CARD, CONFIG, read_config
 from seq2seq.training.checkpoint import checkpoint_folders
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, summary_writer
@@ -64,7 +64,8 @@ def train(
             prepared = world.rank0_first(lambda: prepare(config))
             log = Log(folder, tensorboard=tensorboard)
             TrainingSession(folder, config, prepared, device_spec, world, log).run()
-        if world.is_main and prepared.test and not is_evaluated(folder):
+        # The pages come after the scores: a kill between them leaves scores alone.
+        if world.is_main and prepared.test and not (is_evaluated(folder) and (folder / CARD).is_file()):
             with stopping_at_once():
                 write_report(evaluate(folder, device=world.device))
     if world.is_main and is_evaluated(folder):

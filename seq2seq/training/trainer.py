@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from seq2seq.training.objective import cross_entropy
 from seq2seq.training.optimizer import build_optimizer, optimizer_step, optimizer_tensors, restore_optimizer
 from seq2seq.training.out_of_memory import retry_in_pieces
 from seq2seq.training.placement import move_to_devices
-from seq2seq.training.schedule import Position, is_finished, learning_rates
+from seq2seq.training.schedule import Decay, Position, is_finished, learning_rates
 from seq2seq.training.state import TrainerState, Window
 
 # Training ends after this many updates in a row without a finite gradient; the check comes as often.
@@ -45,6 +44,7 @@ class Trainer:
         world: the processes that train this model together.
 
     Attributes:
+        decay: of a ``linear`` schedule.
         schedule: learning rates of the next update: of the model, and of the backbone of an image encoder.
         stop: a signal that any rank has received and all ranks know of; 0: none.
     """
@@ -64,7 +64,8 @@ class Trainer:
         self.config = config
         self.device_spec = device_spec
         self.world = world
-        self.schedule: Callable[[Position], tuple[float, float]] = partial(learning_rates, config=config)
+        self.decay = Decay.of(config)
+        self.schedule: Callable[[Position], tuple[float, float]] = self._learning_rates
         self.optimizer = build_optimizer(model, config)
         self.scaler = torch.amp.GradScaler(device_spec.device.type, enabled=device_spec.dtype == torch.float16)
         self.state = TrainerState()
@@ -99,6 +100,9 @@ class Trainer:
     def finetunes(self) -> bool:
         """True in epochs in which the backbone of an image encoder learns."""
         return 0 < self.config.finetune_from <= self.state.epoch + 1
+
+    def _learning_rates(self, position: Position) -> tuple[float, float]:
+        return learning_rates(position, self.config, self.decay)
 
     def steps(self, received: Callable[[], int] = lambda: 0) -> Iterator[None]:
         """Trains until :meth:`finished`, yielding after every update.
@@ -209,40 +213,56 @@ class Trainer:
             Seq2SeqError: the latest updates had no finite gradient.
         """
         if int(self.window.streak) >= _MOST_BAD_STEPS:
+            clipped = 0 < self.config.clip_norm < math.inf
             raise Seq2SeqError(
                 f"training diverged: no finite gradient in {int(self.window.streak)} updates in a row up to "
-                f"update {self.state.updates}; lower training.learning_rate or training.clip_norm"
+                f"update {self.state.updates}; lower training.learning_rate or "
+                + ("training.clip_norm" if clipped else "limit gradients, as training.clip_norm=1 does")
             )
 
     def read_window(self) -> dict[str, float]:
-        """Means since the last call, for the log; all ranks must call it together."""
-        window, self.window = self.window, Window(streak=self.window.streak)
-        tokens = int(window.tokens)
-        self.state.skipped += int(window.bad)
-        loss = float(self.world.sum(torch.as_tensor(window.nll))) / max(tokens, 1)
+        """Means since the last call, for the log; all ranks must call it together.
+
+        Where every update was skipped there is no ``loss``, ``perplexity`` and ``gradient_norm``.
+        """
+        self.gather_window(to_all=True)
+        window, self.window = self.window.numbers(), Window(streak=self.window.streak)
+        self.state.skipped += int(window["bad"])
+        means = {}
+        if good := window["updates"] - window["bad"]:
+            loss = window["nll"] / window["tokens"]
+            means = {"loss": loss, "perplexity": math.exp(min(loss, 700)), "gradient_norm": window["norm"] / good}
         return {
-            "loss": loss,
-            "perplexity": math.exp(min(loss, 700)),
-            "gradient_norm": float(window.norm) / max(window.updates - int(window.bad), 1),
+            **means,
             "skipped": self.state.skipped,
-            "tokens_per_second": tokens / (time.perf_counter() - window.started),
+            "tokens": window["tokens"],
+            "tokens_per_second": window["tokens"] / window["seconds"],
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
+
+    def gather_window(self, *, to_all: bool = False) -> None:
+        """Moves the sums of all ranks to rank 0, before a checkpoint, or to all; all ranks must call it together."""
+        (total,) = map(sum, zip(*self.world.gather([float(self.window.nll)]), strict=True))
+        self.window.nll = total if to_all or self.world.is_main else 0.0
 
     def checkpoint(self) -> Checkpoint:
         """Everything :meth:`restore` needs."""
         tensors = {f"model.{name}": tensor for name, tensor in unique_tensors(self.model).items()}
         tensors |= optimizer_tensors(self.optimizer, self.model)
-        skipped, seconds = self.state.skipped + int(self.window.bad), self.state.seconds + self._unshared_seconds
-        numbers = {**asdict(self.state), "skipped": skipped, "seconds": seconds}
-        return Checkpoint(tensors, {**numbers, "scaler": self.scaler.state_dict()})
+        numbers = {**asdict(self.state), "seconds": self.state.seconds + self._unshared_seconds}
+        others = {"scaler": self.scaler.state_dict(), "window": self.window.numbers(), "decay": asdict(self.decay)}
+        return Checkpoint(tensors, numbers | others)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Continues from a checkpoint that a trainer of the same settings made."""
+        """Continues from a checkpoint that a trainer of the same settings, but perhaps other limits, made."""
         numbers = dict(checkpoint.numbers)
+        window, decay = numbers.pop("window"), numbers.pop("decay")
+        self.window = Window.restored(window if self.world.is_main else window | {"nll": 0.0})
         if scale := numbers.pop("scaler"):  # empty where the precision needs none
             self.scaler.load_state_dict(scale)
         self.state = TrainerState(**numbers)
+        old = Decay(limits=tuple(decay["limits"]), start=Position(**decay["start"]), factor=decay["factor"])
+        self.decay = old.changed(self.position(), self.config)
         weights = checkpoint.weights()
         with torch.no_grad():
             for name, tensor in unique_tensors(self.model).items():

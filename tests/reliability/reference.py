@@ -35,13 +35,16 @@ def ending(run: Path) -> dict[str, Any]:
     newest = checkpoint_folders(run)[0]
     evaluation = json.loads((run / "evaluation.json").read_bytes())
     log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    clock = ("seconds", "minutes", "tokens_per_second", "digest")  # the last is of the others
+    clock = ("seconds", "time", "minutes", "tokens_per_second", "digest")  # the last is of the others
     return {
         "files": sorted(path.relative_to(run).as_posix() for path in run.rglob("*")),
         "manifest": check_manifest(run),
         "state": check_manifest(newest)["files"]["tensors.safetensors"],
         "evaluation": {key: value for key, value in evaluation.items() if key not in clock},
-        # Means of the window that a stop cuts in two differ, and so does how often training was started; what is told
-        # of, and what was found, do not.
-        "log": [(line["type"], line["updates"], line.get("bleu")) for line in log if line["type"] != "start"],
+        # All but how often training was started and stopped.
+        "log": [
+            {key: value for key, value in line.items() if key not in clock}
+            for line in log
+            if line["type"] not in ("start", "stop")
+        ],
     }

@@ -22,6 +22,7 @@ from seq2seq.model.build import build_model
 from seq2seq.model.state import Encoded
 from seq2seq.recipe import load_recipe
 from seq2seq.training.batches import BatchSource
+from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import World
 from seq2seq.training.trainer import Trainer
 
@@ -99,6 +100,7 @@ def together(rank: int, port: int, data: Path) -> dict[str, Any]:
         found["bad gradient"] = bad_gradient(trainer(corpus, world), rank)
         found["no memory"] = no_memory(trainer(corpus, world), rank)
         found["stop"] = stop(trainer(corpus, world), rank)
+        found["window"] = window(trainer(corpus, world), trainer(corpus, world))
         found["clock"] = clock(trainer(corpus, world), rank)
         found["interleave"] = world.interleave(world.share("abcde")), world.interleave(world.share("a"))
         found["in turn"] = world.rank0_first(lambda: first_there(data / "mark"))
@@ -147,6 +149,21 @@ def stop(training: Trainer, rank: int) -> tuple[int, int]:
         if training.stop:
             break
     return training.stop, training.state.updates
+
+
+def window(one: Trainer, two: Trainer) -> list[dict[str, float]]:
+    """What a training that was saved twice logs after four updates, and one that goes on from there."""
+    for _, _ in zip(range(2), one.steps(), strict=False):
+        one.gather_window()
+    saved = one.checkpoint().copied()
+    numbers = one.world.from_rank0(lambda: saved.numbers)
+    two.restore(Checkpoint(one.world.broadcast(saved.tensors), numbers))
+    told = []
+    for training in (one, two):
+        for _, _ in zip(range(2), training.steps(), strict=False):
+            pass
+        told.append({name: value for name, value in training.read_window().items() if name != "tokens_per_second"})
+    return told
 
 
 def clock(training: Trainer, rank: int) -> float:
@@ -211,6 +228,13 @@ def test_memory_that_runs_out_in_one_changes_nothing(two: list[dict[str, Any]]) 
 def test_all_stop_at_the_same_update_and_have_one_clock(two: list[dict[str, Any]]) -> None:
     assert two[0]["stop"] == two[1]["stop"] == (15, 3)
     assert two[0]["clock"] == two[1]["clock"] == 100.0
+
+
+@pytest.mark.slow
+def test_the_log_of_several_goes_on_from_the_checkpoint_of_the_first(two: list[dict[str, Any]]) -> None:
+    (undisturbed, resumed), (others, _) = two[0]["window"], two[1]["window"]
+    assert undisturbed == resumed == others
+    assert undisturbed["tokens"] > 0
 
 
 @pytest.mark.slow

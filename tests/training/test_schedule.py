@@ -1,15 +1,20 @@
 """Learning rates against the formulas of the papers, and when a training ends."""
 
+import math
+from itertools import pairwise
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from seq2seq.config import TrainingConfig
-from seq2seq.training.schedule import Position, in_words, is_finished, learning_rates, minutes_left, progress
+from seq2seq.training.schedule import Decay, Position, in_words, is_finished, learning_rates, minutes_left, progress
 
 
 def rate(position: Position, **settings: object) -> float:
     """The model's rate; the backbone's follows the same schedule from a value of its own."""
     config = TrainingConfig(**({"learning_rate": 0.7, "finetune_learning_rate": 0.07} | settings))
-    model, backbone = learning_rates(position, config)
+    model, backbone = learning_rates(position, config, Decay.of(config))
     assert backbone == pytest.approx(model / 10)
     return model
 
@@ -37,6 +42,120 @@ def test_warm_up_is_linear_and_starts_above_zero(schedule: str) -> None:
 def test_linear_decay_ends_at_zero() -> None:
     rates = [rate(Position(updates=n), schedule="linear", max_updates=10) for n in range(13)]
     assert rates == pytest.approx([0.7 * (1 - n / 10) for n in range(11)] + [0, 0])
+
+
+@given(st.integers(0, 300), st.integers(0, 200), st.floats(0, 3), st.floats(0, 40), st.integers(0, 20))
+def test_a_linear_schedule_with_unchanged_limits_is_the_old_formula(
+    updates: int, most: int, epochs: float, minutes: float, warmup: int
+) -> None:
+    config = TrainingConfig(max_updates=most, max_epochs=epochs, max_minutes=minutes, warmup_updates=warmup)
+    position = at(updates)
+    limits = ((updates, most), (position.epochs, epochs), (position.minutes, minutes))
+    share = max((done / limit for done, limit in limits if limit), default=0.0)
+    warm_up = min(1.0, (updates + 1) / warmup) if warmup else 1.0
+    decay = Decay.of(config).changed(at(updates // 2), config)
+    assert learning_rates(position, config, decay)[0] == 0.002 * (warm_up * max(0.0, 1.0 - share))
+
+
+def course(calls: list[tuple[int, TrainingConfig]]) -> list[float]:
+    """Factors of all updates of a training that is called repeatedly, each time up to some update."""
+    decay, factors = Decay.of(calls[0][1]), []
+    for stop, config in calls:
+        decay = decay.changed(at(len(factors)), config)
+        while len(factors) < stop and progress(at(len(factors)), config) < 1:
+            factors.append(decay.at(at(len(factors))))
+    return factors
+
+
+def limited(updates: int, unit: int) -> TrainingConfig:
+    """A limit of so many updates, expressed in updates, epochs or minutes."""
+    name, scale = (("max_updates", 1), ("max_epochs", 100), ("max_minutes", 10))[unit]
+    return TrainingConfig(**{name: updates / scale if scale > 1 else updates})
+
+
+@given(st.integers(1, 60), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 2)), max_size=4))
+@example(20, [(0, 5, 0)])
+@example(20, [(0, 5, 1), (0, 30, 2)])
+def test_no_extension_makes_the_learning_rate_jump(first: int, extensions: list[tuple[int, int, int]]) -> None:
+    """Each extension comes some updates before the end of what it extends, or after it has finished."""
+    ends = [(first, 0)]
+    for _, more, unit in extensions:
+        ends.append((ends[-1][0] + more, unit))
+    stops = [max(0, end - before) for (end, _), (before, _, _) in zip(ends, extensions, strict=False)]
+    stops = [max(stops[: number + 1]) for number in range(len(stops))]
+    factors = course([(stop, limited(*end)) for stop, end in zip([*stops, 9999], ends, strict=True)])
+    steepest = 1 / first
+    assert max((abs(b - a) for a, b in pairwise(factors)), default=0) <= steepest * (1 + 1e-9)
+    assert factors[0] == 1
+    assert factors[-1] <= steepest * (1 + 1e-9)
+    assert min(factors) >= 0
+
+
+def test_an_extended_schedule_joins_the_line_to_its_new_end() -> None:
+    short, long = TrainingConfig(max_updates=100), TrainingConfig(max_updates=300)
+    for stop in (50, 100):  # in the middle, and finished
+        factors = course([(stop, short), (9999, long)])
+        assert factors[: stop + 1] == pytest.approx([1 - n / 100 for n in range(stop + 1)])
+        assert factors[stop + 50 :] == pytest.approx([1 - n / 300 for n in range(stop + 50, 300)])
+        assert all(b > a for a, b in pairwise(factors[stop : stop + 25]))
+
+
+def test_an_end_that_comes_nearer_is_reached_in_a_straight_line() -> None:
+    factors = course([(50, TrainingConfig(max_updates=100)), (9999, TrainingConfig(max_updates=75))])
+    assert factors == pytest.approx([1 - n / 100 for n in range(50)] + [0.5 * (1 - n / 25) for n in range(25)])
+
+
+HUGE = 10**400
+integers = st.sampled_from([0, 1, 2, 1000, 2**63, HUGE])
+lengths = st.sampled_from([0.0, 5e-324, 1e-9, 1.0, 1e300, math.inf])
+positions = st.builds(
+    Position,
+    updates=st.sampled_from([0, 1, 999, 10**12]),
+    epochs=st.sampled_from([0.0, 1e-12, 7.5, 1e9]),
+    minutes=st.sampled_from([0.0, 1e-12, 14.8, 1e9]),
+)
+
+
+@given(
+    st.builds(
+        TrainingConfig,
+        schedule=st.sampled_from(["constant", "linear", "inverse-sqrt", "halving"]),
+        learning_rate=st.sampled_from([0.0, 5e-324, 1e-9, 0.002, 100.0]),
+        finetune_learning_rate=st.sampled_from([0.0, 100.0]),
+        warmup_updates=integers,
+        halve_after_epochs=lengths,
+        max_updates=integers,
+        max_epochs=lengths,
+        max_minutes=lengths,
+    ),
+    positions,
+    positions,
+    integers,
+)
+@example(TrainingConfig(schedule="inverse-sqrt", warmup_updates=HUGE, patience=1), Position(), at(1), 0)
+@example(TrainingConfig(max_updates=HUGE), Position(), at(1), 0)
+def test_whatever_settings_are_accepted_learning_rates_and_times_are_numbers(
+    config: TrainingConfig, one: Position, other: Position, limit: int
+) -> None:
+    before = Position(
+        updates=min(one.updates, other.updates),
+        epochs=min(one.epochs, other.epochs),
+        minutes=min(one.minutes, other.minutes),
+    )
+    now = Position(
+        updates=max(one.updates, other.updates),
+        epochs=max(one.epochs, other.epochs),
+        minutes=max(one.minutes, other.minutes),
+    )
+    first = TrainingConfig(max_updates=limit)
+    for decay in (Decay.of(config), Decay.of(first).changed(before, config)):
+        model, backbone = learning_rates(now, config, decay)
+        assert 0 <= model <= config.learning_rate
+        assert 0 <= backbone <= config.finetune_learning_rate
+    assert 0 <= progress(now, config) <= 1
+    left = minutes_left(before, now, config)
+    assert left is None or 0 <= left < math.inf
+    assert len(in_words(left or 0)) < 25
 
 
 def test_inverse_square_root_is_continuous_at_the_end_of_warm_up() -> None:

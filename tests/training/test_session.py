@@ -193,11 +193,12 @@ def test_a_new_run_begins_with_a_checkpoint_before_any_model(trained: Trained) -
 
 def test_scores_of_an_older_model_go_when_a_better_one_comes(trained: Trained) -> None:
     trained.folder.mkdir()
-    scores = trained.folder / "evaluation.json"
+    scores = [trained.folder / name for name in ("evaluation.json", "README.md")]
     for bleu, there in ((1.0, False), (0.5, True), (2.0, False)):
-        scores.write_text("{}")
+        for path in scores:
+            path.write_text("{}")
         trained([(9.0, bleu)], max_updates=len(trained.results) + 1)
-        assert scores.exists() is there
+        assert [path.exists() for path in scores] == [there, there]
 
 
 def test_it_goes_on_where_it_stopped(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from seq2seq.cli import main
+from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe, to_toml
 from seq2seq.reports.text_plot import plot
 from seq2seq.training.log import LOG, Log, cut_log, read_log
@@ -23,6 +24,7 @@ from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer
 
 TRAINING = {"loss": 2.0, "tokens_per_second": 1000.0, "learning_rate": 0.001, "skipped": 0}
+TRAINING_OF_SKIPPED = {"tokens": 0, "tokens_per_second": 1000.0, "learning_rate": 0.001, "skipped": 50}
 VALIDATION = {"perplexity": 5.0, "bleu": 20.0, "best": True}
 
 
@@ -64,6 +66,8 @@ def test_what_a_checkpoint_takes_back_is_read_once(run: Path, log: Log) -> None:
         b"[1, 2]\n17\nnull\n\n",
         b'{"type": "training", "updates": 30, "epochs": 1, "minutes": 1}\n',
         b'{"type": "other", "updates": 30, "epochs": 1, "minutes": 1}\n',
+        b'{"type": "stop", "updates": 30, "epochs": 1, "minutes": 1, "signal": "\\u001b[2J"}\n',
+        json.dumps({"type": "training", "updates": 30, "epochs": 1, "minutes": 1} | TRAINING | {"loss": "x"}).encode(),
         b'{"type": "training", "updates": Infinity, "epochs": 1, "minutes": 1}\n',
     ],
 )
@@ -83,18 +87,48 @@ def test_status_tells_where_training_stands(run: Path, log: Log) -> None:
     for updates in range(100, 1001, 100):
         log.add("training", at(updates), TRAINING | {"loss": 1000 / updates})
         log.add("validation", at(updates), VALIDATION | {"bleu": updates / 50, "best": updates <= 700})
-    told = status(run)
-    assert "seems to be running" in told
+    with locked(run):
+        told = status(run)
+    assert "running, last entry 0 seconds ago" in told
     assert "50%: 1,000 updates, 10.0 epochs, 100.0 minutes; about 100 minutes left" in told
     assert "perplexity 5.00, BLEU 14.0, at update 700" in told
     assert "loss 1.000, 1,000 tokens/s, learning rate 0.001, updates skipped: 0" in told
     assert all(title in told for title in ("training loss", "validation perplexity", "validation BLEU"))
+    log.add("training", at(1100), TRAINING_OF_SKIPPED)
+    assert "every update skipped, 1,000 tokens/s, learning rate 0.001, updates skipped: 50" in status(run)
     log.add("training", at(2000), TRAINING)
     assert "finished" in status(run)
     assert "left" not in status(run)
 
 
-def test_a_log_that_is_silent_for_long_is_of_no_running_training(run: Path, log: Log) -> None:
+def test_status_asks_the_lock_and_not_the_clock(run: Path, log: Log) -> None:
+    with locked(run):
+        log.add("start", at(0), {})
+        log.add("training", at(100), TRAINING)
+        assert f"{run}: running, last entry" in status(run)
+    assert f"{run}: not running, last entry 0 seconds ago" in status(run)
+    lines = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
+    (run / LOG).write_text("".join(json.dumps(line | {"time": line["time"] - 8000}) + "\n" for line in lines))
+    with locked(run):
+        assert f"{run}: running, last entry 2 hours ago" in status(run)
+
+
+def test_a_training_that_was_stopped_is_not_running(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(7, monkeypatch)
+    settings = {"run": tmp_path / "run", "overrides": overrides, "device": "cpu"}
+    with pytest.raises(Interrupted):
+        train("reverse-digits", **settings)
+    assert "stopped by SIGTERM, last entry" in status(tmp_path / "run")
+    train("reverse-digits", **settings)
+    assert "finished, last entry" in status(tmp_path / "run")
+
+
+def test_without_a_lock_a_log_that_is_silent_for_long_is_of_no_running_training(
+    run: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq.training.status.is_locked", lambda folder: None)
     log.add("start", at(0), {})
     log.add("training", at(100), TRAINING)
     lines = [json.loads(line) for line in (run / LOG).read_text().splitlines()]

@@ -7,7 +7,9 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,7 +42,7 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     data = tmp_path_factory.mktemp("data")
     small = ["data.train=1500", "data.validation_size=10", "data.test_size=10", "training.batch_tokens=200"]
     sizes = ["model.hidden_size=16", "model.embedding_size=8", "model.dropout=0.2", "training.max_updates=24"]
-    return [f"data.directory={data}", *small, *sizes, "training.validate_every=10"]
+    return [f"data.directory={data}", *small, *sizes, "training.validate_every=10", "training.log_every=4"]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,14 @@ def digest(run: Path) -> dict[str, bytes]:
     assert last.parent.name == "00000024"
     tensors = load_tensors(last) | load_tensors(run / "model.safetensors")
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+def told(run: Path) -> list[dict[str, Any]]:
+    """All that a log says, but for what the clock says and how often training was started."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    clock = ("time", "minutes", "tokens_per_second")
+    kept = [line for line in lines if line["type"] in ("training", "validation")]
+    return [{key: value for key, value in line.items() if key not in clock} for line in kept]
 
 
 def test_two_runs_are_bit_identical(run: Path, overrides: list[str], tmp_path: Path) -> None:
@@ -105,6 +115,23 @@ def test_resuming_equals_not_stopping(
     monkeypatch.setattr(Trainer, "_update", real)
     stopped = train("reverse-digits", run=tmp_path / "stopped", overrides=overrides, device="cpu")
     assert digest(stopped) == digest(undisturbed(*noise))
+    assert told(stopped) == told(undisturbed(*noise))
+    assert [line["updates"] for line in told(stopped) if line["type"] == "training"] == [4, 8, 12, 16, 20, 24]
+
+
+def test_an_extension_is_told_and_lets_no_learning_rate_jump(
+    overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "the limits have changed: the learning rate goes on from"
+    settings = [*overrides, "training.log_every=1", "training.warmup_updates=0", "training.learning_rate=0.1"]
+    for updates in (10, 10, 14, 18):
+        limit = f"training.max_updates={updates}"
+        train("reverse-digits", run=tmp_path / "run", overrides=[*settings, limit], device="cpu")
+        assert (words in capsys.readouterr().err) == (updates > 10)
+    rates = [line["learning_rate"] for line in told(tmp_path / "run") if line["type"] == "training"]
+    assert rates[:11] == pytest.approx([0.1 - 0.01 * n for n in range(11)])
+    assert max(rates[11:]) > 0.01
+    assert max(abs(b - a) for a, b in pairwise(rates)) <= 0.01 + 1e-9
 
 
 def test_a_finished_run_is_left_alone_and_can_be_extended(
@@ -238,6 +265,33 @@ def test_a_backbone_learns_from_its_epoch_on(
     assert switched == [pixels for _, pixels in seen]
 
 
+def test_a_window_goes_on_from_a_checkpoint_to_the_last_bit(trainer: Callable[..., Trainer]) -> None:
+    one, two = trainer(), trainer()
+    poison = one.model.decoder.output.bias.register_hook(lambda gradient: gradient * float("nan"))
+    steps = one.steps()
+    next(steps)
+    poison.remove()
+    next(steps)
+    two.restore(one.checkpoint().copied())
+    others = two.steps()
+    for _ in range(3):
+        next(steps), next(others)
+    found, expected = two.read_window(), one.read_window()
+    assert found.pop("tokens_per_second") == pytest.approx(expected.pop("tokens_per_second"), rel=0.5)
+    assert found == expected
+    assert found["skipped"] == 1
+
+
+def test_a_window_of_skipped_updates_alone_has_no_loss(trainer: Callable[..., Trainer]) -> None:
+    training = trainer()
+    training.model.decoder.output.bias.register_hook(lambda gradient: gradient * float("nan"))
+    steps = training.steps()
+    next(steps)
+    numbers = training.read_window()
+    assert numbers.keys() == {"skipped", "tokens", "tokens_per_second", "learning_rate"}
+    assert (numbers["skipped"], numbers["tokens"]) == (1, 0)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_changes_no_weight(
@@ -258,13 +312,21 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(
     assert all(map(math.isfinite, numbers.values()))
 
 
-def test_gradients_that_stay_bad_stop_training(trainer: Callable[..., Trainer]) -> None:
-    training = trainer()
+@pytest.mark.parametrize(
+    ("clip_norm", "advice"),
+    [
+        (2.0, "lower training.learning_rate or training.clip_norm"),
+        (0.0, "lower training.learning_rate or limit gradients, as training.clip_norm=1 does"),
+        (math.inf, "lower training.learning_rate or limit gradients, as training.clip_norm=1 does"),
+    ],
+)
+def test_gradients_that_stay_bad_stop_training(clip_norm: float, advice: str, trainer: Callable[..., Trainer]) -> None:
+    training = trainer(clip_norm=clip_norm)
     training.model.decoder.output.bias.register_hook(lambda gradient: gradient * float("nan"))
     steps = training.steps()
     for _ in range(19):
         next(steps)
-    with pytest.raises(Seq2SeqError, match="training diverged: no finite gradient in 20 updates in a row"):
+    with pytest.raises(Seq2SeqError, match=f"diverged: no finite gradient in 20 updates in a row .*; {advice}$"):
         next(steps)
 
 
@@ -368,6 +430,12 @@ def test_what_was_damaged_beside_the_model_is_made_anew(run: Path, overrides: li
     assert (
         json.loads((run / "evaluation.json").read_bytes())["weights"] == json.loads(whole["evaluation.json"])["weights"]
     )
+
+
+def test_pages_that_a_kill_prevented_are_made_by_the_next_call(run: Path, overrides: list[str]) -> None:
+    (run / "README.md").unlink()
+    train("reverse-digits", run=run, overrides=overrides, device="cpu")
+    assert "BLEU" in (run / "README.md").read_text()
 
 
 def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(run: Path, overrides: list[str]) -> None:
