@@ -24,9 +24,14 @@ class RunError(Seq2SeqError):
     """A run folder, or another file of ours, that is missing or damaged or cannot be written."""
 
 
+def one_line(message: object) -> str:
+    """A message on one line of printable characters; others, which a file's name may hold, are escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(message))
+
+
 def warn(text: str) -> None:
     """Prints a warning of one line to stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    print(f"warning: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 @cache

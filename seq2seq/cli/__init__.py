@@ -4,27 +4,28 @@ torch and other slow imports wait until a command runs, so that ``--help`` answe
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from seq2seq.cli import decoding, evaluation, training
-from seq2seq.errors import Seq2SeqError
+from seq2seq.cli.streams import flush_stdout, set_up_streams
+from seq2seq.errors import Seq2SeqError, one_line
 from seq2seq.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status is 0, 2 after an error that the user can mend, 128 + n after signal n."""
-    options = _parser().parse_args(arguments)
+    set_up_streams()
     try:
-        options.command(options)
-        print(end="", flush=True)  # here a closed stdout raises, not at exit
-    except BrokenPipeError:
-        # The reader has gone, as in `seq2seq translate | head`; Python's flush at exit must not raise either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            options = _parser().parse_args(arguments)
+            options.command(options)
+        finally:
+            flush_stdout()  # here a stream that cannot be written raises, not at exit
+    except BrokenPipeError:  # the reader has gone, as in `seq2seq translate | head`
         return 141
     except (Seq2SeqError, OSError) as error:
-        print(f"seq2seq: {error}", file=sys.stderr)
+        print(f"seq2seq: {one_line(error)}", file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
         from seq2seq.device import is_out_of_memory

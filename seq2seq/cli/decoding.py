@@ -18,7 +18,7 @@ from seq2seq.cli.options import (
     share,
 )
 from seq2seq.cli.streams import input_stream, output_stream
-from seq2seq.errors import CorpusError, Seq2SeqError
+from seq2seq.errors import CorpusError, Seq2SeqError, one_line
 
 
 def add_commands(commands: Commands) -> None:
@@ -129,7 +129,7 @@ def _caption(options: argparse.Namespace) -> None:
             else:
                 lines = [captioner.caption([str(path)], settings)[0].text]
         except CorpusError as error:  # a damaged picture, which does not stop the others
-            print(f"seq2seq: {error}", file=sys.stderr)
+            print(f"seq2seq: {one_line(error)}", file=sys.stderr)
             options.exit_code = 2
             continue
         print(*lines, sep="\n", flush=True)
@@ -152,22 +152,21 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _rescore(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.text_files import read_lines
     from seq2seq.decoding.translator import Translator
     from seq2seq.filters.rescore import read_lists, rescored, tune_weight, write_lists
-    from seq2seq.filters.streams import to_texts
+    from seq2seq.filters.streams import file_texts, to_texts
 
     set_up_process(options)
     with input_stream() as source:
         target = output_stream()
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
         settings = decoding(options, translator.config)
-        lists = rescored(translator, read_lines(options.src), read_lists(to_texts(source), "stdin"), settings)
+        lists = rescored(translator, file_texts(options.src), read_lists(to_texts(source), "stdin"), settings)
         if not options.tune:
             write_lists(lists, options.weight, target)
             return
         candidates = list(lists)
-        weight = tune_weight(candidates, list(read_lines(options.tune)))
+        weight = tune_weight(candidates, list(file_texts(options.tune)))
         print(f"best BLEU on {options.tune} with --weight {weight:g}", file=sys.stderr)
         write_lists(candidates, weight, target)
 

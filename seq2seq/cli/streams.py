@@ -1,5 +1,7 @@
-"""The standard streams as bytes, whatever the locale."""
+"""The standard streams, whatever the locale and whether they are open."""
 
+import io
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -8,17 +10,53 @@ from typing import BinaryIO, TextIO
 from seq2seq.errors import Seq2SeqError
 
 
-def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
-    """A file, or stdin if none is named.
+def set_up_streams() -> None:
+    """Makes stdout and stderr fit for whatever a command writes.
+
+    Stdout is UTF-8 under every locale, as files are; bytes of names that are no UTF-8 come out as they are. It is
+    buffered even with ``PYTHONUNBUFFERED``, since an unbuffered stream may write a part and drop the rest; lines
+    still leave at once then. What is said to a closed stderr is lost, and goes nowhere else.
+    """
+    # No file of a command's may take the number of a closed standard stream: libraries write to 1 and 2.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    if isinstance(sys.stdout.buffer, io.RawIOBase):
+        sys.stdout.flush()
+        sys.stdout = open(sys.stdout.fileno(), "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def flush_stdout() -> None:
+    """Writes out what a command has printed.
 
     Raises:
-        Seq2SeqError: stdin is closed.
+        OSError: it cannot be written; then the rest is dropped, so that the interpreter's end does not raise too.
     """
-    return path.open("rb") if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
+    """A file, unpacked if it is a gzip file, or stdin if none is named.
+
+    Raises:
+        Seq2SeqError: the file cannot be read, or stdin is closed.
+    """
+    from seq2seq.filters.streams import open_file
+
+    return open_file(path) if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
 
 
 def output_stream() -> BinaryIO:
-    """Stdout.
+    """Stdout, buffered.
 
     Raises:
         Seq2SeqError: it is closed.

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from seq2seq.cli.options import Commands, add_device, add_recipe
+from seq2seq.errors import one_line
 
 
 def add_commands(commands: Commands) -> None:
@@ -78,7 +79,7 @@ def _train(options: argparse.Namespace) -> None:
             print(run)
     except Interrupted as stop:
         if is_main:
-            print(f"seq2seq: {stop}", file=sys.stderr)
+            print(f"seq2seq: {one_line(stop)}", file=sys.stderr)
         options.exit_code = stop.exit_code
 
 
