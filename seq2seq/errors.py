@@ -26,7 +26,10 @@ class RunError(Seq2SeqError):
 
 def one_line(message: object) -> str:
     """A message on one line of printable characters; others, which a file's name may hold, are escaped."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(message))
+    text = str(message)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def warn(text: str) -> None:

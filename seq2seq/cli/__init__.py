@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from seq2seq.cli import decoding, evaluation, training
+from seq2seq.cli.options import require_text
 from seq2seq.cli.streams import flush_stdout, set_up_streams
 from seq2seq.errors import Seq2SeqError, one_line
 from seq2seq.version import __version__
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             options = _parser().parse_args(arguments)
+            require_text(options)
             options.command(options)
         finally:
             flush_stdout()  # here a stream that cannot be written raises, not at exit

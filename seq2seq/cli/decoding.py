@@ -16,6 +16,7 @@ from seq2seq.cli.options import (
     positive,
     set_up_process,
     share,
+    text,
 )
 from seq2seq.cli.streams import input_stream, output_stream
 from seq2seq.errors import CorpusError, Seq2SeqError, one_line
@@ -78,7 +79,9 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
     constraints = translate.add_argument_group("constraints")
     constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n: how output n begins")
     constraints.add_argument("--require", type=Path, metavar="FILE", help="line n: words of output n, between tabs")
-    constraints.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words no output contains")
+    constraints.add_argument(
+        "--block", nargs="+", type=text, default=[], metavar="WORD", help="words no output contains"
+    )
     add_decoding(translate)
     add_compute(translate)
     translate.add_argument(
@@ -101,8 +104,7 @@ def _translate(options: argparse.Namespace) -> None:
             raise Seq2SeqError("--devices is for one process: each that torchrun starts has a device, see --device")
         devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
     set_up_process(options, devices[0])
-    with input_stream(options.src) as source:
-        target = output_stream()
+    with input_stream(options.src) as source, output_stream() as target:
         translators = [
             Translator.load(*options.model, device=device, precision=options.precision) for device in devices
         ]
@@ -142,8 +144,7 @@ def _score(options: argparse.Namespace) -> None:
     if bool(options.src) != bool(options.tgt):
         raise Seq2SeqError("--src and --tgt go together: expected both or neither")
     set_up_process(options)
-    with nullcontext() if options.src else input_stream() as source:
-        target = output_stream()
+    with nullcontext() if options.src else input_stream() as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
         pairs = read_pairs(source or (), options.src, options.tgt)
         settings = decoding(options, translator.config)
@@ -157,8 +158,7 @@ def _rescore(options: argparse.Namespace) -> None:
     from seq2seq.filters.streams import file_texts, to_texts
 
     set_up_process(options)
-    with input_stream() as source:
-        target = output_stream()
+    with input_stream() as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
         settings = decoding(options, translator.config)
         lists = rescored(translator, file_texts(options.src), read_lists(to_texts(source), "stdin"), settings)

@@ -3,7 +3,8 @@
 import io
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -13,9 +14,8 @@ from seq2seq.errors import Seq2SeqError
 def set_up_streams() -> None:
     """Makes stdout and stderr fit for whatever a command writes.
 
-    Stdout is UTF-8 under every locale, as files are; bytes of names that are no UTF-8 come out as they are. It is
-    buffered even with ``PYTHONUNBUFFERED``, since an unbuffered stream may write a part and drop the rest; lines
-    still leave at once then. What is said to a closed stderr is lost, and goes nowhere else.
+    Stdout is UTF-8 under every locale, as files are; bytes of names that are no UTF-8 come out as they are. What is
+    said to a closed stderr is lost, and goes nowhere else.
     """
     # No file of a command's may take the number of a closed standard stream: libraries write to 1 and 2.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -23,12 +23,8 @@ def set_up_streams() -> None:
     os.close(descriptor)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
-    if not isinstance(sys.stdout, io.TextIOWrapper):
-        return
-    if isinstance(sys.stdout.buffer, io.RawIOBase):
-        sys.stdout.flush()
-        sys.stdout = open(sys.stdout.fileno(), "w", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def flush_stdout() -> None:
@@ -55,13 +51,20 @@ def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
     return open_file(path) if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
 
 
-def output_stream() -> BinaryIO:
-    """Stdout, buffered.
+@contextmanager
+def output_stream() -> Iterator[BinaryIO]:
+    """Stdout, buffered; whole at the end.
 
     Raises:
         Seq2SeqError: it is closed.
     """
-    return _bytes_of(sys.stdout, "stdout", "output")
+    stream = _bytes_of(sys.stdout, "stdout", "output")
+    if not isinstance(stream, io.RawIOBase):
+        yield stream
+        return
+    # So it is with PYTHONUNBUFFERED: a write may write a part, and nobody would write the rest.
+    with open(stream.fileno(), "wb", closefd=False) as buffered:
+        yield buffered
 
 
 def _bytes_of(stream: TextIO | None, name: str, what: str) -> BinaryIO:

@@ -1,6 +1,5 @@
 """Every command under every locale, encoding and state of the standard streams, and with names of any bytes."""
 
-import functools
 import json
 import os
 import random
@@ -179,27 +178,51 @@ NAMES = {
 }
 
 
+TAKE_NO_NAME = ("recipes", "recipe", "prepare", "status")
+REFUSED = "expected arguments in "
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("environment", ["C", "POSIX"])
 def test_every_command_takes_names_of_any_bytes(
     environment: str, name: str, material: Path, usual: dict[str, Result], tmp_path: Path
 ) -> None:
+    """Or refuses them before it works, where they would end up in files that are text."""
     folder = shutil.copytree(material, tmp_path / "work")
     start = NAMES[name]
     for old in ("run", "looks", "sources"):
-        (folder / old).rename(os.fsdecode(os.fsencode(folder) + b"/" + start.encode("utf-8", "surrogateescape")) + old)
-    for file in (folder / "shapes" / "images").glob("valid0.png"):
-        assert file.exists()
+        (folder / old).rename(folder / f"{start}{old}")
     near = "./" if start.startswith("-") else ""
     chosen = commands(*(f"{near}{start}{old}" for old in ("run", "looks", "sources", "new ")))
     results = run_all(chosen, folder, ENVIRONMENTS[environment][0])
+    foreign = name == "no UTF-8" or (name, environment) == ("not ASCII", "POSIX")
+    faults = []
+    for each, result in results.items():
+        refused = foreign and each not in TAKE_NO_NAME and "--help" not in each
+        same = each not in FILTERS or result.output == (b"" if refused else usual[each].output)
+        one_line = result.status != 2 or result.errors.count(b"\n") == 1
+        told = not refused or REFUSED in result.errors.decode() or each in ("no setting",)
+        expected = 2 if refused else usual[each].status
+        if result.status != expected or not (same and one_line and told) or b"Traceback" in result.errors:
+            faults.append((each, result))
+    assert not faults, "\n".join(f"{each}: {result}" for each, result in faults)
+    assert not foreign or not list(folder.glob(f"{start}new *"))
+
+
+@pytest.mark.parametrize("environment", ["C", "POSIX"])
+@pytest.mark.parametrize("where", ["a file", "a folder above"])
+def test_bytes_that_are_no_utf8_do_no_harm_in_other_names(
+    where: str, environment: str, material: Path, usual: dict[str, Result], tmp_path: Path
+) -> None:
+    start = NAMES["no UTF-8"]
+    folder = shutil.copytree(material, tmp_path / start / "work" if where == "a folder above" else tmp_path / "work")
+    sources = "sources" if where == "a folder above" else f"{start}sources"
+    (folder / "sources").rename(folder / sources)
+    results = run_all(commands("run", "looks", sources, "new "), folder, ENVIRONMENTS[environment][0])
     faults = []
     for each, result in results.items():
         same = result.output == usual[each].output or each not in FILTERS
-        one_line = result.status != 2 or result.errors.count(b"\n") == 1
-        if result.status != usual[each].status or not same or not one_line or b"Traceback" in result.errors:
+        expected = 2 if each == "evaluate" and where == "a file" else usual[each].status
+        if result.status != expected or not same or b"Traceback" in result.errors:
             faults.append((each, result))
     assert not faults, "\n".join(f"{each}: {result}" for each, result in faults)
-
-
-_ = functools
