@@ -34,9 +34,17 @@ def shown(value: Any) -> str:
     return _SHORTENED.repr(value)
 
 
+def one_line(message: object) -> str:
+    """A message on one line of printable characters; others, which a file's name may hold, are escaped."""
+    text = str(message)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
 def warn(text: str) -> None:
     """Prints a warning of one line to stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    print(f"warning: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 @cache

@@ -4,27 +4,31 @@ torch and other slow imports wait until a command runs, so that ``--help`` answe
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.cli import decoding, evaluation, training
-from seq2seq.errors import Seq2SeqError
+from seq2seq.cli.options import require_text
+from seq2seq.cli.streams import flush_stdout, set_up_streams
+from seq2seq.errors import Seq2SeqError, one_line
 from seq2seq.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status is 0, 2 after an error that the user can mend, 128 + n after signal n."""
-    options = _parser().parse_args(arguments)
+    set_up_streams()
     try:
-        options.command(options)
-        print(end="", flush=True)  # here a closed stdout raises, not at exit
+        try:
+            options = _parser().parse_args(arguments)
+            require_text(options)
+            options.command(options)
+        finally:
+            flush_stdout()  # here a stream that cannot be written raises, not at exit
     except BrokenPipeError:  # the reader has gone, as in `seq2seq translate | head`
-        _discard_output()
         return 141
     except Seq2SeqError as error:
-        return _refused(str(error))
+        return _refused(error)
     except OSError as error:
         from seq2seq.files.atomic import disk_reason
 
@@ -46,19 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return options.exit_code if hasattr(options, "exit_code") else 0
 
 
-def _refused(message: str) -> int:
-    """Says why, in one line; the exit status."""
-    try:
-        print(end="", flush=True)
-    except OSError:
-        _discard_output()
-    print(f"seq2seq: {message}", file=sys.stderr)
+def _refused(message: object) -> int:
+    """Prints why, in one line; the exit status."""
+    print(f"seq2seq: {one_line(message)}", file=sys.stderr)
     return 2
-
-
-def _discard_output() -> None:
-    """Sends what a broken stdout still holds to nowhere, so that Python's flush at exit does not raise."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

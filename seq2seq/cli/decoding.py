@@ -16,9 +16,10 @@ from seq2seq.cli.options import (
     positive,
     set_up_process,
     share,
+    text,
 )
 from seq2seq.cli.streams import input_stream, output_stream, require_file
-from seq2seq.errors import CorpusError, Seq2SeqError
+from seq2seq.errors import CorpusError, Seq2SeqError, one_line
 
 
 def add_commands(commands: Commands) -> None:
@@ -78,7 +79,9 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
     constraints = translate.add_argument_group("constraints")
     constraints.add_argument("--prefix", type=Path, metavar="FILE", help="line n: how output n begins")
     constraints.add_argument("--require", type=Path, metavar="FILE", help="line n: words of output n, between tabs")
-    constraints.add_argument("--block", nargs="+", default=[], metavar="WORD", help="words no output contains")
+    constraints.add_argument(
+        "--block", nargs="+", type=text, default=[], metavar="WORD", help="words no output contains"
+    )
     add_decoding(translate)
     add_compute(translate)
     translate.add_argument(
@@ -101,8 +104,7 @@ def _translate(options: argparse.Namespace) -> None:
             raise Seq2SeqError("--devices is for one process: each that torchrun starts has a device, see --device")
         devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
     set_up_process(options, devices[0])
-    with input_stream(options.src) as source:
-        target = output_stream()
+    with input_stream(options.src) as source, output_stream() as target:
         translators = [
             Translator.load(*options.model, device=device, precision=options.precision) for device in devices
         ]
@@ -130,7 +132,7 @@ def _caption(options: argparse.Namespace) -> None:
             else:
                 lines = [captioner.caption([str(path)], settings)[0].text]
         except CorpusError as error:  # a damaged picture, which does not stop the others
-            print(f"seq2seq: {error}", file=sys.stderr)
+            print(f"seq2seq: {one_line(error)}", file=sys.stderr)
             options.exit_code = 2
             continue
         print(*lines, sep="\n", flush=True)
@@ -145,8 +147,7 @@ def _score(options: argparse.Namespace) -> None:
     require_file("--src", options.src)
     require_file("--tgt", options.tgt)
     set_up_process(options)
-    with nullcontext() if options.src else input_stream() as source:
-        target = output_stream()
+    with nullcontext() if options.src else input_stream() as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
         pairs = read_pairs(source or (), options.src, options.tgt)
         settings = decoding(options, translator.config)
@@ -155,24 +156,22 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _rescore(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.text_files import read_lines
     from seq2seq.decoding.translator import Translator
     from seq2seq.filters.rescore import read_lists, rescored, tune_weight, write_lists
-    from seq2seq.filters.streams import to_texts
+    from seq2seq.filters.streams import file_texts, to_texts
 
     require_file("--src", options.src)
     require_file("--tune", options.tune)
     set_up_process(options)
-    with input_stream() as source:
-        target = output_stream()
+    with input_stream() as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
         settings = decoding(options, translator.config)
-        lists = rescored(translator, read_lines(options.src), read_lists(to_texts(source), "stdin"), settings)
+        lists = rescored(translator, file_texts(options.src), read_lists(to_texts(source), "stdin"), settings)
         if not options.tune:
             write_lists(lists, options.weight, target)
             return
         candidates = list(lists)
-        weight = tune_weight(candidates, list(read_lines(options.tune)))
+        weight = tune_weight(candidates, list(file_texts(options.tune)))
         print(f"best BLEU on {options.tune} with --weight {weight:g}", file=sys.stderr)
         write_lists(candidates, weight, target)
 

@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from seq2seq.cli.options import Commands, add_compute, add_decoding, add_device, add_model, decoding, set_up_process
+from seq2seq.cli.options import (
+    Commands,
+    add_compute,
+    add_decoding,
+    add_device,
+    add_model,
+    decoding,
+    set_up_process,
+    text,
+)
 from seq2seq.cli.streams import require_file
 from seq2seq.errors import Seq2SeqError
 
@@ -13,15 +22,15 @@ def add_commands(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
     add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
-    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate instead of a split")
-    evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
+    evaluate.add_argument("--src", metavar="FILE", help="sentences to translate instead of a split")
+    evaluate.add_argument("--ref", metavar="FILE", help="their references")
     add_decoding(evaluate)
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     inspect = commands.add_parser("inspect", help="draw gates, cell states and attention for a sentence")
     add_model(inspect)
-    inspect.add_argument("--text", required=True, help="the sentence")
+    inspect.add_argument("--text", required=True, type=text, help="the sentence")
     inspect.add_argument("--out", metavar="FILE", help="the HTML page (default: inspect.html in the run)")
     add_device(inspect)
     inspect.set_defaults(command=_inspect)
@@ -45,7 +54,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluated = evaluate(
         options.model,
         split=options.split,
-        files=(options.src, options.ref) if options.src else None,
+        files=(Path(options.src), Path(options.ref)) if options.src else None,
         options=decoding(options, read_config(Path(options.model))),
         device=options.device,
         precision=options.precision,

@@ -1,6 +1,7 @@
 """Options that several commands share, and their conversion to settings."""
 
 import argparse
+import sys
 from dataclasses import fields, replace
 from typing import Any
 
@@ -26,6 +27,28 @@ def share(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, found {text}")
     return number
+
+
+def require_text(options: argparse.Namespace) -> None:
+    """Checks that what is given as ``str`` is text, before any work: it ends up in settings, manifests and pages.
+
+    Names of files that are only read have the type ``Path`` and may hold any bytes.
+
+    Raises:
+        Seq2SeqError: an argument is not, because its bytes or the locale are not UTF-8.
+    """
+    for value in vars(options).values():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and one.encode(errors="replace").decode() != one:
+                raise Seq2SeqError(
+                    f"expected arguments in {sys.getfilesystemencoding()}, found {one!r}: "
+                    "give the file or folder another name, or, if the name is UTF-8, set LC_ALL=C.UTF-8"
+                )
+
+
+def text(argument: str) -> str:
+    """Text, read as UTF-8 under every locale."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:

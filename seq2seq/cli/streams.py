@@ -1,21 +1,55 @@
-"""The standard streams as bytes, whatever the locale."""
+"""The standard streams, whatever the locale and whether they are open."""
 
+import io
+import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from seq2seq.errors import Seq2SeqError
 
 
-def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
-    """A file, or stdin if none is named.
+def set_up_streams() -> None:
+    """Makes stdout and stderr fit for whatever a command writes.
+
+    Stdout is UTF-8 under every locale, as files are; bytes of names that are no UTF-8 come out as they are. What is
+    said to a closed stderr is lost, and goes nowhere else.
+    """
+    # No file of a command's may take the number of a closed standard stream: libraries write to 1 and 2.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def flush_stdout() -> None:
+    """Writes out what a command has printed.
 
     Raises:
-        Seq2SeqError: stdin is closed, or the file is not there.
+        OSError: it cannot be written; then the rest is dropped, so that the interpreter's end does not raise too.
     """
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
+    """A file, unpacked if it is a gzip file, or stdin if none is named.
+
+    Raises:
+        Seq2SeqError: the file cannot be read, or stdin is closed.
+    """
+    from seq2seq.filters.streams import open_file
+
     require_file("--src", path)
-    return path.open("rb") if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
+    return open_file(path) if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
 
 
 def require_file(option: str, path: Path | None) -> None:
@@ -25,13 +59,20 @@ def require_file(option: str, path: Path | None) -> None:
         raise Seq2SeqError(f"{option} {path}: expected a file, found {found}")
 
 
-def output_stream() -> BinaryIO:
-    """Stdout.
+@contextmanager
+def output_stream() -> Iterator[BinaryIO]:
+    """Stdout, buffered; whole at the end.
 
     Raises:
         Seq2SeqError: it is closed.
     """
-    return _bytes_of(sys.stdout, "stdout", "output")
+    stream = _bytes_of(sys.stdout, "stdout", "output")
+    if not isinstance(stream, io.RawIOBase):
+        yield stream
+        return
+    # So it is with PYTHONUNBUFFERED: a write may write a part, and nobody would write the rest.
+    with open(stream.fileno(), "wb", closefd=False) as buffered:
+        yield buffered
 
 
 def _bytes_of(stream: TextIO | None, name: str, what: str) -> BinaryIO:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from seq2seq.cli.options import Commands, add_device, add_recipe
+from seq2seq.errors import one_line
 
 
 def add_commands(commands: Commands) -> None:
@@ -37,9 +38,9 @@ def add_commands(commands: Commands) -> None:
     lr_find.set_defaults(command=_lr_find)
 
     average = commands.add_parser("average", help="make a run of the mean weights of several, or of one's checkpoints")
-    average.add_argument("run", type=Path, metavar="RUN", help="settings and vocabulary come from here")
-    average.add_argument("others", nargs="*", type=Path, metavar="DIR", help="runs or checkpoints to average it with")
-    average.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the result")
+    average.add_argument("run", metavar="RUN", help="settings and vocabulary come from here")
+    average.add_argument("others", nargs="*", metavar="DIR", help="runs or checkpoints to average it with")
+    average.add_argument("--out", required=True, metavar="DIR", help="folder for the result")
     average.set_defaults(command=_average)
 
 
@@ -78,7 +79,7 @@ def _train(options: argparse.Namespace) -> None:
             print(run)
     except Interrupted as stop:
         if is_main:
-            print(f"seq2seq: {stop}", file=sys.stderr)
+            print(f"seq2seq: {one_line(stop)}", file=sys.stderr)
         options.exit_code = stop.exit_code
 
 
@@ -98,4 +99,4 @@ def _lr_find(options: argparse.Namespace) -> None:
 def _average(options: argparse.Namespace) -> None:
     from seq2seq.training.average import average
 
-    print(average(options.run, options.others, options.out))
+    print(average(Path(options.run), [Path(other) for other in options.others], Path(options.out)))

@@ -3,6 +3,7 @@
 Shapes: ``N`` pictures, ``S`` positions of a feature map, ``C`` channels.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,9 @@ Reader = TextReader | ImageReader
 
 
 def _encode(member: Member, sentence: str) -> list[int]:
+    # Nothing but white space and characters of no width, such as U+200B and U+2060, is no text.
+    if all(one.isspace() or unicodedata.category(one) == "Cf" for one in sentence):
+        return []
     return member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens]
 
 

@@ -16,7 +16,7 @@ from seq2seq.device import DeviceSpec
 class Translator(Predictor):
     """Trained models that read text; see :class:`seq2seq.decoding.predictor.Predictor`.
 
-    An empty sentence (nothing but white space) has one, empty, translation.
+    An empty sentence (nothing but white space and characters of no width) has one, empty, translation.
 
     Args:
         members: one model, or several that decode together.

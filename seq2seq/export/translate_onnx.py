@@ -72,8 +72,10 @@ class ExportedModel:
     def translate(self, sentence: str) -> str:
         """Translates one sentence."""
         normal = " ".join(unicodedata.normalize("NFC", sentence.translate(_RESERVED)).split())
+        if all(character == " " or unicodedata.category(character) == "Cf" for character in normal):
+            return ""  # nothing but characters of no width
         ids = self.src.encode(normal)[: self.manifest["max_tokens"]]
-        return " ".join(self.tgt.decode(self.greedy([ids])[0]).split()) if ids else ""
+        return " ".join(self.tgt.decode(self.greedy([ids])[0]).split())
 
 
 def main() -> None:

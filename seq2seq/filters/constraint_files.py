@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from seq2seq.corpus.subword import normalise
 from seq2seq.decoding.constraints import Constraints
 from seq2seq.errors import CorpusError
-from seq2seq.filters.streams import to_texts
+from seq2seq.filters.streams import file_texts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ class ConstraintReader:
         self._taken += count
         return Constraints(
             prefixes=prefixes,
-            required=[[phrase for phrase in line.split("\t") if phrase.strip()] for line in required],
+            required=[[phrase for phrase in line.split("\t") if normalise(phrase)] for line in required],
             blocked=self._files.blocked,
         )
 
@@ -68,6 +69,4 @@ class ConstraintReader:
 
 
 def _lines(path: Path | None) -> Iterator[str]:
-    if path is not None:
-        with path.open("rb") as stream:
-            yield from to_texts(stream)
+    return iter(()) if path is None else file_texts(path)

@@ -122,11 +122,12 @@ def write_lists(lists: Iterable[Sequence[ScoredCandidate]], weight: float, targe
 
 
 def _parse(line: str, place: str) -> ScoredCandidate:
-    parts = [part.strip() for part in line.rstrip("\n").split("|||")]
+    # From both ends, since the text itself may hold bars.
+    number, _, rest = line.partition("|||")
     try:
-        number, text, *features, score = parts
+        text, *features, score = (part.strip() for part in rest.rsplit("|||", 2))
         candidate = ScoredCandidate(int(number), text, "".join(features), float(score))
-        if len(features) > 1 or not math.isfinite(candidate.theirs):
+        if not math.isfinite(candidate.theirs):
             raise ValueError
     except ValueError:
         raise CorpusError(f"{place}: expected 'number ||| text ||| features ||| score', found {line[:60]!r}") from None

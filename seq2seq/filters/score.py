@@ -12,7 +12,7 @@ from seq2seq.corpus.pairs import Pair
 from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
-from seq2seq.filters.streams import to_text, warn_of_cuts
+from seq2seq.filters.streams import open_file, to_texts, warn_of_cuts
 
 # Pairs that are read at once.
 _PAIRS = 1024
@@ -42,15 +42,15 @@ def read_pairs(source: Iterable[bytes], src: Path | None, tgt: Path | None) -> I
         CorpusError: a line without a tab, or files of different lengths.
     """
     if src and tgt:
-        with src.open("rb") as sources, tgt.open("rb") as targets:
-            for number, (source_line, target_line) in enumerate(zip_longest(sources, targets), 1):
+        with open_file(src) as sources, open_file(tgt) as targets:
+            for number, (source_line, target_line) in enumerate(zip_longest(to_texts(sources), to_texts(targets)), 1):
                 if source_line is None or target_line is None:
                     shorter = src if source_line is None else tgt
                     raise CorpusError(f"{shorter} ends before line {number}, the other file does not")
-                yield Pair(to_text(source_line), to_text(target_line))
+                yield Pair(source_line, target_line)
         return
-    for number, line in enumerate(source, 1):
-        left, tab, right = to_text(line).partition("\t")
+    for number, line in enumerate(to_texts(source), 1):
+        left, tab, right = line.partition("\t")
         if not tab:
             raise CorpusError(f"line {number}: expected 'source<TAB>target', found no tab in {left[:60]!r}")
         yield Pair(left, right)

@@ -1,19 +1,94 @@
 """Lines of any bytes as text, and a warning for each that a model does not read to its end."""
 
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 from seq2seq.decoding.translator import Translator
-from seq2seq.errors import warn
+from seq2seq.errors import CorpusError, warn
+
+_GZIP = b"\x1f\x8b\x08"
+# How streams begin that are no UTF-8, what they are, and what turns them into it. UTF-32's mark begins with UTF-16's.
+_MARKS = {
+    _GZIP: ("gzip", "unpack it with gunzip -c"),
+    b"\xff\xfe\0\0": ("UTF-32", "convert it with iconv -f UTF-32 -t UTF-8"),
+    b"\0\0\xfe\xff": ("UTF-32", "convert it with iconv -f UTF-32 -t UTF-8"),
+    b"\xff\xfe": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
+}
 
 
-def to_text(line: bytes) -> str:
-    """A line without its line feed; invalid UTF-8 becomes U+FFFD."""
-    return line.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+class LineDecoder:
+    """Turns the lines of one stream into text, one after the other.
+
+    A line loses its line feed; invalid UTF-8 becomes U+FFFD, of which the first line that has any warns.
+
+    Args:
+        stream: the lines; its name, if it has one, is for messages.
+    """
+
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._name = str(getattr(stream, "name", "the input")).strip("<>")
+        self._taken, self._warned = 0, False
+
+    def __call__(self, line: bytes) -> str:
+        """The text of the next line.
+
+        Raises:
+            CorpusError: the stream is packed, or in another encoding.
+        """
+        if self._taken == 0:
+            self._check_mark(line)
+        self._taken += 1
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            text = line.decode(errors="replace")
+            if not self._warned:
+                self._warned = True
+                warn(
+                    f"{self._name}, line {self._taken}: expected UTF-8, found {line[error.start : error.start + 4]!r}; "
+                    "such bytes are read as U+FFFD, here and below; convert text, for example with "
+                    "iconv -f LATIN1 -t UTF-8"
+                )
+        return text.removesuffix("\n").removesuffix("\r")
+
+    def _check_mark(self, line: bytes) -> None:
+        for mark, (kind, remedy) in _MARKS.items():
+            if line.startswith(mark):
+                raise CorpusError(f"{self._name}: expected lines in UTF-8, found the mark of {kind}: {remedy}")
 
 
 def to_texts(lines: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream of bytes; a line ends at a line feed only."""
-    return map(to_text, lines)
+    """The lines of a stream of bytes as :class:`LineDecoder` reads them; a line ends at a line feed only."""
+    return map(LineDecoder(lines), lines)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked if it is a gzip file.
+
+    Raises:
+        CorpusError: it cannot be opened, or its packed content is damaged.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
+    with stream:
+        try:
+            yield gzip.GzipFile(fileobj=stream) if stream.peek(3).startswith(_GZIP) else stream  # type: ignore[misc]
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise CorpusError(f"{path} is a damaged gzip file: {error}; fetch or copy it again") from None
+
+
+def file_texts(path: Path) -> Iterator[str]:
+    """The lines of a file, plain or packed, as :func:`to_texts` reads them."""
+    with open_file(path) as stream:
+        yield from to_texts(stream)
 
 
 def warn_of_cuts(translator: Translator, sentences: Sequence[str], first: int) -> None:

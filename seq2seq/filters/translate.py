@@ -17,7 +17,7 @@ from seq2seq.decoding.scoring import check_options
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import warn
 from seq2seq.filters.constraint_files import ConstraintFiles, ConstraintReader
-from seq2seq.filters.streams import to_text, warn_of_cuts
+from seq2seq.filters.streams import LineDecoder, warn_of_cuts
 
 # Lines are translated together as they arrive, up to this many bytes: enough to fill batches, and little memory.
 _BLOCK = 1 << 18
@@ -146,7 +146,7 @@ def read_blocks(source: BinaryIO, constraints: ConstraintReader, *, line_by_line
     Raises:
         CorpusError: a constraint file has fewer lines than the stream.
     """
-    number = 0
+    number, to_text = 0, LineDecoder(source)
     for lines in _arrived(source):
         size = 1 if line_by_line else len(lines)
         for start in range(0, max(len(lines), 1), max(size, 1)):

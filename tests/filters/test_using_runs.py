@@ -109,7 +109,6 @@ def test_a_tuned_weight_is_the_best_of_all() -> None:
         (["0 | 321"], "list, line 1: expected 'number"),
         (["0 ||| 321 ||| x"], "list, line 1"),
         (["0 ||| 321 ||| nan"], "list, line 1"),
-        (["0 ||| 321 ||| a= 1 ||| b= 2 ||| -1"], "list, line 1"),
         (["0 ||| 321"], "list, line 1"),
         (["0 ||| 321 ||| -1", "2 ||| 321 ||| -1"], "expected the list of sentence 1 next, found that of 2"),
     ],
