@@ -96,6 +96,8 @@ def _translate(options: argparse.Namespace) -> None:
     from seq2seq.filters.constraint_files import ConstraintFiles
     from seq2seq.filters.translate import OutputFormat, is_sharded, translate_shards, translate_stream
 
+    require_file("--prefix", options.prefix)
+    require_file("--require", options.require)
     devices = options.devices or [options.device]
     if is_sharded():
         if not options.src:

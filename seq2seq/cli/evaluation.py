@@ -22,8 +22,8 @@ def add_commands(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
     add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
-    evaluate.add_argument("--src", metavar="FILE", help="sentences to translate instead of a split")
-    evaluate.add_argument("--ref", metavar="FILE", help="their references")
+    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate instead of a split")
+    evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
     add_decoding(evaluate)
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -54,7 +54,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluated = evaluate(
         options.model,
         split=options.split,
-        files=(Path(options.src), Path(options.ref)) if options.src else None,
+        files=(options.src, options.ref) if options.src else None,
         options=decoding(options, read_config(Path(options.model))),
         device=options.device,
         precision=options.precision,

@@ -104,6 +104,11 @@ def _require_parts(
     data: DataConfig, training: Gathered, validation: list[Pair], test: list[Pair], dropped: Counter[str]
 ) -> None:
     """Raises CorpusError if a part that is wanted is empty."""
+    if not len(training) and dropped["source held out"]:
+        raise CorpusError(
+            f"nothing to learn from: all {dropped['source held out']:,} training pairs that cleaning kept have sources "
+            "of the validation or test part: set data.train, data.validation or data.test to others"
+        )
     if not len(training):
         raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
     reason = "all its pictures are missing or damaged" if data.reads_images else "it has no sentence that is not blank"
