@@ -58,6 +58,10 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
 
 
 def _check_empty(out: Path) -> None:
+    if str(out).encode(errors="replace").decode() != str(out):
+        raise Seq2SeqError(
+            f"{out}: expected a path in UTF-8, since onnxruntime opens no other; name another with --out"
+        )
     if out.exists() and not out.is_dir():
         raise Seq2SeqError(f"{out}: expected a new or empty folder, found a file; name another with --out")
     if out.is_dir() and any(out.iterdir()):

@@ -17,6 +17,11 @@ CONFIG, MODEL, EVALUATION, LOG, CARD, REPORT = (
 CHECKPOINTS = "checkpoints"
 
 
+def run_name(run: Path) -> str:
+    """A run's name, its folder's, as text whatever its bytes and the locale are."""
+    return run.resolve().name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def read_config(folder: Path) -> Config:
     """The settings of a run.
 
