@@ -26,7 +26,7 @@ from seq2seq.evaluation.retrieval import prefers_own_targets
 from seq2seq.files.atomic import check_writable, write_atomic
 from seq2seq.files.manifest import check_manifest, digest
 from seq2seq.model.vision.features import Pictures
-from seq2seq.runs.layout import EVALUATION, MODEL, read_config
+from seq2seq.runs.layout import EVALUATION, MODEL, read_config, run_name
 
 # Sources decoded between two steps of the progress bar.
 _CHUNK = 500
@@ -73,7 +73,7 @@ class EvaluatedRun:
     @property
     def name(self) -> str:
         """The run's name: its folder's."""
-        return self.folder.resolve().name
+        return run_name(self.folder)
 
 
 def evaluate(

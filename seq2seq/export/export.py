@@ -44,6 +44,10 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
         Seq2SeqError: ``out`` is not a new or empty folder, a package is missing, or the model cannot be exported.
     """
     out = Path(out).absolute()
+    if str(out).encode(errors="replace").decode() != str(out):
+        raise Seq2SeqError(
+            f"{out}: expected a path in UTF-8, since onnxruntime opens no other; name another with --out"
+        )
     _check_packages()
     loaded = load_run(Path(run))
     with new_folder(out, size=2 * (loaded.folder / MODEL).stat().st_size) as folder:

@@ -23,6 +23,7 @@ from seq2seq.model.recurrent import BidirectionalLayer, Cell
 from seq2seq.model.step_cells import StepCell
 from seq2seq.reports.heatmap import Panel, draw, draw_scale, round_limit
 from seq2seq.reports.page import render
+from seq2seq.runs.layout import run_name
 
 PAGE = "inspect.html"
 # Most rows of a heat map.
@@ -88,7 +89,7 @@ def inspect(run: str | Path, text: str, *, out: str | Path | None = None, device
     path = Path(run) / PAGE if out is None else Path(out)
     translator = Translator.load(run, device=device)
     check_writable(path)
-    write_atomic(path, page(trace_translation(translator, text), Path(run).resolve().name).encode())
+    write_atomic(path, page(trace_translation(translator, text), run_name(Path(run))).encode())
     return path
 
 

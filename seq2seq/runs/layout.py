@@ -12,6 +12,11 @@ CONFIG, MODEL, EVALUATION, LOG = "config.toml", "model.safetensors", "evaluation
 CARD, REPORT, CHECKPOINTS = "README.md", "report.html", "checkpoints"
 
 
+def run_name(run: Path) -> str:
+    """A run's name, its folder's, as text whatever its bytes and the locale are."""
+    return run.resolve().name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def read_config(folder: Path) -> Config:
     """The settings of a run.
 

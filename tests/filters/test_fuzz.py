@@ -17,6 +17,7 @@ from seq2seq.filters.score import read_pairs, score_stream
 from seq2seq.filters.streams import to_texts
 from seq2seq.filters.translate import OutputFormat, translate_stream
 
+ECHO = Echo()
 SEED = 20140910
 FEW = 300
 MANY = 10_000
@@ -90,7 +91,7 @@ def translated(content: bytes, **more: object) -> list[bytes]:
     nbest = 2 if more.get("nbest") else 0
     files = more.get("files")
     assert files is None or isinstance(files, ConstraintFiles)
-    translate_stream([Echo()], io.BytesIO(content), target, OutputFormat(options=DecodingConfig(), nbest=nbest), files)
+    translate_stream([ECHO], io.BytesIO(content), target, OutputFormat(options=DecodingConfig(), nbest=nbest), files)
     return lines_of(target.getvalue())
 
 
@@ -125,7 +126,7 @@ def test_rescore_keeps_every_candidate(count: int, capsys: pytest.CaptureFixture
             try:
                 lists = list(read_lists(to_texts(io.BytesIO(content)), "stdin"))
                 sources = ["1", "\u00e9", " ", "4"][: len(lists)]
-                write_lists(rescored(Echo(), sources, lists), 0.5, target)
+                write_lists(rescored(ECHO, sources, lists), 0.5, target)
             except Seq2SeqError as error:
                 check_error(error)
                 continue
@@ -146,7 +147,7 @@ def test_score_answers_every_pair(count: int, tmp_path: Path, capsys: pytest.Cap
             lines, target = lines_of(content), io.BytesIO()
             try:
                 total = score_stream(
-                    Echo(), read_pairs(io.BytesIO(content), None, None), target, DecodingConfig(), with_tokens=True
+                    ECHO, read_pairs(io.BytesIO(content), None, None), target, DecodingConfig(), with_tokens=True
                 )
             except Seq2SeqError as error:
                 check_error(error)

@@ -222,7 +222,8 @@ def test_bytes_that_are_no_utf8_do_no_harm_in_other_names(
     faults = []
     for each, result in results.items():
         same = result.output == usual[each].output or each not in FILTERS
-        expected = 2 if each == "evaluate" and where == "a file" else usual[each].status
+        # evaluate writes the file's name down, and onnxruntime opens no such path.
+        expected = 2 if each == {"a file": "evaluate", "a folder above": "export"}[where] else usual[each].status
         if result.status != expected or not same or b"Traceback" in result.errors:
             faults.append((each, result))
     assert not faults, "\n".join(f"{each}: {result}" for each, result in faults)
