@@ -46,7 +46,7 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
     out = Path(out).absolute()
     if str(out).encode(errors="replace").decode() != str(out):
         raise Seq2SeqError(
-            f"{out}: expected a path in UTF-8, since onnxruntime opens no other; name another with --out"
+            f"{out}: expected UTF-8, since onnxruntime opens no other path; choose another --out"
         )
     _check_packages()
     loaded = load_run(Path(run))

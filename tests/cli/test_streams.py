@@ -1,4 +1,4 @@
-"""Standard streams that are missing, and names that are no text; tests/reliability/test_locales.py has every command."""
+"""Standard streams that are missing, and names that are no text; every command: tests/reliability/test_locales.py."""
 
 import contextlib
 import io
