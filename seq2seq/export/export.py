@@ -45,9 +45,7 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
     """
     out = Path(out).absolute()
     if str(out).encode(errors="replace").decode() != str(out):
-        raise Seq2SeqError(
-            f"{out}: expected UTF-8, since onnxruntime opens no other path; choose another --out"
-        )
+        raise Seq2SeqError(f"{out}: expected UTF-8, since onnxruntime opens no other path; choose another --out")
     _check_packages()
     loaded = load_run(Path(run))
     with new_folder(out, size=2 * (loaded.folder / MODEL).stat().st_size) as folder:
