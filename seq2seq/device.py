@@ -50,7 +50,7 @@ class DeviceSpec:
         name = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
         try:
             torch_device = torch.device(name)
-            torch.empty(0, device=torch_device).cpu()
+            torch.empty(0, device=torch_device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
             if reason.startswith("Expected one of"):  # a list of all that torch could be built for

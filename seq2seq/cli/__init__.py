@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if error.filename is not None:
             return _refused(f"{error.filename} cannot be used: {error.strerror}; look at the name and its permissions")
-        # Of the streams only, which have no names.
-        return _refused(f"cannot write the output: {disk_reason(error, Path('stdout')) or error.strerror or error}")
+        reason = disk_reason(error, Path("stdout"))  # files have names, standard streams have none
+        return _refused(f"cannot write the output: {reason}" if reason else error.strerror or str(error))
     except (RuntimeError, MemoryError) as error:
         from seq2seq.device import is_out_of_memory
 

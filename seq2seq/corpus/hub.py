@@ -66,9 +66,9 @@ def load_split(data: DataConfig, split: str, *, streaming: bool) -> Any:
                 and error.errno != errno.ENOENT
                 and (disk := disk_reason(error, Path(error.filename or ".")))
             ):
+                where = f" in {error.filename}" if error.filename else ""
                 raise CorpusError(
-                    f"cannot load hub data set {data.path}: {error.filename}: {disk}; "
-                    "HF_HOME may name another folder for it"
+                    f"cannot keep hub data set {data.path}{where}: {disk}; HF_HOME may name another folder for it"
                 ) from None
             raise CorpusError(
                 f"cannot load hub data set {data.path}, split {split!r}: {_reason(error)}; check data.path, "

@@ -82,17 +82,19 @@ def test_digits_need_a_job_and_a_number() -> None:
         (DecodingConfig(beam=4, diverse_groups=2, diversity=0.9, coverage_penalty=0.2, length_penalty=0.4), {}),
         (
             DecodingConfig(temperature=0.5, top_k=3, top_p=0.9),
-            dict.fromkeys(("temperature", "top_k", "top_p"), "decoding.sample = false"),
+            dict.fromkeys(("temperature", "top_k", "top_p"), "decoding.sample = false (add --sample)"),
         ),
         (
             DecodingConfig(beam=4, sample=True, diverse_groups=2, diversity=0.9, coverage_penalty=0.2),
-            dict.fromkeys(("diverse_groups", "diversity", "coverage_penalty"), "decoding.sample = true"),
+            dict.fromkeys(
+                ("diverse_groups", "diversity", "coverage_penalty"), "decoding.sample = true (add --no-sample)"
+            ),
         ),
         (
             DecodingConfig(normalisation="average", length_penalty=0.4),
-            {"length_penalty": 'decoding.normalisation = "average"'},
+            {"length_penalty": 'decoding.normalisation = "average" (add --normalisation gnmt)'},
         ),
-        (DecodingConfig(diversity=0.9), {"diversity": "decoding.diverse_groups = 1"}),
+        (DecodingConfig(diversity=0.9), {"diversity": "decoding.diverse_groups = 1 (add --diverse-groups)"}),
     ],
 )
 def test_settings_that_others_leave_without_effect_are_named(decoding: DecodingConfig, unused: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ import ctypes
 import io
 import json
 import os
+import pkgutil
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -110,10 +111,8 @@ def full_disk(base: Path, name: str, is_folder: bool) -> Path:
 
 
 def read_only_folder(base: Path, name: str, is_folder: bool) -> Path:
-    _give(base)
-    (base / "closed").mkdir()
-    os.chown(base / "closed", _NOBODY, _NOBODY)
-    (base / "closed").chmod(0o555)
+    (base / "closed").mkdir(mode=0o555)
+    _give(base / "closed")
     return base / "closed" / name
 
 
@@ -146,7 +145,6 @@ def wrong_kind(base: Path, name: str, is_folder: bool) -> Path:
 
 
 def full_folder(base: Path, name: str, is_folder: bool) -> Path:
-    """For those that want an empty one; there a file has neighbours of the names that we use ourselves."""
     folder = base / name if is_folder else base
     folder.mkdir(exist_ok=True)
     (folder / "kept").write_bytes(OLD)
@@ -254,15 +252,13 @@ def _recording(writer: str, worked: list[str]) -> Iterator[None]:
     if writer not in _WORK:
         yield
         return
-    module, _, name = _WORK[writer].rpartition(".")
-    owner = __import__("pkgutil").resolve_name(module.replace(".Trainer", ":Trainer"))
-    work = getattr(owner, name)
+    work = pkgutil.resolve_name(_WORK[writer])
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         worked.append(writer)
         return work(*args, **kwargs)
 
-    with patch.object(owner, name, recorded):
+    with patch(_WORK[writer], recorded):
         yield
 
 

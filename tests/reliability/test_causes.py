@@ -84,9 +84,9 @@ def test_a_folder_for_downloads_that_cannot_be_made_is_said_to_be_that(
     [
         (
             PermissionError(13, "Permission denied", "/home/x/.cache"),
-            "/home/x/.cache: you have no permission .* HF_HOME",
+            " in /home/x/.cache: you have no permission .* HF_HOME",
         ),
-        (OSError(28, "No space left on device"), "the disk is full .* HF_HOME"),
+        (OSError(28, "No space left on device"), "a/b: the disk is full .* HF_HOME"),
         (ConnectionError("no route"), "no route; .*the network"),
         (FileNotFoundError("no such data set"), "no such data set; .*the network"),
     ],
@@ -123,7 +123,7 @@ def test_a_checkpoint_for_a_run_is_told_from_nothing(
 def test_a_device_that_there_is_not_gets_a_line_without_all_that_there_could_be(
     refused: Callable[..., str], digits_run: Path
 ) -> None:
-    for device in ("gpu", "meta", "cuda:x"):
+    for device in ("gpu", "cuda:x"):
         said = refused("translate", "--model", digits_run, "--src", __file__, "--device", device)
         assert f"device '{device}' cannot be used" in said
         assert "use cpu, cuda or auto" in said
