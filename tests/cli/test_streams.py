@@ -1,4 +1,4 @@
-"""Standard streams that are missing, and names that are no text; tests/reliability/test_locales.py has every command."""
+"""Streams that are missing, and names that are no text; tests/reliability/test_locales.py has every command."""
 
 import contextlib
 import io
