@@ -38,7 +38,7 @@ def recipe_text(name: str) -> str:
             content = stream.read(_LONGEST + 1)
         if len(content) > _LONGEST:
             raise ConfigError(f"{name}: expected a TOML file of at most {_LONGEST:,} bytes, found more")
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: expected a TOML file in UTF-8, found other bytes ({error.reason})") from None
     except (OSError, ValueError):  # a path with a NUL is a ValueError

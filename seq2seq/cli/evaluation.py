@@ -22,8 +22,8 @@ def add_commands(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
     add_model(evaluate)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
-    evaluate.add_argument("--src", type=Path, metavar="FILE", help="sentences to translate instead of a split")
-    evaluate.add_argument("--ref", type=Path, metavar="FILE", help="their references")
+    evaluate.add_argument("--src", metavar="FILE", help="sentences to translate instead of a split")
+    evaluate.add_argument("--ref", metavar="FILE", help="their references")
     add_decoding(evaluate)
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -48,13 +48,14 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if bool(options.src) != bool(options.ref):
         raise Seq2SeqError("--src and --ref go together: expected both or neither")
-    require_file("--src", options.src)
-    require_file("--ref", options.ref)
+    files = (Path(options.src), Path(options.ref)) if options.src else None
+    for option, path in zip(("--src", "--ref"), files or (), strict=False):
+        require_file(option, path)
     set_up_process(options)
     evaluated = evaluate(
         options.model,
         split=options.split,
-        files=(options.src, options.ref) if options.src else None,
+        files=files,
         options=decoding(options, read_config(Path(options.model))),
         device=options.device,
         precision=options.precision,
