@@ -122,22 +122,24 @@ def _caption(options: argparse.Namespace) -> None:
     from seq2seq.decoding.captioner import Captioner, picture_files
     from seq2seq.filters.translate import nbest_line
 
-    output_stream()
     set_up_process(options)
     paths = picture_files(options.pictures)
-    captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
-    settings = decoding(options, captioner.config)
-    for number, path in enumerate(paths):
-        try:
-            if options.nbest:
-                lines = [nbest_line(number, one) for one in captioner.nbest([str(path)], options.nbest, settings)[0]]
-            else:
-                lines = [captioner.caption([str(path)], settings)[0].text]
-        except CorpusError as error:  # a damaged picture, which does not stop the others
-            print(f"seq2seq: {one_line(error)}", file=sys.stderr)
-            options.exit_code = 2
-            continue
-        print(*lines, sep="\n", flush=True)
+    with output_stream() as target:
+        captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
+        settings = decoding(options, captioner.config)
+        for number, path in enumerate(paths):
+            try:
+                if options.nbest:
+                    found = captioner.nbest([str(path)], options.nbest, settings)[0]
+                    lines = [nbest_line(number, output) for output in found]
+                else:
+                    lines = [captioner.caption([str(path)], settings)[0].text]
+            except CorpusError as error:  # a damaged picture, which does not stop the others
+                print(f"seq2seq: {one_line(error)}", file=sys.stderr)
+                options.exit_code = 2
+                continue
+            target.write("".join(f"{line}\n" for line in lines).encode())
+            target.flush()
 
 
 def _score(options: argparse.Namespace) -> None:
