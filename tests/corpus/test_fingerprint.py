@@ -85,7 +85,9 @@ def check_tree(seed: int, format: str, root: Path) -> None:
         assert (fingerprint(data) != before) == is_read(file, corpus), f"seed {seed}, {file}"
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [10, pytest.param(100 if os.environ.get("RELIABILITY") == "full" else 30, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("format", ["pictures", "hub", "hub-pictures"])
 def test_a_folder_has_another_fingerprint_after_a_change_and_only_then(format: str, count: int, tmp_path: Path) -> None:
     for seed in range(count):
