@@ -1,6 +1,7 @@
 """Damaged pictures: a tensor or a ``CorpusError`` comes of any bytes, in a second and in bounded memory."""
 
 import io
+import os
 import random
 import struct
 import time
@@ -16,6 +17,8 @@ import torch
 
 from seq2seq.corpus.images import read_image
 from seq2seq.errors import CorpusError
+
+MANY = 10_000 if os.environ.get("RELIABILITY") == "full" else 2_500
 
 SEED = 14
 NOISE = np.random.default_rng(SEED).integers(0, 256, (40, 48, 4), dtype=np.uint8)
@@ -180,9 +183,9 @@ def test_a_damaged_picture_is_read_or_refused_whatever_pillow_raises(policy: str
 
 
 @pytest.mark.slow
-def test_ten_thousand_damaged_pictures_are_read_or_refused() -> None:
-    counts = fuzz(10_000)
-    assert min(counts["read"], counts["refused"]) > 1000
+def test_thousands_of_damaged_pictures_are_read_or_refused() -> None:
+    counts = fuzz(MANY)
+    assert min(counts["read"], counts["refused"]) > MANY / 10
 
 
 def test_a_damaged_exif_block_means_upright_and_not_damaged() -> None:
