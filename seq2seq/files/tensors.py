@@ -1,5 +1,7 @@
 """Tensors on disk: safetensors, which cannot execute code when read."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,10 +22,20 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors to a scratch file; :func:`save_tensors` replaces a file that others may be reading."""
-    path.touch()
-    mode = path.stat().st_mode  # what the umask leaves; safetensors writes files that only their owner may read
-    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
-    path.chmod(mode)
+    # safetensors writes a temporary file of a random name beside its target, which a kill would leave there for good.
+    # In a folder of a fixed name the next call finds it.
+    folder = path.with_name(f"{path.name}.writing")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        written = folder / path.name
+        written.touch()
+        mode = written.stat().st_mode  # what the umask leaves; safetensors writes files that only their owner may read
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, written)
+        written.chmod(mode)
+        os.replace(written, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
