@@ -240,7 +240,7 @@ def test_the_rates_of_all_groups_follow_the_schedule(
     training = trainer(
         schedule="linear", max_updates=4, learning_rate=0.4, finetune_learning_rate=0.2, tie_embeddings="none"
     )
-    rates = [[group["lr"] for group in training.optimizer.param_groups] for _ in training.steps()]
+    rates = [[float(group["lr"]) for group in training.learner.optimizer.param_groups] for _ in training.steps()]
     assert rates == [pytest.approx([0.4 * left, 0.2 * left]) for left in (1, 0.75, 0.5, 0.25)]
 
 
