@@ -22,7 +22,7 @@ from seq2seq.runs.folder import unique_tensors
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
-from seq2seq.training.objective import cross_entropy
+from seq2seq.training.objective import Objective
 from seq2seq.training.optimizer import build_optimizer, optimizer_step, optimizer_tensors, restore_optimizer
 from seq2seq.training.out_of_memory import retry_in_pieces
 from seq2seq.training.placement import move_to_devices
@@ -60,6 +60,7 @@ class Trainer:
     ) -> None:
         move_to_devices(model, device_spec)
         self.model = model
+        self.objective = Objective(model, config.label_smoothing)
         self.batches = batches
         self.config = config
         self.device_spec = device_spec
@@ -180,21 +181,20 @@ class Trainer:
 
         def work(split: Callable[[Batch], Iterator[Batch]]) -> Tensor:
             self.optimizer.zero_grad()  # a failed attempt may have left half a gradient
+            weights = self.objective.cast_weights(self.device_spec.dtype)
             nll = torch.zeros((), device=self.device_spec.device)
             for place, batch in enumerate(batches):
                 self._seed(place)
                 for piece in split(batch):
-                    nll = nll + self._add_gradient(piece, count).to(nll.device)
+                    nll = nll + self._add_gradient(piece, count, weights).to(nll.device)
             return nll
 
         nll, self.state.oom_cells = retry_in_pieces(work, self.state.oom_cells)
         return nll
 
-    def _add_gradient(self, piece: Batch, count: int) -> Tensor:
+    def _add_gradient(self, piece: Batch, count: int, weights: dict[str, Tensor]) -> Tensor:
         """Adds the gradient of one piece's share in the mean loss; returns its negative log-likelihood."""
-        with self.device_spec.autocast():
-            features, output = self.model(piece), self.model.decoder.output
-            loss = cross_entropy(features, output, piece.tgt_out, smoothing=self.config.label_smoothing)
+        loss = self.objective.loss(piece, weights)
         self.scaler.scale(loss.smoothed / count).backward()
         return loss.nll
 
