@@ -10,7 +10,7 @@ from seq2seq.corpus.batching import Batch
 from seq2seq.device import DeviceSpec
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loss_scale import LossScale
-from seq2seq.training.objective import cross_entropy
+from seq2seq.training.objective import Objective
 from seq2seq.training.optimizer import build_optimizer, clip_gradients, optimizer_step
 from seq2seq.training.state import Window
 
@@ -34,6 +34,7 @@ class Learner:
 
     def __init__(self, model: Seq2Seq, config: TrainingConfig, device_spec: DeviceSpec, window: Window) -> None:
         self.model, self.config, self.device_spec, self.window = model, config, device_spec, window
+        self.objective = Objective(model, config.label_smoothing)
         self.optimizer = build_optimizer(model, config)
         self.scale = LossScale(device_spec.device, enabled=device_spec.dtype == torch.float16)
         self._tokens, self._count = torch.zeros(2, dtype=torch.int64, device=device_spec.device).unbind()
@@ -53,14 +54,21 @@ class Learner:
 
     def update(self, batch: Batch) -> None:
         """A whole update on one batch."""
-        self.optimizer.zero_grad()
-        self.step(self.add_gradient(batch))
+        self.step(self.add_gradient(batch, self.begin()))
 
-    def add_gradient(self, piece: Batch) -> Tensor:
-        """Adds the gradient of one piece's share in the mean loss; returns its negative log-likelihood."""
-        with self.device_spec.autocast():
-            features, output = self.model(piece), self.model.decoder.output
-            loss = cross_entropy(features, output, piece.tgt_out, smoothing=self.config.label_smoothing)
+    def begin(self) -> dict[str, Tensor]:
+        """Drops the gradient; returns the copies of the weights with which to compute the next one."""
+        self.optimizer.zero_grad()
+        return self.objective.cast_weights(self.device_spec.dtype)
+
+    def add_gradient(self, piece: Batch, weights: dict[str, Tensor]) -> Tensor:
+        """Adds the gradient of one piece's share in the mean loss; returns its negative log-likelihood.
+
+        Args:
+            piece: a batch or a part of it.
+            weights: of :meth:`begin`.
+        """
+        loss = self.objective.loss(piece, weights)
         mean = loss.smoothed / self._count.to(loss.smoothed.device)
         self.scale.scale(mean).backward()
         return loss.nll

@@ -97,5 +97,6 @@ def _rows(batch: Batch, rows: slice) -> Batch:
     # At least one: rows that only fill a batch up have no target.
     longest = max(1, int((tgt_out != PAD).sum(1).max()))
     # Pictures are all of one size.
-    src = batch.src[rows, : int(src_lengths.max())]
-    return Batch(src, src_lengths, batch.tgt_in[rows, :longest], tgt_out[:, :longest])
+    shortest, widest = int(src_lengths.min()), int(src_lengths.max())
+    src, tgt_in = batch.src[rows, :widest], batch.tgt_in[rows, :longest]
+    return Batch(src, src_lengths, tgt_in, tgt_out[:, :longest], full=shortest == widest)

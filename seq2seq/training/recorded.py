@@ -7,6 +7,7 @@ launched as one.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,13 +83,18 @@ class RecordedUpdates:
         self._refuse(cells(batch))
         return False
 
+    @property
+    def holds_memory(self) -> bool:
+        """True if there are recordings."""
+        return bool(self._recordings)
+
     def forget(self) -> None:
         """Gives all recordings up, since tensors that they use have been replaced; they are made anew when needed."""
         self._recordings.clear()
 
     def free(self) -> bool:
         """Gives the memory of all recordings up for ever; False if there were none."""
-        if not self._recordings:
+        if not self.holds_memory:
             return False
         self._refuse(1)
         return True
@@ -110,7 +116,9 @@ class RecordedUpdates:
         self._times[shape] += 1
         if shape not in self._recordings and self._is_due(shape):
             device = self._recorder.device
-            own = {name: torch.empty_like(tensor, device=device) for name, tensor in _tensors(batch).items()}
+            own: dict[str, Any] = {
+                name: torch.empty_like(tensor, device=device) for name, tensor in _tensors(batch).items()
+            }
             ours = replace(batch, **own)
             self._recordings[shape] = Recording(ours, self._recorder.record(lambda: self._update(ours)))
         return self._recordings.get(shape)

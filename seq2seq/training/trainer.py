@@ -188,13 +188,13 @@ class Trainer:
         """
 
         def work(split: Callable[[Batch], Iterator[Batch]]) -> Tensor:
-            self.learner.optimizer.zero_grad()  # a failed attempt may have left half a gradient
+            weights = self.learner.begin()  # a failed attempt may have left half a gradient
             device = self.device_spec.device
             nll = torch.zeros((), device=device)
             for place, batch in enumerate(batches):
                 self._seed(place)
                 for piece in split(batch):
-                    nll = nll + self.learner.add_gradient(piece.to(device)).to(device)
+                    nll = nll + self.learner.add_gradient(piece.to(device), weights).to(device)
             return nll
 
         free = self.recorded.free if self.recorded else lambda: False

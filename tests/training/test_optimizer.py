@@ -11,7 +11,6 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loss_scale import LossScale
 from seq2seq.training.optimizer import (
     build_optimizer,
-    clip_gradients,
     optimizer_step,
     optimizer_tensors,
     restore_optimizer,
