@@ -78,13 +78,14 @@ class NoBatches:
     """The tests hand batches over themselves."""
 
 
-def some_batch(shape: tuple[int, int, int], seed: int) -> Batch:
-    """Random sentences of random lengths; the first row is the longest on both sides."""
+def some_batch(shape: tuple[int, int, int], seed: int, *, full: bool = False) -> Batch:
+    """Random sentences of random lengths; the first row, or if ``full`` each, is the longest on both sides."""
     rows, src, tgt = shape
     random = torch.Generator().manual_seed(seed)
 
     def sentences(longest: int) -> list[list[int]]:
-        lengths = [longest - 1, *torch.randint(1, longest - 1, (rows - 1,), generator=random).tolist()]
+        shortest = longest - 1 if full else 1
+        lengths = [longest - 1, *torch.randint(shortest, longest, (rows - 1,), generator=random).tolist()]
         return [torch.randint(4, 20, (length,), generator=random).tolist() for length in lengths]
 
     return collate(sentences(src), sentences(tgt), reverse=True)
@@ -154,6 +155,14 @@ def test_recorded_updates_are_those_that_are_not(settings: dict[str, Any], preci
     assert recorder.made == 2
     assert len(recorder.launched) == SHAPES.count(OFTEN) + SHAPES.count(SOMETIMES) - 6
     assert one["bad"] == 0
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
+def test_full_batches_have_a_recording_of_their_own(device: str) -> None:
+    recorder = Watched(device)
+    batches = [some_batch(OFTEN, seed, full=seed % 2 == 0) for seed in range(10)]
+    same(learn(make_trainer(recorder, device), batches), learn(make_trainer(None, device), batches))
+    assert (recorder.made, len(recorder.launched)) == (2, 4)
 
 
 @pytest.mark.parametrize("device", ["cpu", GPU])
