@@ -29,6 +29,12 @@ def test_without_targets_there_are_only_marks() -> None:
         assert batch.tgt_out.tolist() == [[EOS], [EOS]]
 
 
+@pytest.mark.parametrize("lengths", [(3,), (3, 3), (3, 2), (1, 3, 3)])
+def test_a_batch_is_full_where_no_source_is_padded(lengths: tuple[int, ...]) -> None:
+    batch = collate([[5] * length for length in lengths], reverse=True)
+    assert batch.full == bool(batch.src_mask.all())
+
+
 def test_images_need_no_padding() -> None:
     features = torch.randn(2, 49, 8)
     batch = collate_images(features, [[9], [10, 11]])
@@ -41,12 +47,6 @@ def test_images_need_no_padding() -> None:
 
 
 @given(sentences)
-@pytest.mark.parametrize("lengths", [(3,), (3, 3), (3, 2), (1, 3, 3)])
-def test_a_batch_is_full_where_no_source_is_padded(lengths: tuple[int, ...]) -> None:
-    batch = collate([[5] * length for length in lengths], reverse=True)
-    assert batch.full == bool(batch.src_mask.all())
-
-
 def test_reversal_is_its_own_inverse_and_leaves_marks_and_padding_alone(rows: list[list[int]]) -> None:
     forward, backward = collate(rows, reverse=False), collate(rows, reverse=True)
     again = collate([row[::-1] for row in rows], reverse=True)
