@@ -44,8 +44,11 @@ class Batch:
         """The batch on ``device``."""
         if device.type == self.src.device.type:
             return self
-        tensors = self.src, self.src_lengths, self.tgt_in, self.tgt_out
-        return Batch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors), full=self.full)
+        src, src_lengths, tgt_in, tgt_out = (
+            tensor.pin_memory().to(device, non_blocking=True)
+            for tensor in (self.src, self.src_lengths, self.tgt_in, self.tgt_out)
+        )
+        return Batch(src, src_lengths, tgt_in, tgt_out, self.full)
 
 
 def collate(
