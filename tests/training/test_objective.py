@@ -1,5 +1,7 @@
 """The loss: equal to torch's in value and gradient, however it is cut into chunks."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -74,12 +76,12 @@ def test_bf16_comes_close() -> None:
     features, output = features.detach().float().requires_grad_(), output.float()
     exact = cross_entropy(features, output, targets, smoothing=0.1)
     wanted = torch.autograd.grad(exact.smoothed, [features, output.weight])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = cross_entropy(features, output, targets, smoothing=0.1)
-    found = torch.autograd.grad(rough.smoothed, [features, output.weight])
+    half = features.detach().bfloat16().requires_grad_(), copy.deepcopy(output).bfloat16()
+    rough = cross_entropy(*half, targets, smoothing=0.1)
+    found = torch.autograd.grad(rough.smoothed, [half[0], half[1].weight])
     torch.testing.assert_close(rough.smoothed, exact.smoothed, rtol=0.01, atol=0.0)
     for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
+        torch.testing.assert_close(one.float(), other, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -124,18 +126,3 @@ def test_sums_are_at_least_float32_and_gradients_of_the_type_of_their_tensors(dt
     assert loss.smoothed.dtype == loss.nll.dtype == torch.promote_types(dtype, torch.float32)
     gradients = torch.autograd.grad(loss.smoothed, [features, output.weight, output.bias])
     assert [gradient.dtype for gradient in gradients] == [dtype] * 3
-
-
-def test_products_run_in_the_type_of_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    types: list[torch.dtype] = []
-    addmm = torch.addmm
-
-    def watch(offset: torch.Tensor, chunk: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        types.extend(tensor.dtype for tensor in (offset, chunk, matrix))
-        return addmm(offset, chunk, matrix)
-
-    monkeypatch.setattr(torch, "addmm", watch)
-    features, output, targets = problem()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cross_entropy(features.detach().float(), output.float(), targets, smoothing=0.1)
-    assert types == [torch.bfloat16] * 3
