@@ -6,7 +6,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seq2seq.corpus.batching import BatchOrder, collate, collate_images
+from seq2seq.corpus.batch_order import BatchOrder
+from seq2seq.corpus.batching import collate, collate_images
 from seq2seq.corpus.subword import BOS, EOS, PAD
 
 sentences = st.lists(st.lists(st.integers(4, 50), max_size=9), min_size=1, max_size=6)

@@ -34,7 +34,7 @@ def source(corpus: Prepared, sampling: float, seed: int = 1, longest: int = 100,
 
 def shown(batches: BatchSource, epoch: int, start: int = 0) -> list[tuple[list[list[int]], list[list[int]]]]:
     """Sources and targets of each batch."""
-    made = [make() for make, _ in batches.epoch(epoch, start)]
+    made = [batch for batch, _ in batches.epoch(epoch, start)]
     return [tuple([unpadded(row) for row in ids.tolist()] for ids in (batch.src, batch.tgt_out)) for batch in made]
 
 
@@ -114,7 +114,7 @@ def looks(seed: int = 1, epoch: int = 0, start: int = 0, pixels: bool = True) ->
     names = tuple(map(str, range(12)))
     corpus = Prepared(empty, *column, validation=[], test=[], report={}, folder=Path(), images=names)
     batches = BatchSource(corpus, TrainingConfig(batch_sentences=3, seed=seed), reverse=False, pictures=Pictures())
-    made = [make() for make, _ in batches.epoch(epoch, start, pixels=pixels)]
+    made = [batch for batch, _ in batches.epoch(epoch, start, pixels=pixels)]
     return [
         (name, caption, chance)
         for batch in made
