@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,17 +19,16 @@ def ahead(items: Iterator[T], most: int) -> Iterator[T]:
         items: nobody else may use it from now on.
         most: items made ahead.
     """
+
+    def one_more() -> list[T]:
+        return list(islice(items, 1))  # empty at the end
+
     thread = ThreadPoolExecutor(1, "ahead")
     try:
-        # Single items are asked for, so the thread never waits for the caller and cannot be left behind.
-        waiting: deque[Future[list[T]]] = deque(thread.submit(_next, items) for _ in range(most))
-        while item := waiting.popleft().result():
-            waiting.append(thread.submit(_next, items))
-            yield item[0]
+        # Items are asked for one by one, so the thread never waits for the caller and cannot be left behind.
+        waiting: deque[Future[list[T]]] = deque(thread.submit(one_more) for _ in range(most))
+        while made := waiting.popleft().result():
+            waiting.append(thread.submit(one_more))
+            yield made[0]
     finally:
         thread.shutdown(cancel_futures=True)
-
-
-def _next(items: Iterator[T]) -> list[T]:
-    """The next item, or nothing."""
-    return [item for item, _ in zip(items, range(1), strict=False)]

@@ -1,6 +1,7 @@
 """The batches of each epoch: pairs of token ids in their order, segmented anew, padded; pictures read."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -72,7 +73,8 @@ class BatchSource:
         if pictures and config.training.finetune_from != 1:
             world.rank0_first(partial(pictures.features, prepared.images[:1]))
         on_gpu = device_spec.device.type == "cuda"
-        memory = gpu_memory(device_spec.device)
+        # Of the smallest GPU, since all ranks must have the same batches.
+        memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
         return cls(
             prepared,
             config.training,
@@ -80,8 +82,7 @@ class BatchSource:
             sampling=config.subword.sampling,
             longest=config.data.max_tokens,
             pictures=pictures,
-            # The same on all ranks, even if their GPUs differ.
-            batch_tokens=world.from_rank0(lambda: training_batch_tokens(config.training, config.model, memory)),
+            batch_tokens=training_batch_tokens(config.training, config.model, memory),
             # With several processes too, which record nothing: the order must not depend on their number.
             shapes=on_gpu and config.training.graphs == "auto",
             ahead=on_gpu,
@@ -137,6 +138,8 @@ class BatchSource:
         shape = self.order.shape(src.lengths[rows], tgt.lengths[rows])
         if self.pictures is None:
             batch = collate(sources, targets, reverse=self.reverse, shape=shape)
+            # A chance that would double the recordings of a shape.
+            batch = replace(batch, full=batch.full and not self.order.shapes)
         else:
             names = [self.prepared.images[int(number)] for (number,) in sources]
             batch = collate_images(self.pictures.look(names, pixels=pixels, chance=chance), targets, shape=shape)
