@@ -25,7 +25,6 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import Seq2SeqError
-from seq2seq.training.objective import cross_entropy
 from seq2seq.training.optimizer import clip_gradients, optimizer_step
 from seq2seq.training.trainer import Trainer
 
@@ -94,6 +93,8 @@ def shares(trainer: Trainer, updates: int) -> dict[str, float]:
     next(batches)
     clock = PartClock(trainer.device_spec.device, rest="rest")
     attention = model.decoder.attention
+    clock.watch("encoder", model.encoder)
+    clock.watch("decoder", model.decoder, model.decoder.bridge)
     clock.watch("attention", *(attention.modules() if attention else ()))
     for _ in range(updates):
         with clock.part("data"):
@@ -101,13 +102,9 @@ def shares(trainer: Trainer, updates: int) -> dict[str, float]:
         tokens = (batch.tgt_out != PAD).sum()
         with clock.part("optimiser"):
             optimizer.zero_grad()
-        with trainer.device_spec.autocast():
-            with clock.part("encoder"):
-                encoded = model.encoder(batch)
-            with clock.part("decoder"):
-                features = model.decoder(batch.tgt_in, model.decoder.start(encoded))
-            with clock.part("output, loss"):
-                loss = cross_entropy(features, model.decoder.output, batch.tgt_out, smoothing=0.1)
+        weights = trainer.learner.objective.cast_weights(trainer.device_spec.dtype)
+        with clock.part("output, loss"):
+            loss = trainer.learner.objective.loss(batch, weights)
         with clock.part("backward"):
             scale.scale(loss.smoothed / tokens).backward()
         with clock.part("optimiser"):

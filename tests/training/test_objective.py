@@ -1,6 +1,7 @@
 """The loss: equal to torch's in value and gradient, however it is cut into chunks."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -126,3 +127,16 @@ def test_sums_are_at_least_float32_and_gradients_of_the_type_of_their_tensors(dt
     assert loss.smoothed.dtype == loss.nll.dtype == torch.promote_types(dtype, torch.float32)
     gradients = torch.autograd.grad(loss.smoothed, [features, output.weight, output.bias])
     assert [gradient.dtype for gradient in gradients] == [dtype] * 3
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(("memory", "cells"), [(139 * GIB, 1 << 28), (80 * GIB, 1 << 28), (8 * GIB, 1 << 25)])
+def test_a_gpu_takes_larger_chunks_as_its_memory_allows(
+    memory: int, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    properties = SimpleNamespace(total_memory=memory)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    assert objective._chunk_cells(torch.device("cuda")) == cells
+    assert objective._chunk_cells(torch.device("cpu")) == 1 << 21

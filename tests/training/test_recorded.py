@@ -185,14 +185,17 @@ def test_a_repetition_skips_a_gradient_that_is_not_finite(optimizer: str, device
 
 def test_training_goes_on_from_a_checkpoint_within_recorded_updates() -> None:
     batches = some_batches()
-    whole, resumed = make_trainer(Watched()), make_trainer(Watched())
+    recorder = Watched()
+    whole, resumed = make_trainer(recorder), make_trainer(Watched())
     learn(whole, batches[:8])
     saved = whole.checkpoint().copied()
     expected = learn(whole, batches[8:])
-    # In the very trainer, too: its recordings use tensors that the checkpoint replaces.
+    assert recorder.made == 2
     for trainer in (resumed, whole):
         trainer.restore(saved.copied())
         same(learn(trainer, batches[8:]), expected)
+    # The checkpoint has replaced tensors that the recordings used.
+    assert recorder.made == 4
 
 
 def lasting(trainer: Trainer) -> dict[str, int]:
@@ -268,14 +271,17 @@ def run_short(trainer: Trainer, is_too_much: Callable[[int], bool]) -> None:
     trainer.model.encoder.register_forward_hook(watch)
 
 
-def test_what_does_not_fit_as_a_recording_is_done_without(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("most", "launched"), [(3, 1 + 2 * SHAPES.count(SOMETIMES) - 3), (2, 2)])
+def test_what_does_not_fit_as_a_recording_is_done_without(
+    most: int, launched: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorder, batches = Watched(), some_batches(SHAPES * 2)
     trainer = make_trainer(recorder)
-    run_short(trainer, lambda rows: recorder.running and rows > 3)
+    run_short(trainer, lambda rows: recorder.running and rows > most)
     same(learn(trainer, batches), learn(make_trainer(None), batches))
     assert trainer.state.oom_cells == 0
-    # The larger shape was tried once; the other was recorded afterwards.
-    assert (recorder.made, len(recorder.launched)) == (2, 1 + 2 * SHAPES.count(SOMETIMES) - 3)
+    # The larger shape was tried once, and then the smaller one.
+    assert (recorder.made, len(recorder.launched)) == (2, launched)
     assert capsys.readouterr().err.count("out of memory with CUDA graphs: from now on large updates") == 1
 
 
