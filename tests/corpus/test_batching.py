@@ -1,6 +1,7 @@
 """Batches: reversal and padding."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
