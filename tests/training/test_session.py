@@ -24,11 +24,11 @@ from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError
 from seq2seq.files.tensors import load_tensors
 from seq2seq.recipe import load_recipe
+from seq2seq.runs.history import Position, read_log
 from seq2seq.training import session
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint, save_checkpoint
 from seq2seq.training.distributed import World
-from seq2seq.training.log import LOG, Log, read_log
-from seq2seq.training.schedule import Position
+from seq2seq.training.log import LOG, Log
 from seq2seq.training.session import TrainingSession
 from seq2seq.training.signals import Interrupted
 from seq2seq.training.status import status
