@@ -12,13 +12,15 @@ from markupsafe import Markup
 from seq2seq.reports.text import printable, shortened
 
 _WIDTH, _HEIGHT = 460.0, 250.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 12.0, 42.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 14.0, 26.0, 42.0
 _LEGEND_ROW = 18.0
 # Points of one series that are drawn as dots too; of more only the line between them is.
 _MOST_DOTS = 60
 # Rows and columns of a legend: its names are shortened to fit.
 _LEGEND_COLUMNS, _LEGEND_LETTERS = 2, 26
 _COLOURS = 5
+# Letters of a label beside its point, and the distance of two labels.
+_LABEL_LETTERS, _LABEL_ROW = 42, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def draw_chart(chart: Chart) -> Markup:
         *_grid(chart, x_axis, y_axis),
         *(_legend(series.name, number) for number, series in enumerate(drawn) if series.name),
         *(_draw_series(series, number, chart, x_axis, y_axis) for number, series in enumerate(drawn)),
+        *(_labels(points, x_axis, y_axis) if chart.labelled else ()),
     ]
     svg = Markup('<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {:g} {:g}" font-size="12">{}</svg>')
     return svg.format(printable(chart.title), _WIDTH, height, Markup("").join(parts))
@@ -146,8 +149,7 @@ def _grid(chart: Chart, x_axis: _Axis, y_axis: _Axis) -> Iterable[Markup]:
     for x, label in labels:
         yield below.format(x_axis.at(x), bottom + 16, printable(label))
     yield below.format((x_axis.start + x_axis.end) / 2, bottom + 34, printable(chart.x_label))
-    turned = Markup('<text transform="translate(12 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>')
-    yield turned.format((y_axis.start + y_axis.end) / 2, printable(chart.y_label))
+    yield Markup('<text class="name" x="0" y="12">{}</text>').format(printable(chart.y_label))
     for x in chart.marks:
         upright = Markup('<path class="mark" d="M{:.1f} {:.1f}V{:.1f}"/>')
         yield upright.format(x_axis.at(min(max(x, x_axis.low), x_axis.high)), y_axis.start, y_axis.end)
@@ -155,7 +157,7 @@ def _grid(chart: Chart, x_axis: _Axis, y_axis: _Axis) -> Iterable[Markup]:
 
 def _legend(name: str, number: int) -> Markup:
     row, column = divmod(number, _LEGEND_COLUMNS)
-    x, y = _LEFT + column * (_WIDTH - _LEFT) / _LEGEND_COLUMNS, 10 + row * _LEGEND_ROW
+    x, y = _LEFT + column * (_WIDTH - _LEFT) / _LEGEND_COLUMNS, _TOP + 4 + row * _LEGEND_ROW
     entry = Markup('<path class="line {}" d="M{:.1f} {:.1f}h18"/><text x="{:.1f}" y="{:.1f}">{}</text>')
     return entry.format(_class(number), x, y, x + 24, y + 4, shortened(printable(name), _LEGEND_LETTERS))
 
@@ -175,18 +177,20 @@ def _draw_series(series: Series, number: int, chart: Chart, x_axis: _Axis, y_axi
         for point, (x, y) in zip(series.points, places, strict=True):
             label = point.label or f"{format_number(point.x)}: {format_number(point.y)}"
             parts.append(dot.format(x, y, 3.5, printable(label)))
-    if chart.labelled:
-        parts += [_beside(point.label, x, y) for point, (x, y) in zip(series.points, places, strict=True)]
     return Markup('<g class="{}">{}</g>').format(_class(number), Markup("").join(parts))
 
 
-def _beside(label: str, x: float, y: float) -> Markup:
-    """A label at the side of its point where there is more room."""
-    on_left = x > (_LEFT + _WIDTH) / 2
+def _labels(points: Iterable[Point], x_axis: _Axis, y_axis: _Axis) -> Iterable[Markup]:
+    """A label at the side of each point where there is more room, and below one that would be under it."""
     text = Markup('<text class="label" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
-    return text.format(
-        x - 6 if on_left else x + 6, y + 3, "end" if on_left else "start", shortened(printable(label), 40)
-    )
+    taken: dict[bool, float] = {False: -math.inf, True: -math.inf}
+    for point in sorted(points, key=lambda point: y_axis.at(point.y)):
+        x = x_axis.at(point.x)
+        on_left = x > (_LEFT + _WIDTH) / 2
+        y = max(y_axis.at(point.y) + 3, taken[on_left] + _LABEL_ROW)
+        taken[on_left] = y
+        anchor = "end" if on_left else "start"
+        yield text.format(x - 6 if on_left else x + 6, y, anchor, shortened(printable(point.label), _LABEL_LETTERS))
 
 
 def _class(number: int) -> str:

@@ -49,6 +49,23 @@ class Table:
         return "\n".join(f"| {' | '.join(cells)} |" for cells in (rows[0], rule, *rows[1:]))
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what they stand for."""
+
+    pairs: Sequence[tuple[str, str]]
+
+    def html(self) -> Markup:
+        """A ``<dl>``; every text is escaped."""
+        pair = Markup('<dt>{}</dt><dd dir="auto">{}</dd>')
+        pairs = (pair.format(printable(name), printable(value)) for name, value in self.pairs)
+        return Markup("<dl>\n{}\n</dl>").format(Markup("\n").join(pairs))
+
+    def markdown(self) -> str:
+        """A list of Markdown."""
+        return "\n".join(f"- **{markdown_text(name)}**: {markdown_text(value)}" for name, value in self.pairs)
+
+
 def markdown_text(text: str) -> str:
     """A text that Markdown shows as it is, on one line, shortened if it is long."""
     line = " ".join(shortened(printable(text), _MAX_CELL).split())

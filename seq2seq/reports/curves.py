@@ -1,0 +1,102 @@
+"""Learning curves."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from markupsafe import Markup
+
+from seq2seq.reports.chart import Chart, Point, Series, draw_chart, format_number
+from seq2seq.reports.section import Section, Table
+from seq2seq.runs.history import Entry
+
+# Points of a curve: more cannot be told apart at its width.
+_MOST_POINTS = 300
+# Validations in the Markdown table.
+_MOST_ROWS = 12
+# Validated quantities by their name in the log: title of the curve, factor of its numbers, whether its axis is
+# logarithmic. Perplexity is drawn over that of the training part.
+_METRICS = {
+    "bleu": ("BLEU", 1.0),
+    "chrf": ("chrF", 1.0),
+    "exact_match": ("exact match, %", 100.0),
+    "cer": ("character error rate, %", 1.0),
+    "wer": ("word error rate, %", 1.0),
+}
+
+
+def curves_section(entries: Sequence[Entry]) -> Section | None:
+    """Loss, perplexity, validation metrics, learning rate and speed over the updates; None without a log.
+
+    Args:
+        entries: of the log.
+    """
+    charts = [chart for chart in _charts(entries) if any(series.points for series in chart.series)]
+    if not charts:
+        return None
+    figure = Markup("<figure>{}</figure>")
+    drawings = Markup("\n").join(figure.format(draw_chart(chart)) for chart in charts)
+    resumed = sum(entry.kind == "start" for entry in entries) - 1
+    note = ""
+    if resumed > 0:
+        note = "A dashed line stands where the training was resumed."
+    html = Markup('<div class="figures">{}</div>\n<p class="note">{}</p>').format(drawings, note)
+    return Section("Learning curves", "curves", html, _table(entries).markdown())
+
+
+def curve(entries: Sequence[Entry], kind: str, name: str, factor: float = 1.0) -> list[Point]:
+    """One logged number over the updates, thinned to what a chart can show.
+
+    Args:
+        entries: of the log.
+        kind: ``training`` or ``validation``.
+        name: of the number.
+        factor: by which it is multiplied.
+    """
+    points = [
+        Point(entry.position.updates, factor * entry.numbers[name])
+        for entry in entries
+        if entry.kind == kind and math.isfinite(entry.numbers.get(name, math.nan))
+    ]
+    size = math.ceil(len(points) / _MOST_POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size or 1)]
+    return [Point(group[-1].x, fmean(point.y for point in group)) for group in groups]
+
+
+def _charts(entries: Sequence[Entry]) -> list[Chart]:
+    starts = [entry.position.updates for entry in entries if entry.kind == "start"]
+    marks = tuple(starts[1:])
+
+    def chart(title: str, *series: Series, logarithmic: bool = False) -> Chart:
+        return Chart(title, series, "updates", title, logarithmic=logarithmic, marks=marks)
+
+    return [
+        chart("loss, nats per token", Series("", curve(entries, "training", "loss"))),
+        chart(
+            "perplexity",
+            Series("training", curve(entries, "training", "perplexity")),
+            Series("validation", curve(entries, "validation", "perplexity")),
+            logarithmic=True,
+        ),
+        *(
+            chart(f"validation {title}", Series("", curve(entries, "validation", name, factor)))
+            for name, (title, factor) in _METRICS.items()
+        ),
+        chart("learning rate", Series("", curve(entries, "training", "learning_rate"))),
+        chart("target tokens per second", Series("", curve(entries, "training", "tokens_per_second"))),
+    ]
+
+
+def _table(entries: Sequence[Entry]) -> Table:
+    """Some of the validations, the last among them, and the numbers of the training before each."""
+    rows, loss = [], ""
+    for entry in entries:
+        if entry.kind == "training":
+            loss = format_number(entry.numbers["loss"]) if "loss" in entry.numbers else ""
+        elif entry.kind == "validation":
+            numbers = [format_number(entry.numbers[name]) for name in ("perplexity", "bleu")]
+            rows.append([f"{entry.position.updates:,}", loss, *numbers])
+    stride = math.ceil(len(rows) / _MOST_ROWS) or 1
+    shown = rows[::-1][::stride][::-1]
+    header = ["updates", "training loss", "validation perplexity", "validation BLEU"]
+    return Table(header, shown, numbers=range(len(header)))
