@@ -1,0 +1,88 @@
+"""Scores of parts of a corpus: by length of sentence, by how rare the words are (Sutskever et al. 2014, Fig. 3)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from seq2seq.evaluation.metrics import Score
+from seq2seq.evaluation.statistics import Numbers, Statistics, score_of
+
+# Samples of an interval; a figure shows a handful of intervals for each system.
+_SAMPLES, _SEED = 200, 12345
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The sentences whose value lies in one range."""
+
+    low: float
+    """The smallest value among them."""
+    high: float
+    """The largest."""
+    sentences: Sequence[int]
+    """Their numbers, from 0."""
+
+
+def buckets(values: Sequence[float], most: int = 8) -> list[Bucket]:
+    """Sentences in the order of their values, cut into parts of about the same size; equal values stay together.
+
+    Args:
+        values: of each sentence.
+        most: buckets; there are fewer where many values are equal.
+    """
+    order = np.argsort(np.array(values), kind="stable")
+    ordered = np.array(values)[order]
+    wanted = [round(len(ordered) * part / most) for part in range(most)]
+    # Each cut moves to the first sentence with its value.
+    starts = sorted({int(np.searchsorted(ordered, ordered[start])) for start in wanted if start < len(ordered)})
+    return [
+        Bucket(float(ordered[start]), float(ordered[end - 1]), order[start:end].tolist())
+        for start, end in pairwise([*starts, len(ordered)])
+    ]
+
+
+def bucket_scores(statistics: Statistics, parts: Sequence[Bucket]) -> list[Score]:
+    """The corpus-level score of each bucket, with the middle 95 % of its bootstrap resamples.
+
+    Args:
+        statistics: of all sentences.
+        parts: of them.
+    """
+    return [_score(statistics, statistics.rows[list(part.sentences)]) for part in parts]
+
+
+def _score(statistics: Statistics, rows: Numbers) -> Score:
+    chance = np.random.default_rng(_SEED)
+    draws = (chance.choice(len(rows), len(rows)) for _ in range(_SAMPLES))
+    scores = [score_of(statistics.metric, rows[draw].sum(0)) for draw in draws]
+    low, high = np.percentile(scores, [2.5, 97.5]).tolist()
+    return Score(score_of(statistics.metric, rows.sum(0)), low, high, str(statistics.metric.get_signature()))
+
+
+def frequency_ranks(sentences: Iterable[Sequence[str]]) -> dict[str, float]:
+    """The rank of each word of a text: 1 for the most frequent. Words of the same frequency share the mean of theirs.
+
+    Args:
+        sentences: each as its words.
+    """
+    counts = Counter(word for words in sentences for word in words)
+    groups = sorted(Counter(counts.values()).items(), reverse=True)
+    ranks, before = {}, 0
+    for count, words in groups:
+        ranks[count] = before + (words + 1) / 2
+        before += words
+    return {word: ranks[count] for word, count in counts.items()}
+
+
+def mean_ranks(sentences: Iterable[Sequence[str]], ranks: Mapping[str, float]) -> list[float]:
+    """The mean frequency rank of each sentence's words; 0 for a sentence without words.
+
+    Args:
+        sentences: each as its words.
+        ranks: :func:`frequency_ranks` of a text, such as the training part; other words come after all of these.
+    """
+    rarest = len(ranks) + 1.0
+    return [sum(ranks.get(word, rarest) for word in words) / max(len(words), 1) for words in sentences]
