@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -14,15 +15,14 @@ from seq2seq.runs.history import Entry
 _MOST_POINTS = 300
 # Validations in the Markdown table.
 _MOST_ROWS = 12
-# Validated quantities by their name in the log: title of the curve, factor of its numbers, whether its axis is
-# logarithmic. Perplexity is drawn over that of the training part.
-_METRICS = {
+METRICS = {
     "bleu": ("BLEU", 1.0),
     "chrf": ("chrF", 1.0),
     "exact_match": ("exact match, %", 100.0),
     "cer": ("character error rate, %", 1.0),
     "wer": ("word error rate, %", 1.0),
 }
+"""Validation scores by their name in the log: title of the curve, factor of its numbers."""
 
 
 def curves_section(entries: Sequence[Entry]) -> Section | None:
@@ -44,17 +44,20 @@ def curves_section(entries: Sequence[Entry]) -> Section | None:
     return Section("Learning curves", "curves", html, _table(entries).markdown())
 
 
-def curve(entries: Sequence[Entry], kind: str, name: str, factor: float = 1.0) -> list[Point]:
-    """One logged number over the updates, thinned to what a chart can show.
+def curve(
+    entries: Sequence[Entry], kind: str, name: str, factor: float = 1.0, over: Literal["updates", "minutes"] = "updates"
+) -> list[Point]:
+    """One logged number over the course of a training, thinned to what a chart can show.
 
     Args:
         entries: of the log.
         kind: ``training`` or ``validation``.
         name: of the number.
         factor: by which it is multiplied.
+        over: what the course is measured in.
     """
     points = [
-        Point(entry.position.updates, factor * entry.numbers[name])
+        Point(getattr(entry.position, over), factor * entry.numbers[name])
         for entry in entries
         if entry.kind == kind and math.isfinite(entry.numbers.get(name, math.nan))
     ]
@@ -80,7 +83,7 @@ def _charts(entries: Sequence[Entry]) -> list[Chart]:
         ),
         *(
             chart(f"validation {title}", Series("", curve(entries, "validation", name, factor)))
-            for name, (title, factor) in _METRICS.items()
+            for name, (title, factor) in METRICS.items()
         ),
         chart("learning rate", Series("", curve(entries, "training", "learning_rate"))),
         chart("target tokens per second", Series("", curve(entries, "training", "tokens_per_second"))),
