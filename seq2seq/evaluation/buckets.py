@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from seq2seq.evaluation.metrics import Score
 from seq2seq.evaluation.statistics import Statistics
+from seq2seq.metrics.scores import Score
 
 # Resamples of an interval: a figure has many, and its eye is no ruler.
 _SAMPLES = 200
@@ -51,9 +51,7 @@ def bucket_scores(statistics: Statistics, parts: Sequence[Bucket]) -> list[Score
         statistics: of all sentences.
         parts: of them.
     """
-    return [
-        Statistics(statistics.metric, statistics.rows[list(part.sentences)]).interval(_SAMPLES) for part in parts
-    ]
+    return [Statistics(statistics.metric, statistics.rows[list(part.sentences)]).interval(_SAMPLES) for part in parts]
 
 
 def frequency_ranks(sentences: Iterable[Sequence[str]]) -> dict[str, float]:

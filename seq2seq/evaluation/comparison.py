@@ -1,6 +1,6 @@
 """Several systems by every metric: scores, and what of the differences to the first system is more than chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import stdev
 from typing import Any
@@ -46,7 +46,7 @@ class Comparison:
 
     systems: Systems
     """With settings in which no ``auto`` is left."""
-    results: dict[MetricName, Sequence[Result]]
+    results: Mapping[MetricName, Sequence[Result]]
     """Of each metric of the settings and, always, of chrF2: one for each system."""
     main_metric: MetricName
     """BLEU where it is chosen and means something, else chrF2."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.evaluation.metrics import Score, reference_streams
+from seq2seq.metrics.scores import Score, reference_streams
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 

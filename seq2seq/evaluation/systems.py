@@ -58,7 +58,7 @@ def systems_of_runs(
     for run, table in zip(runs, tables, strict=True):
         if _sides(table) != (sources, references):
             raise CorpusError(
-                f"{runs[0]} and {run} have different test sentences: expected runs that were evaluated on the same ones; "
+                f"{runs[0]} and {run} have different test sentences: expected runs evaluated on the same ones; "
                 "translate the same file with both, and compare the outputs with --ref and --hyp"
             )
     configs = [read_config(run) for run in runs]

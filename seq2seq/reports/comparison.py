@@ -46,8 +46,10 @@ def write_comparison(systems: Systems, out: Path) -> Path:
         present = [section for section in sections if section is not None]
         names = [system.name for system in systems.systems]
         title = " against ".join(names) if len(names) < 3 else f"{len(names)} systems"
-        lead = f"{len(systems.references):,} sentences; differences are to {names[0]}." if len(names) > 1 else (
-            f"{len(systems.references):,} sentences."
+        lead = (
+            f"{len(systems.references):,} sentences; differences are to {names[0]}."
+            if len(names) > 1
+            else (f"{len(systems.references):,} sentences.")
         )
         write_atomic(page, html_page(title, lead, present).encode())
         write_atomic(text, markdown_page(title, lead, present).encode())

@@ -7,7 +7,8 @@ from seq2seq.evaluation.buckets import Bucket, bucket_scores, buckets, frequency
 from seq2seq.evaluation.comparison import Comparison, word_splitter
 from seq2seq.evaluation.health import health
 from seq2seq.evaluation.ngrams import Tally, matched, produced
-from seq2seq.metrics.scores import LABELS, settled_on
+from seq2seq.metrics.names import LABELS
+from seq2seq.metrics.scores import settled_on
 from seq2seq.reports.chart import Chart, Point, Series
 from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
@@ -36,7 +37,10 @@ def difficulty_section(comparison: Comparison) -> Section:
         f"Sentences in parts of about the same size, by the number of words of their {side} and by the mean frequency "
         f"rank of these words among all {side}s here, as in Fig. 3 of Sutskever et al. 2014. Bars are 95 % intervals."
     )
-    numbers = [_bucket_table(comparison, lengths, f"words of the {side}"), _bucket_table(comparison, ranks, "mean rank")]
+    numbers = [
+        _bucket_table(comparison, lengths, f"words of the {side}"),
+        _bucket_table(comparison, ranks, "mean rank"),
+    ]
     return make_section("Long sentences, rare words", "difficulty", [Figures(charts, numbers), note])
 
 
@@ -87,8 +91,8 @@ def health_section(comparison: Comparison) -> Section:
         header.append("copies of the source")
     note = Note(
         "Length ratio: words of the outputs for each word of the references. The others are shares of the outputs: "
-        "without a word; with <unk> or ⁇; with a phrase three times in a row; equal to their source. An output does not "
-        "count where a reference of its own has the same."
+        "without a word; with <unk> or ⁇; with a phrase three times in a row; equal to their source. A fault does not "
+        "count where a reference of the output has it too."
     )
     return make_section("Health", "health", [Table(header, rows, numbers=range(1, len(header))), note])
 
@@ -114,8 +118,9 @@ def ngrams_section(comparison: Comparison) -> Section:
 
 
 _ON_NGRAMS = (
-    "N-grams of up to four words, the most telling first. Numbers: how often, sentence by sentence, the output has it and "
-    "no reference does, and the other way round; in comparisons, how often it is right in one system's output only."
+    "N-grams of up to four words, the most telling first. In brackets: how often, sentence by sentence, outputs have it "
+    "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
+    "other's alone."
 )
 
 

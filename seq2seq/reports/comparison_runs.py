@@ -29,7 +29,9 @@ def runs_section(systems: Sequence[System]) -> Section | None:
         rows = [[name, *(str(one[name]) for one in settings)] for name in differing]
         names = [system.name for system in trained]
         parts += [Heading("Settings that differ"), Table(["setting", *names], rows)]
-    parts.append(Note("Updates and minutes are those of the whole training; speed is that of the evaluation, as it ran."))
+    parts.append(
+        Note("Updates and minutes are those of the whole training; speed is that of the evaluation, as it ran.")
+    )
     return make_section("Runs", "runs", parts)
 
 
@@ -65,5 +67,5 @@ def compared_curves_section(systems: Sequence[System]) -> Section | None:
             series = [Series(name, curve(log, "validation", metric, factor, unit)) for name, log in logs.items()]
             if any(one.points for one in series):
                 charts.append(Chart(f"{title}, by {unit}", series, unit, title, logarithmic=metric == "perplexity"))
-    parts = [Note("On the validation part, during training."), Figures(charts, [])]
+    parts: list[Part] = [Note("On the validation part, during training."), Figures(charts, [])]
     return make_section("Learning curves", "curves", parts) if charts else None

@@ -4,11 +4,11 @@ from statistics import fmean
 
 from seq2seq.evaluation.comparison import Comparison, Result
 from seq2seq.evaluation.contest import contest
-from seq2seq.metrics.scores import LABELS, exact_match
+from seq2seq.metrics.names import ERROR_RATES, LABELS
+from seq2seq.metrics.scores import exact_match
 from seq2seq.reports.parts import Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
-_LOWER_IS_BETTER = ("ter", "cer", "wer")
 _LEVEL = 0.05
 
 
@@ -18,7 +18,7 @@ def scores_section(comparison: Comparison) -> Section:
     parts: list[Part] = []
     for metric in systems.evaluation.metrics:
         rows = comparison.results[metric]
-        lower = ", lower is better" if metric in _LOWER_IS_BETTER else ""
+        lower = ", lower is better" if metric in ERROR_RATES else ""
         header = ["system", LABELS[metric], "95 % interval", "difference", "p, bootstrap", "p, randomisation"]
         table = [_score_row(system.name, row, rows[0]) for system, row in zip(systems.systems, rows, strict=True)]
         parts += [
@@ -55,7 +55,11 @@ def _score_row(name: str, row: Result, first: Result) -> list[str]:
     if row.significance is None:
         return [*cells, "0.0", "–", "–"]
     chances = (row.significance.bootstrap, row.significance.randomisation)
-    return [*cells, signed(fmean(row.runs) - fmean(first.runs)), *(f"{p:.4f}{'*' if p < _LEVEL else ''}" for p in chances)]
+    return [
+        *cells,
+        signed(fmean(row.runs) - fmean(first.runs)),
+        *(f"{p:.4f}{'*' if p < _LEVEL else ''}" for p in chances),
+    ]
 
 
 def signed(number: float) -> str:
@@ -78,5 +82,3 @@ def contest_section(comparison: Comparison) -> Section:
     header = ["system", "exact match", f"better than {first}", "equal", "worse"]
     note = Note(f"{len(systems.references):,} sentences, each judged by its own chrF2.")
     return make_section("Sentence by sentence", "sentences", [Table(header, rows, numbers=range(1, 5)), note])
-
-
