@@ -35,12 +35,12 @@ def write_comparison(systems: Systems, out: Path) -> Path:
         sections = [
             scores_section(comparison),
             contest_section(comparison),
-            runs_section(systems.systems),
-            differences_section(comparison),
             difficulty_section(comparison),
             ngrams_section(comparison),
             health_section(comparison),
+            runs_section(systems.systems),
             compared_curves_section(systems.systems),
+            differences_section(comparison),
             all_sentences_section(comparison),
         ]
         present = [section for section in sections if section is not None]

@@ -55,7 +55,7 @@ def _bucket_chart(comparison: Comparison, parts: Sequence[Bucket], title: str, x
             for place, one in enumerate(bucket_scores(result.statistics, parts))
         ]
         series.append(Series(system.name, points))
-    return Chart(title, series, x_label, LABELS[comparison.main_metric], ticks=[_range(part) for part in parts])
+    return Chart(title, series, x_label, title, ticks=[f"≤ {part.high:.0f}" for part in parts])
 
 
 def _bucket_table(comparison: Comparison, parts: Sequence[Bucket], label: str) -> Table:
@@ -118,7 +118,7 @@ def ngrams_section(comparison: Comparison) -> Section:
 
 
 _ON_NGRAMS = (
-    "N-grams of up to four words, the most telling first. In brackets: how often, sentence by sentence, outputs have it "
+    "N-grams of up to four words, the most telling first. In brackets: how often, by sentence, outputs have it "
     "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
     "other's alone."
 )

@@ -61,8 +61,7 @@ class Figures:
 
     def html(self) -> Markup:
         """The charts, and the tables folded up below them."""
-        figure = Markup("<figure><figcaption><b>{}</b></figcaption>{}</figure>")
-        drawings = Markup("\n").join(figure.format(chart.title, draw_chart(chart)) for chart in self.charts)
+        drawings = Markup("\n").join(Markup("<figure>{}</figure>").format(draw_chart(chart)) for chart in self.charts)
         parts = [Markup('<div class="figures">{}</div>').format(drawings)]
         if self.numbers:
             tables = Markup("\n").join(table.html() for table in self.numbers)
