@@ -1,6 +1,7 @@
 """Sentence vectors in two dimensions (Sutskever et al. 2014, Fig. 2)."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,9 @@ def vectors_section(translator: Translator, sources: Sequence[str]) -> Section |
 def vector_chart(translator: Translator, groups: PhraseSet) -> Chart:
     """The picture of one set of phrases."""
     phrases = [phrase for group in groups for phrase in group.phrases]
-    places = iter(principal_components(sentence_vectors(translator, phrases).astype(np.float64)).tolist())
-    series = []
-    for group in groups:
-        points = [Point(*next(places), label=phrase) for phrase in group.phrases]
-        series.append(Series(group.name, points))
+    places = principal_components(sentence_vectors(translator, phrases).astype(np.float64)).tolist()
+    points = iter(Point(x, y, phrase) for (x, y), phrase in zip(places, phrases, strict=True))
+    series = [Series(group.name, list(islice(points, len(group.phrases)))) for group in groups]
     return Chart("sentence vectors", series, "first component", "second component", joined=False, labelled=True)
 
 
