@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from seq2seq.evaluation.metrics import Score
-from seq2seq.evaluation.statistics import Numbers, Statistics, score_of
+from seq2seq.evaluation.statistics import Statistics
+from seq2seq.metrics.scores import Score
 
-# Samples of an interval; a figure shows a handful of intervals for each system.
-_SAMPLES, _SEED = 200, 12345
+# Resamples of an interval: a figure has many, and its eye is no ruler.
+_SAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,7 @@ def bucket_scores(statistics: Statistics, parts: Sequence[Bucket]) -> list[Score
         statistics: of all sentences.
         parts: of them.
     """
-    return [_score(statistics, statistics.rows[list(part.sentences)]) for part in parts]
-
-
-def _score(statistics: Statistics, rows: Numbers) -> Score:
-    chance = np.random.default_rng(_SEED)
-    draws = (chance.choice(len(rows), len(rows)) for _ in range(_SAMPLES))
-    scores = [score_of(statistics.metric, rows[draw].sum(0)) for draw in draws]
-    low, high = np.percentile(scores, [2.5, 97.5]).tolist()
-    return Score(score_of(statistics.metric, rows.sum(0)), low, high, str(statistics.metric.get_signature()))
+    return [Statistics(statistics.metric, statistics.rows[list(part.sentences)]).interval(_SAMPLES) for part in parts]
 
 
 def frequency_ranks(sentences: Iterable[Sequence[str]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.evaluation.metrics import reference_streams
+from seq2seq.metrics.scores import Score, reference_streams
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -27,6 +27,22 @@ class Statistics:
     def score(self) -> float:
         """Of the whole corpus."""
         return score_of(self.metric, self.rows.sum(0))
+
+    def interval(self, samples: int = 1000, seed: int = 12345) -> Score:
+        """The score with the middle 95 % of its bootstrap resamples (Koehn 2004), which are those of sacreBLEU.
+
+        Args:
+            samples: how many.
+            seed: of the draws.
+        """
+        count, chance = len(self.rows), np.random.default_rng(seed)
+        draws = (np.bincount(chance.choice(count, count), minlength=count) for _ in range(samples))
+        scores = [score_of(self.metric, draw.astype(np.float64) @ self.rows) for draw in draws]
+        low, high = np.percentile(scores, [2.5, 97.5]).tolist()
+        signature = self.metric.get_signature()
+        signature.update("bs", samples)
+        signature.update("seed", str(seed))
+        return Score(self.score, low, high, str(signature))
 
     def sentence_scores(self) -> list[float]:
         """Of each sentence alone."""

@@ -1,12 +1,12 @@
 """BLEU by the length of sentences and by the rarity of their words (Sutskever et al. 2014, Fig. 3)."""
 
-from collections.abc import Callable, Sequence
-
-from markupsafe import Markup
+from collections.abc import Sequence
 
 from seq2seq.evaluation.buckets import Bucket, bucket_scores, buckets, frequency_ranks, mean_ranks
+from seq2seq.evaluation.health import Split
 from seq2seq.evaluation.statistics import Statistics
-from seq2seq.reports.chart import Chart, Point, Series, draw_chart, format_number
+from seq2seq.reports.chart import Chart, Point, Series, format_number
+from seq2seq.reports.parts import Figures, Note, make_section
 from seq2seq.reports.section import Section, Table
 
 _NOTE = (
@@ -18,7 +18,7 @@ _NOTE = (
 def breakdown_section(
     sources: Sequence[str],
     statistics: Statistics,
-    split: Callable[[str], Sequence[str]],
+    split: Split,
     training: Sequence[Sequence[str]] | None,
 ) -> Section | None:
     """BLEU of parts of a test set; None if its sentences are all alike.
@@ -32,17 +32,15 @@ def breakdown_section(
     charts = breakdown_charts(sources, statistics, split, training)
     if not charts:
         return None
-    drawings = Markup("\n").join(Markup("<figure>{}</figure>").format(draw_chart(chart)) for chart in charts)
-    html = Markup('<p>{}</p>\n<div class="figures">{}</div>').format(_NOTE, drawings)
-    return Section(
-        "By length and rarity", "breakdown", html, "\n\n".join([_NOTE, *(_table(chart).markdown() for chart in charts)])
+    return make_section(
+        "Long sentences, rare words", "breakdown", [Note(_NOTE), Figures(charts, list(map(_table, charts)))]
     )
 
 
 def breakdown_charts(
     sources: Sequence[str],
     statistics: Statistics,
-    split: Callable[[str], Sequence[str]],
+    split: Split,
     training: Sequence[Sequence[str]] | None,
 ) -> list[Chart]:
     """The left and the right picture of the figure, as far as there is more than one part."""

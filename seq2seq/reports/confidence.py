@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from markupsafe import Markup
 
 from seq2seq.decoding.scoring import guesses
 from seq2seq.decoding.translator import Translator
 from seq2seq.evaluation.calibration import Calibration, calibration
-from seq2seq.reports.chart import Chart, Point, Series, draw_chart
+from seq2seq.reports.chart import Chart, Point, Series
+from seq2seq.reports.parts import Figures, Note, make_section
 from seq2seq.reports.section import Section, Table
 
 _NOTE = (
@@ -45,7 +45,4 @@ def calibration_section(found: Calibration) -> Section:
         for one in found.bins
     ]
     table = Table(["probability", "tokens", "mean probability", "right"], rows, numbers=(1, 2, 3))
-    html = Markup('<p>{}</p>\n<div class="figures"><figure>{}</figure>{}</div>').format(
-        note, draw_chart(chart), table.html()
-    )
-    return Section("Calibration", "calibration", html, f"{note}\n\n{table.markdown()}")
+    return make_section("Calibration", "calibration", [Note(note), Figures([chart], [table])])

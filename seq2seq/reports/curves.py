@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Literal
 
-from markupsafe import Markup
-
-from seq2seq.reports.chart import Chart, Point, Series, draw_chart, format_number
+from seq2seq.reports.chart import Chart, Point, Series, format_number
+from seq2seq.reports.parts import Figures, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 from seq2seq.runs.history import Entry
 
@@ -14,15 +14,14 @@ from seq2seq.runs.history import Entry
 _MOST_POINTS = 300
 # Validations in the Markdown table.
 _MOST_ROWS = 12
-# Validated quantities by their name in the log: title of the curve, factor of its numbers, whether its axis is
-# logarithmic. Perplexity is drawn over that of the training part.
-_METRICS = {
+METRICS = {
     "bleu": ("BLEU", 1.0),
     "chrf": ("chrF", 1.0),
     "exact_match": ("exact match, %", 100.0),
     "cer": ("character error rate, %", 1.0),
     "wer": ("word error rate, %", 1.0),
 }
+"""Validation scores by their name in the log: title of the curve, factor of its numbers."""
 
 
 def curves_section(entries: Sequence[Entry]) -> Section | None:
@@ -34,27 +33,26 @@ def curves_section(entries: Sequence[Entry]) -> Section | None:
     charts = [chart for chart in _charts(entries) if any(series.points for series in chart.series)]
     if not charts:
         return None
-    figure = Markup("<figure>{}</figure>")
-    drawings = Markup("\n").join(figure.format(draw_chart(chart)) for chart in charts)
-    resumed = sum(entry.kind == "start" for entry in entries) - 1
-    note = ""
-    if resumed > 0:
-        note = "A dashed line stands where the training was resumed."
-    html = Markup('<div class="figures">{}</div>\n<p class="note">{}</p>').format(drawings, note)
-    return Section("Learning curves", "curves", html, _table(entries).markdown())
+    parts: list[Part] = [Figures(charts, [_table(entries)])]
+    if charts[0].marks:
+        parts.append(Note("A dashed line stands where the training was resumed."))
+    return make_section("Learning curves", "curves", parts)
 
 
-def curve(entries: Sequence[Entry], kind: str, name: str, factor: float = 1.0) -> list[Point]:
-    """One logged number over the updates, thinned to what a chart can show.
+def curve(
+    entries: Sequence[Entry], kind: str, name: str, factor: float = 1.0, over: Literal["updates", "minutes"] = "updates"
+) -> list[Point]:
+    """One logged number over the course of a training, thinned to what a chart can show.
 
     Args:
         entries: of the log.
         kind: ``training`` or ``validation``.
         name: of the number.
         factor: by which it is multiplied.
+        over: what the course is measured in.
     """
     points = [
-        Point(entry.position.updates, factor * entry.numbers[name])
+        Point(getattr(entry.position, over), factor * entry.numbers[name])
         for entry in entries
         if entry.kind == kind and math.isfinite(entry.numbers.get(name, math.nan))
     ]
@@ -80,7 +78,7 @@ def _charts(entries: Sequence[Entry]) -> list[Chart]:
         ),
         *(
             chart(f"validation {title}", Series("", curve(entries, "validation", name, factor)))
-            for name, (title, factor) in _METRICS.items()
+            for name, (title, factor) in METRICS.items()
         ),
         chart("learning rate", Series("", curve(entries, "training", "learning_rate"))),
         chart("target tokens per second", Series("", curve(entries, "training", "tokens_per_second"))),
@@ -89,14 +87,17 @@ def _charts(entries: Sequence[Entry]) -> list[Chart]:
 
 def _table(entries: Sequence[Entry]) -> Table:
     """Some of the validations, the last among them, and the numbers of the training before each."""
+    metrics = [
+        name for name in METRICS if any(name in entry.numbers for entry in entries if entry.kind == "validation")
+    ]
     rows, loss = [], ""
     for entry in entries:
         if entry.kind == "training":
             loss = format_number(entry.numbers["loss"]) if "loss" in entry.numbers else ""
         elif entry.kind == "validation":
-            numbers = [format_number(entry.numbers[name]) for name in ("perplexity", "bleu")]
-            rows.append([f"{entry.position.updates:,}", loss, *numbers])
+            scores = [METRICS[name][1] * entry.numbers.get(name, math.nan) for name in metrics]
+            shown = map(format_number, (entry.numbers["perplexity"], *scores))
+            rows.append([f"{entry.position.updates:,}", loss, *shown])
     stride = math.ceil(len(rows) / _MOST_ROWS) or 1
-    shown = rows[::-1][::stride][::-1]
-    header = ["updates", "training loss", "validation perplexity", "validation BLEU"]
-    return Table(header, shown, numbers=range(len(header)))
+    header = ["updates", "training loss", "validation perplexity", *(METRICS[name][0] for name in metrics)]
+    return Table(header, rows[::-1][::stride][::-1], numbers=range(len(header)))

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
-
 from seq2seq.evaluation.health import Health
 from seq2seq.evaluation.ngrams import Tallies, Tally
+from seq2seq.reports.parts import Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
 _NOTE = "A fault counts only where no reference has it too."
@@ -39,26 +38,18 @@ def faults_section(
     for name, numbers in kinds:
         example = f"{sources[numbers[0]]} → {outputs[numbers[0]]}" if numbers else ""
         rows.append([name, f"{len(numbers):,}", f"{len(numbers) / max(health.outputs, 1):.1%}", example])
+    ratio = Note(f"Outputs have {health.length_ratio:.3f} words for each word of the references. {_NOTE}")
     table = Table(["fault", "outputs", "share", "the first one"], rows, numbers=(1, 2))
-    ratio = f"Outputs have {health.length_ratio:.3f} words for each word of the references. {_NOTE}"
-    html = Markup("<p>{}</p>\n{}").format(ratio, table.html())
-    return Section("Health", "health", html, f"{ratio}\n\n{table.markdown()}")
+    return make_section("Health", "health", [ratio, table])
 
 
 def word_choice_section(tallies: Tallies) -> Section | None:
     """N-grams that are over- and under-produced; None if there are none."""
-    sides = [("Too often", tallies.more), ("Too rarely", tallies.fewer)]
-    tables = [(title, _table(side)) for title, side in sides if side]
-    if not tables:
-        return None
-    html = Markup("").join(Markup("<div><h3>{}</h3>{}</div>").format(title, table.html()) for title, table in tables)
-    markdown = [part for title, table in tables for part in (f"### {title}", table.markdown())]
-    return Section(
-        "Word choice",
-        "word-choice",
-        Markup('<p>{}</p>\n<div class="figures">{}</div>').format(_PHRASES, html),
-        "\n\n".join([_PHRASES, *markdown]),
-    )
+    parts: list[Part] = [Note(_PHRASES)]
+    for title, side in (("Too often", tallies.more), ("Too rarely", tallies.fewer)):
+        if side:
+            parts += [Heading(title), _table(side)]
+    return make_section("Words and phrases", "ngrams", parts) if len(parts) > 1 else None
 
 
 def _table(tallies: Sequence[Tally]) -> Table:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seq2seq.evaluation.evaluate import EvaluatedRun
+from seq2seq.metrics.names import LABELS
 from seq2seq.reports.description import describe
-from seq2seq.reports.scores import LABELS, scores_summary, scores_table
+from seq2seq.reports.scores import scores_summary, scores_table
 from seq2seq.reports.section import Table, markdown_text
 from seq2seq.reports.usage import usage_section
 from seq2seq.runs.layout import REPORT

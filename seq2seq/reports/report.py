@@ -1,21 +1,20 @@
 """The report of an evaluated run: one HTML page, and the run's card."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from seq2seq.corpus.prepared import find_prepared
 from seq2seq.decoding.lengths import limits
 from seq2seq.decoding.translator import Translator
+from seq2seq.evaluation.comparison import word_splitter
 from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate
-from seq2seq.evaluation.health import health
+from seq2seq.evaluation.health import Split, health
 from seq2seq.evaluation.ngrams import produced
 from seq2seq.evaluation.statistics import statistics_of
 from seq2seq.files.atomic import new_folder, write_atomic
 from seq2seq.files.manifest import check_manifest
+from seq2seq.metrics.scores import scorer, sentence_scores, settled_on
 from seq2seq.reports.attention import attention_section
 from seq2seq.reports.breakdown import breakdown_section
 from seq2seq.reports.confidence import calibration_of, calibration_section
@@ -92,13 +91,11 @@ def _text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
     translator, sources, references = evaluated.predictor, evaluated.sources, evaluated.references
     assert isinstance(translator, Translator)
     texts = [output.text for output in evaluated.outputs]
-    metric = BLEU(force=True)
-
-    def split(text: str) -> list[str]:
-        words: list[str] = metric.tokenizer(text).split()
-        return words
-
-    yield breakdown_section(sources, statistics_of(metric, texts, references), split, _training_words(evaluated, split))
+    evaluation = settled_on(evaluated.config.evaluation, references)
+    split = word_splitter(evaluation)
+    statistics = statistics_of(scorer("bleu", evaluation), texts, references)
+    split_source = word_splitter(settled_on(evaluated.config.evaluation, [[source] for source in sources]))
+    yield breakdown_section(sources, statistics, split_source, _training_words(evaluated, split_source))
     sizes = translator.reader.lengths(sources) or []
     longest = [
         number
@@ -113,7 +110,7 @@ def _text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
     yield calibration_section(calibration_of(translator, sources, references))
     yield attention_section(translator, sources, evaluated.outputs)
     yield vectors_section(translator, sources)
-    scores = statistics_of(CHRF(), texts, references).sentence_scores()
+    scores = sentence_scores("chrf", texts, references, evaluation)
     yield samples_section(
         [
             Sample(source, many, output.text, score, output.per_token)
@@ -122,7 +119,7 @@ def _text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
     )
 
 
-def _training_words(evaluated: EvaluatedRun, split: Callable[[str], Sequence[str]]) -> list[Sequence[str]] | None:
+def _training_words(evaluated: EvaluatedRun, split: Split) -> list[Sequence[str]] | None:
     """Words of the first sources of the training part; None if the corpus is not in the cache."""
     prepared = find_prepared(evaluated.config)
     if prepared is None:

@@ -3,17 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
+from seq2seq.metrics.names import ERROR_RATES, LABELS
+from seq2seq.reports.parts import Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
-LABELS = {"bleu": "BLEU", "chrf": "chrF2", "chrf++": "chrF2++", "ter": "TER", "cer": "CER", "wer": "WER"}
-"""Names of scores for people, in the order in which they are shown."""
-
-_LOWER_IS_BETTER = ("ter", "cer", "wer")
 _CAPTIONS = {f"bleu{order}": f"BLEU-{order}" for order in range(1, 5)} | {"cider_d": "CIDEr-D (0 to 10)"}
 _PREFERS_OWN = (
-    "Right captions preferred: the share of pairs of pictures whose first references are more probable in their places "
+    "This is the share of pairs of pictures whose first references are more probable in their places "
     "than swapped; chance is 50 %."
 )
 
@@ -24,20 +20,12 @@ def scores_section(scores: Mapping[str, Any]) -> Section:
     Args:
         scores: the content of ``evaluation.json``.
     """
-    summary, table = scores_summary(scores), scores_table(scores)
-    html = [Markup("<p>{}</p>").format(summary), table.html()]
-    markdown = [summary, table.markdown()]
+    parts: list[Part] = [Note(scores_summary(scores)), scores_table(scores)]
     if captions := scores.get("captions"):
-        html.append(Markup('<p class="note">{}</p>').format(_PREFERS_OWN))
-        markdown.append(_PREFERS_OWN)
-        share = f"Right captions preferred: {captions['prefers_own']:.1%}"
-        html.insert(1, Markup("<p>{}</p>").format(share))
-        markdown.insert(1, share)
+        parts += [Note(f"Right captions preferred: {captions['prefers_own']:.1%}. {_PREFERS_OWN}")]
     if labels := scores.get("labels"):
-        confusion = _confusion(labels)
-        html += [Markup("<h3>Labels</h3><p>{}</p>").format(_accuracy(labels)), confusion.html()]
-        markdown += ["### Labels", _accuracy(labels), confusion.markdown()]
-    return Section("Scores", "scores", Markup("\n").join(html), "\n\n".join(markdown))
+        parts += [Heading("Labels"), Note(_accuracy(labels)), _confusion(labels)]
+    return make_section("Scores", "scores", parts)
 
 
 def scores_summary(scores: Mapping[str, Any]) -> str:
@@ -55,7 +43,7 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
     rows = []
     for name, label in LABELS.items():
         if score := scores.get(name):
-            lower = " (lower is better)" if name in _LOWER_IS_BETTER else ""
+            lower = " (lower is better)" if name in ERROR_RATES else ""
             note = f" ({score['note']})" if score.get("note") else ""
             interval = f"{score['low']:.1f} – {score['high']:.1f}"
             rows.append([label + lower + note, f"{score['score']:.1f}", interval, score["signature"]])

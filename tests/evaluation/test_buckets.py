@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.evaluation.buckets import Bucket, bucket_scores, buckets, frequency_ranks, mean_ranks
-from seq2seq.evaluation.metrics import reference_streams
 from seq2seq.evaluation.statistics import statistics_of
+from seq2seq.metrics.scores import reference_streams
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(1, 12))

@@ -10,7 +10,8 @@ import pytest
 
 from seq2seq.decoding.outputs import EMPTY
 from seq2seq.errors import CorpusError, RunError
-from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate, is_evaluated, read_evaluation, summary
+from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate
+from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.hashing import file_sha256
 from seq2seq.model.vision.features import Pictures
 from seq2seq.reports.report import write_report

@@ -21,7 +21,7 @@ from seq2seq.config import DataConfig
 from seq2seq.corpus.cleaning import clean
 from seq2seq.corpus.sources import read_pairs
 from seq2seq.errors import Seq2SeqError
-from seq2seq.evaluation.evaluate import is_evaluated, read_evaluation, summary
+from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.manifest import MANIFEST, check_manifest, digest, write_manifest
 from seq2seq.recipe import load_recipe, recipe_text
 from seq2seq.runs.layout import CONFIG, EVALUATION, LOG

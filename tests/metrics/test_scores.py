@@ -18,7 +18,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import _bootstrap_resample
 
-from seq2seq.evaluation.metrics import bleu, corpus_scores, exact_match, reference_streams
+from seq2seq.metrics.scores import bleu, corpus_scores, exact_match, reference_streams
 
 HYPOTHESES = [f"the cat number {n} sat on the mat ." for n in range(40)]
 TEXTS = [f"the cat number {n} sat on {'a' if n % 3 else 'the'} mat ." for n in range(40)]
