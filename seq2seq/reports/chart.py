@@ -13,7 +13,9 @@ from seq2seq.reports.text import printable, shortened
 
 _WIDTH, _HEIGHT = 460.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 14.0, 26.0, 42.0
-_LEGEND_ROW = 18.0
+_LEGEND_ROW, _TICK_ROW = 18.0, 14.0
+# Width of a letter, with some room beside it.
+_LETTER = 7.0
 # Points of one series that are drawn as dots too; of more only the line between them is.
 _MOST_DOTS = 60
 # Rows and columns of a legend: its names are shortened to fit.
@@ -101,12 +103,13 @@ def draw_chart(chart: Chart) -> Markup:
         return Markup("")
     named = [series for series in drawn if series.name]
     top = _TOP + _LEGEND_ROW * math.ceil(len(named) / _LEGEND_COLUMNS)
-    height = _HEIGHT + top - _TOP
+    bottom = _BOTTOM + _TICK_ROW * _too_wide(chart.ticks)
+    height = _HEIGHT + top - _TOP + bottom - _BOTTOM
     values = [value for point in points for value in (point.y, point.low, point.high) if value is not None]
     x_axis = _axis([point.x for point in points], _LEFT, _WIDTH - _RIGHT)
     if chart.ticks:
         x_axis = _Axis(-0.5, len(chart.ticks) - 0.5, _LEFT, _WIDTH - _RIGHT)
-    y_axis = _axis(values, height - _BOTTOM, top, logarithmic=chart.logarithmic)
+    y_axis = _axis(values, height - bottom, top, logarithmic=chart.logarithmic)
     parts = [
         *_grid(chart, x_axis, y_axis),
         *(_legend(series.name, number) for number, series in enumerate(drawn) if series.name),
@@ -146,13 +149,19 @@ def _grid(chart: Chart, x_axis: _Axis, y_axis: _Axis) -> Iterable[Markup]:
         yield across.format(x_axis.start, y, x_axis.end, x_axis.start - 6, y + 4, format_number(value, 6))
     below = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>')
     labels = list(enumerate(chart.ticks)) if chart.ticks else [(x, format_number(x, 6)) for x in x_axis.ticks()]
-    for x, label in labels:
-        yield below.format(x_axis.at(x), bottom + 16, printable(label))
-    yield below.format((x_axis.start + x_axis.end) / 2, bottom + 34, printable(chart.x_label))
+    rows = 2 if _too_wide(chart.ticks) else 1
+    for number, (x, label) in enumerate(labels):
+        yield below.format(x_axis.at(x), bottom + 16 + number % rows * _TICK_ROW, printable(label))
+    yield below.format((x_axis.start + x_axis.end) / 2, bottom + 20 + rows * _TICK_ROW, printable(chart.x_label))
     yield Markup('<text class="name" x="0" y="12">{}</text>').format(printable(chart.y_label))
     for x in chart.marks:
         upright = Markup('<path class="mark" d="M{:.1f} {:.1f}V{:.1f}"/>')
         yield upright.format(x_axis.at(min(max(x, x_axis.low), x_axis.high)), y_axis.start, y_axis.end)
+
+
+def _too_wide(ticks: Sequence[str]) -> bool:
+    """Whether labels would run into each other on one row."""
+    return max(map(len, ticks), default=0) * len(ticks) * _LETTER > _WIDTH - _LEFT - _RIGHT
 
 
 def _legend(name: str, number: int) -> Markup:

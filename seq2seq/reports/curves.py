@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal
 
-from markupsafe import Markup
-
-from seq2seq.reports.chart import Chart, Point, Series, draw_chart, format_number
+from seq2seq.reports.chart import Chart, Point, Series, format_number
+from seq2seq.reports.parts import Figures, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 from seq2seq.runs.history import Entry
 
@@ -34,14 +33,10 @@ def curves_section(entries: Sequence[Entry]) -> Section | None:
     charts = [chart for chart in _charts(entries) if any(series.points for series in chart.series)]
     if not charts:
         return None
-    figure = Markup("<figure>{}</figure>")
-    drawings = Markup("\n").join(figure.format(draw_chart(chart)) for chart in charts)
-    resumed = sum(entry.kind == "start" for entry in entries) - 1
-    note = ""
-    if resumed > 0:
-        note = "A dashed line stands where the training was resumed."
-    html = Markup('<div class="figures">{}</div>\n<p class="note">{}</p>').format(drawings, note)
-    return Section("Learning curves", "curves", html, _table(entries).markdown())
+    parts: list[Part] = [Figures(charts, [_table(entries)])]
+    if charts[0].marks:
+        parts.append(Note("A dashed line stands where the training was resumed."))
+    return make_section("Learning curves", "curves", parts)
 
 
 def curve(
@@ -92,14 +87,17 @@ def _charts(entries: Sequence[Entry]) -> list[Chart]:
 
 def _table(entries: Sequence[Entry]) -> Table:
     """Some of the validations, the last among them, and the numbers of the training before each."""
+    metrics = [
+        name for name in METRICS if any(name in entry.numbers for entry in entries if entry.kind == "validation")
+    ]
     rows, loss = [], ""
     for entry in entries:
         if entry.kind == "training":
             loss = format_number(entry.numbers["loss"]) if "loss" in entry.numbers else ""
         elif entry.kind == "validation":
-            numbers = [format_number(entry.numbers[name]) for name in ("perplexity", "bleu")]
-            rows.append([f"{entry.position.updates:,}", loss, *numbers])
+            scores = [METRICS[name][1] * entry.numbers.get(name, math.nan) for name in metrics]
+            shown = map(format_number, (entry.numbers["perplexity"], *scores))
+            rows.append([f"{entry.position.updates:,}", loss, *shown])
     stride = math.ceil(len(rows) / _MOST_ROWS) or 1
-    shown = rows[::-1][::stride][::-1]
-    header = ["updates", "training loss", "validation perplexity", "validation BLEU"]
-    return Table(header, shown, numbers=range(len(header)))
+    header = ["updates", "training loss", "validation perplexity", *(METRICS[name][0] for name in metrics)]
+    return Table(header, rows[::-1][::stride][::-1], numbers=range(len(header)))

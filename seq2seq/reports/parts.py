@@ -61,7 +61,8 @@ class Figures:
 
     def html(self) -> Markup:
         """The charts, and the tables folded up below them."""
-        drawings = Markup("\n").join(Markup("<figure>{}</figure>").format(draw_chart(chart)) for chart in self.charts)
+        figure = Markup("<figure>{}</figure>")
+        drawings = Markup("\n").join(figure.format(draw_chart(chart)) for chart in self.charts)
         parts = [Markup('<div class="figures">{}</div>').format(drawings)]
         if self.numbers:
             tables = Markup("\n").join(table.html() for table in self.numbers)

@@ -37,25 +37,24 @@ class Sample:
 
 def samples_section(samples: Sequence[Sample]) -> Section:
     """Samples that the reader searches and sorts; in Markdown some at even distances, the best, worst and longest."""
-    rows = [sample.row() for sample in samples]
+    cells = [sample.row() for sample in samples]
     orders = [
         Order("Random", -1),
         Order("Worst", _CHRF),
         Order("Best", _CHRF, descending=True),
         Order("Longest", _LENGTH, descending=True),
     ]
-    html = Markup("<p>{}</p>\n{}").format(_NOTE, browser("sample-table", _HEADER, rows, orders))
-    worst, longest = (sorted(samples, key=lambda sample, c=column: sample.row()[c]) for column in (_CHRF, _LENGTH))
+    html = Markup("<p>{}</p>\n{}").format(_NOTE, browser("sample-table", _HEADER, cells, orders))
+    worst = sorted(samples, key=lambda sample: sample.chrf)
+    longest = sorted(samples, key=lambda sample: -len(sample.source))
     even = samples[:: max(1, len(samples) // (2 * _ROWS))][: 2 * _ROWS]
     parts = [_NOTE]
     for title, some in (
         ("At even distances", even),
         ("Best", worst[::-1][:_ROWS]),
         ("Worst", worst[:_ROWS]),
-        ("Longest", longest[::-1][:_ROWS]),
+        ("Longest", longest[:_ROWS]),
     ):
-        parts += [
-            f"### {title}",
-            Table(_HEADER[:4], [list(map(format_cell, sample.row()))[:4] for sample in some], (3,)).markdown(),
-        ]
+        rows = [list(map(format_cell, sample.row()))[:4] for sample in some]
+        parts += [f"### {title}", Table(_HEADER[:4], rows, numbers=(_CHRF,)).markdown()]
     return Section("Samples", "samples", html, "\n\n".join(parts))

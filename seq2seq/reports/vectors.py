@@ -1,16 +1,24 @@
 """Sentence vectors in two dimensions (Sutskever et al. 2014, Fig. 2)."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 
 from seq2seq.decoding.translator import Translator
 from seq2seq.filters.encode import sentence_vectors
-from seq2seq.reports.chart import Chart, Point, Series, draw_chart
+from seq2seq.reports.chart import Chart, Point, Series
+from seq2seq.reports.parts import Figures, Note, make_section
 from seq2seq.reports.phrases import PhraseSet, phrase_sets
 from seq2seq.reports.section import Section, Table
+
+_NOTE = (
+    "Each point is the encoder's final hidden state for one phrase, projected on the two directions in which the "
+    "phrases of its picture differ most (Sutskever et al. 2014, Fig. 2). Phrases of one colour mean about the same "
+    "or consist of the same words. If the encoder understands the order of words and not the words alone, "
+    "the colours lie apart where meanings differ."
+)
 
 Matrix = npt.NDArray[np.float64]
 
@@ -26,26 +34,15 @@ def vectors_section(translator: Translator, sources: Sequence[str]) -> Section |
     if not sets:
         return None
     charts = [vector_chart(translator, groups) for groups in sets]
-    note = (
-        "Each point is the encoder's final hidden state for one phrase, projected on the two directions in which the "
-        "phrases of its picture differ most (Sutskever et al. 2014, Fig. 2). Phrases of one colour mean about the same "
-        "or consist of the same words. If the encoder understands the order of words and not the words alone, "
-        "the colours lie apart where meanings differ."
-    )
-    figures = Markup("\n").join(Markup("<figure>{}</figure>").format(draw_chart(chart)) for chart in charts)
-    html = Markup('<p>{}</p>\n<div class="figures">{}</div>').format(note, figures)
-    tables = [_table(chart).markdown() for chart in charts]
-    return Section("Sentence vectors", "vectors", html, "\n\n".join([note, *tables]))
+    return make_section("Sentence vectors", "vectors", [Note(_NOTE), Figures(charts, list(map(_table, charts)))])
 
 
 def vector_chart(translator: Translator, groups: PhraseSet) -> Chart:
     """The picture of one set of phrases."""
     phrases = [phrase for group in groups for phrase in group.phrases]
-    places = iter(principal_components(sentence_vectors(translator, phrases).astype(np.float64)).tolist())
-    series = []
-    for group in groups:
-        points = [Point(*next(places), label=phrase) for phrase in group.phrases]
-        series.append(Series(group.name, points))
+    places = principal_components(sentence_vectors(translator, phrases).astype(np.float64)).tolist()
+    points = iter(Point(x, y, phrase) for (x, y), phrase in zip(places, phrases, strict=True))
+    series = [Series(group.name, list(islice(points, len(group.phrases)))) for group in groups]
     return Chart("sentence vectors", series, "first component", "second component", joined=False, labelled=True)
 
 
