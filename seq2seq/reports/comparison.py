@@ -50,7 +50,8 @@ def compare(
         RunError: a run is not evaluated, or the pages cannot be written.
         CorpusError: a file cannot be read, or sentences differ in number, or runs in their test sentences.
     """
-    systems = _read(list(map(Path, runs)), src and Path(src), list(map(Path, refs)), list(map(Path, hyps)))
+    sources = None if src is None else Path(src)
+    systems = _read(list(map(Path, runs)), sources, list(map(Path, refs)), list(map(Path, hyps)))
     if tokenize:
         systems = replace(systems, evaluation=replace(systems.evaluation, tokenize=tokenize))
     with new_folder(Path(out), size=_BYTES) as folder:
