@@ -1,4 +1,4 @@
-"""The commands evaluate, inspect and export."""
+"""The commands evaluate, report, inspect and export."""
 
 import argparse
 from pathlib import Path
@@ -35,6 +35,15 @@ def add_commands(commands: Commands) -> None:
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
+    report = commands.add_parser("report", help="one page on a run, or on several systems compared")
+    report.add_argument("runs", nargs="*", metavar="RUN", help="trained runs")
+    report.add_argument("--src", metavar="FILE", help="sources of files of outputs")
+    report.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="their references, one file or several")
+    report.add_argument("--hyp", nargs="+", default=[], metavar="FILE", help="outputs, a file for each system")
+    report.add_argument("--out", metavar="DIR", help="for report.html and report.md (default: the run, if it is one)")
+    add_device(report)
+    report.set_defaults(command=_report)
+
     inspect = commands.add_parser("inspect", help="draw gates, cell states and attention for a sentence")
     add_model(inspect)
     inspect.add_argument("--text", required=True, type=text, help="the sentence")
@@ -51,7 +60,7 @@ def add_commands(commands: Commands) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from seq2seq.evaluation.evaluate import evaluate
     from seq2seq.evaluation.record import summary
-    from seq2seq.reports.report import write_report
+    from seq2seq.reports.run_page import write_report
     from seq2seq.runs.layout import read_config
 
     for option, path in (("--src", options.src), *(("--ref", path) for path in options.ref)):
@@ -72,6 +81,21 @@ def _evaluate(options: argparse.Namespace) -> None:
     if evaluated.written == evaluated.folder:
         write_report(evaluated)
     print(summary(evaluated.scores))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from seq2seq.reports.report import report
+
+    print(
+        report(
+            *options.runs,
+            src=options.src,
+            refs=options.ref,
+            hyps=options.hyp,
+            out=options.out,
+            device=options.device,
+        )
+    )
 
 
 def _inspect(options: argparse.Namespace) -> None:

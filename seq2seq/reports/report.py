@@ -1,133 +1,75 @@
-"""The report of an evaluated run: one HTML page, and the run's card."""
+"""Reports: of one run, or of several systems, which are compared."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.corpus.prepared import find_prepared
-from seq2seq.decoding.lengths import limits
-from seq2seq.decoding.translator import Translator
-from seq2seq.evaluation.comparison import word_splitter
-from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate
-from seq2seq.evaluation.health import Split, health
-from seq2seq.evaluation.ngrams import produced
-from seq2seq.evaluation.statistics import statistics_of
-from seq2seq.files.atomic import new_folder, write_atomic
-from seq2seq.files.manifest import check_manifest
-from seq2seq.metrics.scores import scorer, sentence_scores, settled_on
-from seq2seq.reports.attention import attention_section
-from seq2seq.reports.breakdown import breakdown_section
-from seq2seq.reports.confidence import calibration_of, calibration_section
-from seq2seq.reports.curves import curves_section
-from seq2seq.reports.description import describe, training_section
-from seq2seq.reports.faults import faults_section, word_choice_section
-from seq2seq.reports.model_card import model_card
+from seq2seq.errors import Seq2SeqError
+from seq2seq.evaluation.reopen import evaluated_run
+from seq2seq.evaluation.systems import systems_of_files, systems_of_runs
+from seq2seq.files.atomic import check_writable, folder_made, write_atomic
+from seq2seq.reports.comparison import write_comparison
+from seq2seq.reports.description import describe
 from seq2seq.reports.page import html_page, markdown_page
-from seq2seq.reports.pictures import pictures_section
-from seq2seq.reports.samples import Sample, samples_section
-from seq2seq.reports.scores import scores_section
-from seq2seq.reports.section import Section
-from seq2seq.reports.usage import usage_section
-from seq2seq.reports.vectors import vectors_section
-from seq2seq.runs.history import read_log
-from seq2seq.runs.layout import CARD, REPORT
+from seq2seq.reports.run_page import run_sections, write_report
+from seq2seq.runs.layout import REPORT
 
-MARKDOWN = "report.md"
-# Sentences of the training part whose words are counted.
-_COUNTED = 50_000
+_MARKDOWN = "report.md"
 
 
-def report(run: str | Path, *, out: str | Path | None = None, device: str = "auto") -> Path:
-    """Evaluates a run and shows it on one page.
+def report(
+    *runs: str | Path,
+    src: str | Path | None = None,
+    refs: Sequence[str | Path] = (),
+    hyps: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    device: str = "auto",
+) -> Path:
+    """Shows a run, or compares several systems, on one HTML page and in Markdown.
 
     Args:
-        run: a trained run.
-        out: a new or empty folder for ``report.html`` and ``report.md``; None: ``report.html`` and the card go into the
-            run.
+        runs: trained runs. One alone is shown with all that is known of it; it is evaluated first, if it is not yet.
+        src: sources, for files of outputs.
+        refs: one or more files of references, if there are no runs.
+        hyps: files of outputs, one for each system; beside runs they are for the runs' own test sentences.
+        out: a folder for ``report.html`` and ``report.md``, which is made if it is missing. None, for one run:
+            ``report.html`` and the card go into the run.
         device: ``auto``, ``cpu``, ``cuda``.
 
     Returns:
-        The page's path.
+        The HTML page's path.
 
     Raises:
-        RunError: no run, or a damaged one, or the page cannot be written.
-        CorpusError: the corpus is not there.
+        Seq2SeqError: nothing to report on, or arguments that do not go together.
+        RunError: no run, a damaged one, one of several that is not evaluated, or the page cannot be written.
+        CorpusError: files or test sentences do not fit together.
     """
-    evaluated = evaluate(run, device=device)
+    if runs and (src or refs):
+        raise Seq2SeqError("expected runs, or --src and --ref, found both: runs have references of their own")
+    if len(runs) == 1 and not hyps:
+        return _report_run(Path(runs[0]), None if out is None else Path(out), device)
+    if out is None:
+        raise Seq2SeqError("expected --out DIR for the page of several systems: it belongs to none of them")
+    outputs = [Path(path) for path in hyps]
+    if runs:
+        return write_comparison(systems_of_runs([Path(run) for run in runs], outputs), Path(out))
+    if not refs or not outputs:
+        raise Seq2SeqError("expected runs, or --ref with the references and --hyp with the outputs of each system")
+    references = [Path(path) for path in refs]
+    return write_comparison(systems_of_files(None if src is None else Path(src), references, outputs), Path(out))
+
+
+def _report_run(run: Path, out: Path | None, device: str) -> Path:
+    evaluated = evaluated_run(run, device=device)
     if out is None:
         write_report(evaluated)
-        return evaluated.folder / REPORT
-    title, lead, sections = evaluated.name, describe(evaluated.config), run_sections(evaluated)
-    pages = {REPORT: html_page(title, lead, sections), MARKDOWN: markdown_page(title, lead, sections)}
-    with new_folder(Path(out), size=sum(map(len, pages.values()))) as folder:
-        for name, content in pages.items():
-            (folder / name).write_text(content, encoding="utf-8")
-    return Path(out) / REPORT
-
-
-def write_report(evaluated: EvaluatedRun) -> None:
-    """Writes ``report.html`` and ``README.md`` into the run."""
-    page = html_page(evaluated.name, describe(evaluated.config), run_sections(evaluated))
-    _write(evaluated.folder / REPORT, page)
-    _write(evaluated.folder / CARD, model_card(evaluated))  # last: where it is, everything is
-
-
-def run_sections(evaluated: EvaluatedRun) -> list[Section]:
-    """All that is shown of one run, in the order of the page."""
-    config, manifest, entries = evaluated.config, check_manifest(evaluated.folder), read_log(evaluated.folder)
-    parameters = sum(parameter.numel() for parameter in evaluated.predictor.model.parameters())
-    sections = [
-        scores_section(evaluated.scores),
-        training_section(config, manifest, entries, parameters),
-        curves_section(entries),
-        *(_text_sections(evaluated) if isinstance(evaluated.predictor, Translator) else [pictures_section(evaluated)]),
-        usage_section(config),
-    ]
-    return [section for section in sections if section]
-
-
-def _text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
-    """What is shown of a run that reads sentences."""
-    translator, sources, references = evaluated.predictor, evaluated.sources, evaluated.references
-    assert isinstance(translator, Translator)
-    texts = [output.text for output in evaluated.outputs]
-    evaluation = settled_on(evaluated.config.evaluation, references)
-    split = word_splitter(evaluation)
-    statistics = statistics_of(scorer("bleu", evaluation), texts, references)
-    split_source = word_splitter(settled_on(evaluated.config.evaluation, [[source] for source in sources]))
-    yield breakdown_section(sources, statistics, split_source, _training_words(evaluated, split_source))
-    sizes = translator.reader.lengths(sources) or []
-    longest = [
-        number
-        for number, (size, output) in enumerate(zip(sizes, evaluated.outputs, strict=True))
-        if size and len(output.ids) >= limits(size, evaluated.config.decoding)[1]
-    ]
-    cut = [number for number, source in enumerate(sources) if translator.is_cut(source)]
-    yield faults_section(health(texts, references, sources, split), cut, longest, texts, sources)
-    yield word_choice_section(
-        produced([split(text) for text in texts], [list(map(split, many)) for many in references])
-    )
-    yield calibration_section(calibration_of(translator, sources, references))
-    yield attention_section(translator, sources, evaluated.outputs)
-    yield vectors_section(translator, sources)
-    scores = sentence_scores("chrf", texts, references, evaluation)
-    yield samples_section(
-        [
-            Sample(source, many, output.text, score, output.per_token)
-            for source, many, output, score in zip(sources, references, evaluated.outputs, scores, strict=True)
-        ]
-    )
-
-
-def _training_words(evaluated: EvaluatedRun, split: Split) -> list[Sequence[str]] | None:
-    """Words of the first sources of the training part; None if the corpus is not in the cache."""
-    prepared = find_prepared(evaluated.config)
-    if prepared is None:
-        return None
-    src, count = prepared.vocabularies.src, min(_COUNTED, prepared.report["kept"])
-    return [split(src.decode(prepared.src[number])) for number in range(count)]
-
-
-def _write(path: Path, content: str) -> None:
-    write_atomic(path, content.encode())
-    print(f"wrote {path}", file=sys.stderr)
+        return run / REPORT
+    pages = {REPORT: html_page, _MARKDOWN: markdown_page}
+    with folder_made(out):
+        for name in pages:
+            check_writable(out / name)
+        sections = run_sections(evaluated)
+        for name, compose in pages.items():
+            write_atomic(out / name, compose(evaluated.name, describe(evaluated.config), sections).encode())
+    print(f"wrote {' and '.join(str(out / name) for name in pages)}", file=sys.stderr)
+    return out / REPORT
