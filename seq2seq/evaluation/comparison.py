@@ -32,7 +32,7 @@ class Result:
     runs: Sequence[float]
     """The score of each run."""
     significance: Significance | None
-    """Of the difference to the first system; None for the first one, and for one that does not differ at all."""
+    """Of the difference to the first system; None for the first one, and for one with the same score."""
 
     @property
     def deviation(self) -> float | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _ORDERS = 4
+# What weighs less, such as an n-gram that occurs once, is chance.
+_LEAST = 1.0
 
 Words = Sequence[str]
 NGram = tuple[str, ...]
@@ -105,8 +107,8 @@ def _tallies(more: Counter[NGram], fewer: Counter[NGram], most: int) -> Tallies:
     # The longest first among equals, so that a phrase comes before its parts.
     tallies.sort(key=lambda tally: (-abs(tally.weight), -len(tally.ngram), tally.ngram))
     return Tallies(
-        _distinct((tally for tally in tallies if tally.weight > 0), most),
-        _distinct((tally for tally in tallies if tally.weight < 0), most),
+        _distinct((tally for tally in tallies if tally.weight >= _LEAST), most),
+        _distinct((tally for tally in tallies if tally.weight <= -_LEAST), most),
     )
 
 

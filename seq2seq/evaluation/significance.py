@@ -28,19 +28,18 @@ class Significance:
 
 
 def compare(baseline: Statistics, system: Statistics) -> Significance | None:
-    """Both tests; None where there is nothing to test, since no sentence is counted differently.
+    """Both tests; None where the scores are equal, which needs no test.
 
-    sacreBLEU gives systems without any difference the smallest p-value there is.
+    sacreBLEU gives equal scores the smallest p-value there is.
 
     Args:
         baseline: of a metric.
         system: of the same metric over the same sentences.
     """
-    if np.array_equal(baseline.rows, system.rows):
+    difference = system.score - baseline.score
+    if not difference:
         return None
-    return Significance(
-        system.score - baseline.score, paired_bootstrap(baseline, system), paired_randomisation(baseline, system)
-    )
+    return Significance(difference, paired_bootstrap(baseline, system), paired_randomisation(baseline, system))
 
 
 def paired_bootstrap(baseline: Statistics, system: Statistics, *, samples: int = _SAMPLES, seed: int = _SEED) -> float:

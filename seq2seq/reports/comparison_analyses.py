@@ -17,8 +17,8 @@ from seq2seq.reports.section import Section, Table
 _MOST_SENTENCES = 20_000
 
 
-def difficulty_section(comparison: Comparison) -> Section:
-    """Scores by length of sentence and by how rare its words are."""
+def difficulty_section(comparison: Comparison) -> Section | None:
+    """Scores by length of sentence and by how rare its words are; None where all sentences are alike in both."""
     systems = comparison.systems
     texts, side = [texts[0] for texts in systems.references], "reference"
     split = word_splitter(systems.evaluation)
@@ -26,21 +26,20 @@ def difficulty_section(comparison: Comparison) -> Section:
         texts, side = list(systems.sources), "source"
         split = word_splitter(settled_on(systems.evaluation, [[text] for text in texts]))
     words = [split(text) for text in texts]
-    lengths = buckets([len(sentence) for sentence in words])
-    ranks = buckets(mean_ranks(words, frequency_ranks(words)))
-    metric = LABELS[comparison.main_metric]
-    charts = [
-        _bucket_chart(comparison, lengths, f"{metric} by length", f"words of the {side}"),
-        _bucket_chart(comparison, ranks, f"{metric} by rarity of words", f"mean frequency rank of the {side}'s words"),
+    views = [
+        (buckets([len(sentence) for sentence in words]), "length", f"words of the {side}"),
+        (buckets(mean_ranks(words, frequency_ranks(words))), "rarity", f"mean frequency rank of the {side}'s words"),
     ]
+    views = [view for view in views if len(view[0]) > 1]
+    if not views:
+        return None
+    metric = LABELS[comparison.main_metric]
+    charts = [_bucket_chart(comparison, parts, f"{metric} by {what}", label) for parts, what, label in views]
     note = Note(
         f"Sentences in parts of about the same size, by the number of words of their {side} and by the mean frequency "
         f"rank of these words among all {side}s here, as in Fig. 3 of Sutskever et al. 2014. Bars are 95 % intervals."
     )
-    numbers = [
-        _bucket_table(comparison, lengths, f"words of the {side}"),
-        _bucket_table(comparison, ranks, "mean rank"),
-    ]
+    numbers = [_bucket_table(comparison, parts, label) for parts, _, label in views]
     return make_section("Long sentences, rare words", "difficulty", [Figures(charts, numbers), note])
 
 
@@ -55,7 +54,7 @@ def _bucket_chart(comparison: Comparison, parts: Sequence[Bucket], title: str, x
             for place, one in enumerate(bucket_scores(result.statistics, parts))
         ]
         series.append(Series(system.name, points))
-    return Chart(title, series, x_label, LABELS[comparison.main_metric], ticks=[_range(part) for part in parts])
+    return Chart(title, series, x_label, title, ticks=[_range(part) for part in parts])
 
 
 def _bucket_table(comparison: Comparison, parts: Sequence[Bucket], label: str) -> Table:
@@ -118,7 +117,7 @@ def ngrams_section(comparison: Comparison) -> Section:
 
 
 _ON_NGRAMS = (
-    "N-grams of up to four words, the most telling first. In brackets: how often, sentence by sentence, outputs have it "
+    "N-grams of up to four words, the most telling first. In brackets: how often, by sentence, outputs have it "
     "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
     "other's alone."
 )

@@ -66,6 +66,6 @@ def compared_curves_section(systems: Sequence[System]) -> Section | None:
         for unit in units:
             series = [Series(name, curve(log, "validation", metric, factor, unit)) for name, log in logs.items()]
             if any(one.points for one in series):
-                charts.append(Chart(f"{title}, by {unit}", series, unit, title, logarithmic=metric == "perplexity"))
-    parts: list[Part] = [Note("On the validation part, during training."), Figures(charts, [])]
-    return make_section("Learning curves", "curves", parts) if charts else None
+                label = f"validation {title}, by {unit}"
+                charts.append(Chart(label, series, unit, label, logarithmic=metric == "perplexity"))
+    return make_section("Learning curves", "curves", [Figures(charts, [])]) if charts else None

@@ -2,69 +2,95 @@
 
 from statistics import fmean
 
+from seq2seq.config.evaluation import MetricName
 from seq2seq.evaluation.comparison import Comparison, Result
 from seq2seq.evaluation.contest import contest
 from seq2seq.metrics.names import ERROR_RATES, LABELS
-from seq2seq.metrics.scores import exact_match
+from seq2seq.metrics.scores import exact_match, four_grams, note_on_ngrams
 from seq2seq.reports.parts import Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
 _LEVEL = 0.05
+_ON_TESTS = (
+    "p: the probability that equally good systems differ as much by the choice of the test sentences, in the paired "
+    "bootstrap (1,000 samples) and in paired approximate randomisation (10,000 trials), as sacreBLEU computes it. "
+    "* marks p < 0.05, in the first table by both tests. Of many comparisons of equals one in twenty gets such a p."
+)
+_ON_SEEDS = (
+    "±: the standard deviation over runs that differ in their seed alone. Their intervals and p are of the mean counts "
+    "in each sentence: they tell how much depends on the test sentences, and ± how much depends on the seed."
+)
 
 
 def scores_section(comparison: Comparison) -> Section:
-    """A table for each metric: scores, intervals, differences to the first system, p-values."""
-    systems = comparison.systems
-    parts: list[Part] = []
-    for metric in systems.evaluation.metrics:
-        rows = comparison.results[metric]
-        lower = ", lower is better" if metric in ERROR_RATES else ""
-        header = ["system", LABELS[metric], "95 % interval", "difference", "p, bootstrap", "p, randomisation"]
-        table = [_score_row(system.name, row, rows[0]) for system, row in zip(systems.systems, rows, strict=True)]
-        parts += [
-            Heading(f"{LABELS[metric]}{lower}"),
-            Table(header, table, numbers=range(1, len(header))),
-            Note(f"Signature: {rows[0].score.signature}"),
-        ]
-    if len(systems.systems) > 1:
-        parts.append(Note(_ON_TESTS))
+    """All scores in one table; then one for each metric, with intervals and p-values."""
+    systems, several = comparison.systems, len(comparison.systems.systems) > 1
+    parts: list[Part] = [_overview(comparison), Note(_ON_TESTS)] if several else []
     if any(row.deviation is not None for row in comparison.results[comparison.main_metric]):
         parts.append(Note(_ON_SEEDS))
+    for metric in systems.evaluation.metrics:
+        note = f"Signature: {comparison.results[metric][0].score.signature}"
+        if metric == "bleu" and (warning := note_on_ngrams(four_grams(systems.references, systems.evaluation))):
+            note = f"This score means little: {warning}. {note}"
+        parts += [Heading(_title(metric)), _table(comparison, metric), Note(note)]
     return make_section("Scores", "scores", parts)
 
 
-_ON_TESTS = (
-    "p is the probability that a difference as large comes about by the choice of the test sentences, in the paired "
-    "bootstrap (1,000 samples) and in paired approximate randomisation (10,000 trials), as sacreBLEU computes them. "
-    "* marks p < 0.05. Of many comparisons one in twenty gets such a p by chance alone. A dash: no sentence is scored "
-    "differently."
-)
-_ON_SEEDS = (
-    "± is the standard deviation over runs that differ in their seed alone. Their interval and p are of the "
-    "mean counts in each sentence: they tell how far the test sentences decide, ± how far the seed does."
-)
+def _overview(comparison: Comparison) -> Table:
+    """A row for each system: its scores, in brackets their differences to the first system's."""
+    metrics = comparison.systems.evaluation.metrics
+    rows = []
+    for number, system in enumerate(comparison.systems.systems):
+        cells = []
+        for metric in metrics:
+            first, result = comparison.results[metric][0], comparison.results[metric][number]
+            cells.append(
+                f"{_score(result)} ({_difference(result, first)}{_star(result)})" if number else _score(result)
+            )
+        rows.append([system.name, *cells])
+    return Table(["system", *map(_title, metrics)], rows, numbers=range(1, len(metrics) + 1))
 
 
-def _score_row(name: str, row: Result, first: Result) -> list[str]:
-    score = f"{row.score.score:.1f}"
-    if row.deviation is not None:
-        score = f"{fmean(row.runs):.1f} ± {row.deviation:.1f}"
-    cells = [name, score, f"{row.score.low:.1f} – {row.score.high:.1f}"]
-    if row is first:
-        return [*cells, "", "", ""]
-    if row.significance is None:
-        return [*cells, "0.0", "–", "–"]
-    chances = (row.significance.bootstrap, row.significance.randomisation)
-    return [
-        *cells,
-        signed(fmean(row.runs) - fmean(first.runs)),
-        *(f"{p:.4f}{'*' if p < _LEVEL else ''}" for p in chances),
-    ]
+def _table(comparison: Comparison, metric: MetricName) -> Table:
+    """A row for each system: what one metric says of it."""
+    first, *_ = results = comparison.results[metric]
+    rows = []
+    for system, result in zip(comparison.systems.systems, results, strict=True):
+        interval = f"{result.score.low:.1f} – {result.score.high:.1f}"
+        rows.append([system.name, _score(result), interval, *_compared(result, first)])
+    header = ["system", LABELS[metric], "95 % interval", "difference", "p, bootstrap", "p, randomisation"]
+    return Table(header, rows, numbers=range(1, len(header)))
 
 
-def signed(number: float) -> str:
-    """``+1.3`` or ``−0.4``."""
-    return f"{number:+.1f}".replace("-", "−")
+def _compared(result: Result, first: Result) -> list[str]:
+    """Difference and p-values; a dash where there is nothing to test."""
+    if result is first:
+        return ["", "", ""]
+    if result.significance is None:
+        return [_difference(result, first), "–", "–"]
+    chances = (result.significance.bootstrap, result.significance.randomisation)
+    return [_difference(result, first), *(f"{p:.4f}{'*' if p < _LEVEL else ''}" for p in chances)]
+
+
+def _title(metric: MetricName) -> str:
+    return f"{LABELS[metric]}, lower is better" if metric in ERROR_RATES else LABELS[metric]
+
+
+def _score(result: Result) -> str:
+    if result.deviation is None:
+        return f"{result.score.score:.1f}"
+    return f"{fmean(result.runs):.1f} ± {result.deviation:.1f}"
+
+
+def _difference(result: Result, first: Result) -> str:
+    """``+1.3``, ``−0.4`` or ``0.0``."""
+    shown = f"{fmean(result.runs) - fmean(first.runs):+.1f}".replace("-", "−")
+    return shown if float(shown[1:]) else shown[1:]
+
+
+def _star(result: Result) -> str:
+    found = result.significance
+    return "*" if found and max(found.bootstrap, found.randomisation) < _LEVEL else ""
 
 
 def contest_section(comparison: Comparison) -> Section:
