@@ -6,7 +6,6 @@ from typing import Literal
 
 from seq2seq.config import Config
 from seq2seq.config.evaluation import EvaluationConfig
-from seq2seq.errors import ConfigError
 from seq2seq.metrics.labels import are_labels
 from seq2seq.metrics.names import ERROR_RATES
 from seq2seq.metrics.scores import corpus_score, exact_match, four_grams, settled_on
@@ -29,23 +28,28 @@ class Criterion:
     def of(cls, config: Config, references: Sequence[Sequence[str]]) -> "Criterion":
         """What the settings and these references lead to.
 
-        ``training.validation_metric``, where it names a score of texts; else BLEU where it means something, exact match
-        for labels, chrF2 for the rest.
+        ``training.validation_metric``, where it names a score of texts that means something; else BLEU where at least
+        half of the references have four tokens, exact match for labels, chrF2 for the rest.
 
         Raises:
-            ConfigError: the tokeniser is not installed, or BLEU is asked for where there are no 4-grams.
+            ConfigError: the tokeniser is not installed.
         """
         require_tokeniser(config.evaluation.tokenize)
         evaluation = settled_on(config.evaluation, references)
         metric = config.training.validation_metric
-        if metric == "auto" or metric == "perplexity":
+        if metric == "auto" or metric == "perplexity" or (metric == "bleu" and not four_grams(references, evaluation)):
             return cls(_fitting(references, evaluation), evaluation)
-        if metric == "bleu" and not four_grams(references, evaluation):
-            raise ConfigError(
-                'training.validation_metric = "bleu" means nothing here: expected references of at least four tokens, '
-                f'found none with evaluation.tokenize = "{evaluation.tokenize}"; set it to auto, chrf or exact-match'
-            )
         return cls(metric, evaluation)
+
+    @classmethod
+    def of_run(cls, config: Config) -> "Criterion":
+        """What the settings of a trained run say, without references to look at.
+
+        Training has put something in the place of ``auto``. Where they leave the metric open it is chrF2, which fits
+        texts of every length and script.
+        """
+        metric = config.training.validation_metric
+        return cls("chrf" if metric == "auto" or metric == "perplexity" else metric, config.evaluation)
 
     @property
     def key(self) -> str:

@@ -107,11 +107,9 @@ def sentence_scores(
     return [float(metric._aggregate_and_compute([row]).score) for row in statistics]
 
 
-def exact_match(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], evaluation: EvaluationConfig | None = None
-) -> float:
+def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]], evaluation: EvaluationConfig) -> float:
     """Share of hypotheses that equal one of their references, from 0 to 1."""
-    cased: Callable[[str], str] = str.lower if evaluation and evaluation.lowercase else str
+    cased: Callable[[str], str] = str.lower if evaluation.lowercase else str
     matches = (cased(text) in map(cased, texts) for text, texts in zip(hypotheses, references, strict=True))
     return sum(matches) / len(references)
 

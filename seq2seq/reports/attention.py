@@ -49,8 +49,8 @@ def attention_section(translator: Translator, sources: Sequence[str], outputs: S
         figures.append(Markup("<figure>{}</figure>").format(drawing))
         looked = [columns[place] for place in matrix.argmax(1).tolist()]
         rows.append([source, " ".join(f"{token} ← {most}" for token, most in zip(written, looked, strict=True))])
-    html = Markup('<p>{}</p>\n<p>{}</p>\n<div class="maps">{}</div>').format(
+    html = Markup('<p class="note">{}</p>\n<p>{}</p>\n<div class="maps">{}</div>').format(
         _NOTE, Markup(draw_scale(0.0, 1.0)), Markup("\n").join(figures)
     )
     table = Table(["source", "each token and the source token that it attended to most"], rows)
-    return Section("Attention", "attention", html, table.markdown())
+    return Section("Attention", "attention", html, f"{_NOTE}\n\n{table.markdown()}")

@@ -15,7 +15,7 @@ _FIRST_ROWS = 20
 # Characters of a cell, and of the whole table: a page stays below 3 MB.
 _MAX_CELL, _MAX_TABLE = 500, 400_000
 
-Cell = str | float
+Cell = str | float | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def browser(anchor: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], 
     Args:
         anchor: the element's id.
         header: a name for each column.
-        rows: texts, and numbers with one digit behind the point, of which those of a column are all of one kind.
+        rows: texts, whole numbers, and numbers that are shown with one decimal; those of a column are all of one kind.
         orders: the buttons; the first one is the order at the beginning.
     """
     short = [[shortened(printable(cell), _MAX_CELL) if isinstance(cell, str) else cell for cell in row] for row in rows]
@@ -44,8 +44,10 @@ def browser(anchor: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], 
     numbers = [column for column, cell in enumerate(rows[0]) if not isinstance(cell, str)] if rows else []
     cut = sum(isinstance(cell, str) and len(cell) > _MAX_CELL for row in rows for cell in row)
     content = {
-        "numbers": numbers,
-        "rows": [[round(cell, 2) if not isinstance(cell, str) else cell for cell in row] for row in shown],
+        "decimals": [None if isinstance(cell, str) else int(isinstance(cell, float)) for cell in rows[0]]
+        if rows
+        else [],
+        "rows": [[round(cell, 2) if isinstance(cell, float) else cell for cell in row] for row in shown],
         "orders": [{"column": order.column, "descending": order.descending} for order in orders],
         "first": _FIRST_ROWS,
     }
@@ -64,4 +66,4 @@ def browser(anchor: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], 
 
 def format_cell(cell: Cell) -> str:
     """A cell as text."""
-    return cell if isinstance(cell, str) else f"{cell:.1f}"
+    return f"{cell:.1f}" if isinstance(cell, float) else str(cell)

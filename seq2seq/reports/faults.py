@@ -1,10 +1,11 @@
 """What is wrong with outputs that no score says, and which words a model writes too often or too rarely."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from seq2seq.evaluation.health import Health
 from seq2seq.evaluation.ngrams import Tallies, Tally
-from seq2seq.reports.parts import Heading, Note, Part, make_section
+from seq2seq.reports.parts import Note, make_section
 from seq2seq.reports.section import Section, Table
 
 _NOTE = "A fault counts only where no reference has it too."
@@ -45,13 +46,12 @@ def faults_section(
 
 def word_choice_section(tallies: Tallies) -> Section | None:
     """N-grams that are over- and under-produced; None if there are none."""
-    parts: list[Part] = [Note(_PHRASES)]
-    for title, side in (("Too often", tallies.more), ("Too rarely", tallies.fewer)):
-        if side:
-            parts += [Heading(title), _table(side)]
-    return make_section("Words and phrases", "ngrams", parts) if len(parts) > 1 else None
+    if not tallies.more and not tallies.fewer:
+        return None
+    header = ["too often", "too many", "missing", "too rarely", "too many", "missing"]
+    rows = [[*_cells(more), *_cells(fewer)] for more, fewer in zip_longest(tallies.more, tallies.fewer)]
+    return make_section("Words and phrases", "ngrams", [Note(_PHRASES), Table(header, rows, numbers=(1, 2, 4, 5))])
 
 
-def _table(tallies: Sequence[Tally]) -> Table:
-    rows = [[" ".join(tally.ngram), f"{tally.more:,}", f"{tally.fewer:,}"] for tally in tallies]
-    return Table(["words", "too many", "missing"], rows, numbers=(1, 2))
+def _cells(tally: Tally | None) -> list[str]:
+    return [" ".join(tally.ngram), f"{tally.more:,}", f"{tally.fewer:,}"] if tally else ["", "", ""]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from seq2seq.reports.browser import Order, browser, format_cell
+from seq2seq.reports.browser import Cell, Order, browser, format_cell
 from seq2seq.reports.section import Section, Table
 
 # Rows of each table in Markdown.
@@ -29,10 +29,10 @@ class Sample:
     log_prob: float
     """Per token, in nats."""
 
-    def row(self) -> list[str | float]:
+    def row(self) -> list[Cell]:
         """Cells of a table."""
         references = " / ".join(self.references)
-        return [self.source, references, self.output, self.chrf, self.log_prob, float(len(self.source))]
+        return [self.source, references, self.output, self.chrf, self.log_prob, len(self.source)]
 
 
 def samples_section(samples: Sequence[Sample]) -> Section:
@@ -44,7 +44,7 @@ def samples_section(samples: Sequence[Sample]) -> Section:
         Order("Best", _CHRF, descending=True),
         Order("Longest", _LENGTH, descending=True),
     ]
-    html = Markup("<p>{}</p>\n{}").format(_NOTE, browser("sample-table", _HEADER, cells, orders))
+    html = Markup('<p class="note">{}</p>\n{}').format(_NOTE, browser("sample-table", _HEADER, cells, orders))
     worst = sorted(samples, key=lambda sample: sample.chrf)
     longest = sorted(samples, key=lambda sample: -len(sample.source))
     even = samples[:: max(1, len(samples) // (2 * _ROWS))][: 2 * _ROWS]

@@ -8,6 +8,7 @@ from seq2seq.config import Config
 from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.scoring import token_log_probs
+from seq2seq.errors import ConfigError
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.metrics.scores import exact_match
 from seq2seq.training.distributed import World
@@ -47,7 +48,14 @@ def criterion_of(config: Config, pairs: list[Pair]) -> Criterion:
     Raises:
         ConfigError: the tokeniser is not installed, or BLEU is asked for where there are no 4-grams.
     """
-    return Criterion.of(config, with_references(pairs[:_SENTENCES], grouped=config.data.several_references)[1])
+    references = with_references(_scored(pairs), grouped=config.data.several_references)[1]
+    criterion = Criterion.of(config, references)
+    if config.training.validation_metric == "bleu" != criterion.metric:
+        raise ConfigError(
+            'training.validation_metric = "bleu" means nothing here: expected references of at least four tokens, '
+            f'found none (evaluation.tokenize = "{criterion.evaluation.tokenize}"); set it to auto, chrf or exact-match'
+        )
+    return criterion
 
 
 def validate(predictor: Predictor, pairs: list[Pair], world: World, criterion: Criterion) -> Validation:
@@ -55,7 +63,7 @@ def validate(predictor: Predictor, pairs: list[Pair], world: World, criterion: C
 
     Each rank takes its share of the pairs; the result is the same on all.
     """
-    pairs = list(islice((pair for pair in pairs if pair.src.strip()), _SENTENCES))
+    pairs = _scored(pairs)
     predictor.model.eval()
     # Greedy search is fast enough for every validation; evaluation on the test set uses the full beam.
     options = predictor.config.decoding.greedy()
@@ -71,6 +79,10 @@ def validate(predictor: Predictor, pairs: list[Pair], world: World, criterion: C
         samples=[(Pair(sources[row], references[row][0]), outputs[row]) for row in shown],
         criterion=criterion,
     )
+
+
+def _scored(pairs: list[Pair]) -> list[Pair]:
+    return list(islice((pair for pair in pairs if pair.src.strip()), _SENTENCES))
 
 
 def _perplexity(predictor: Predictor, pairs: list[Pair], world: World) -> float:

@@ -11,7 +11,7 @@ for (const box of document.querySelectorAll(".browser")) {
   let ranking = [];
   let shown = data.first;
 
-  const isNumber = (column) => data.numbers.includes(column);
+  const isNumber = (column) => data.decimals[column] !== null;
 
   function compare(first, second) {
     const [a, b] = [data.rows[first][order.column], data.rows[second][order.column]];
@@ -35,7 +35,7 @@ for (const box of document.querySelectorAll(".browser")) {
     const row = document.createElement("tr");
     data.rows[number].forEach((value, column) => {
       const cell = row.insertCell();
-      cell.textContent = isNumber(column) ? value.toFixed(1) : value;
+      cell.textContent = isNumber(column) ? value.toFixed(data.decimals[column]) : value;
       if (isNumber(column)) cell.className = "number";
       else cell.dir = "auto";
     });
