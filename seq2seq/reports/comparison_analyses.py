@@ -14,7 +14,7 @@ from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
 # n-grams of so many sentences are counted, at even distances: all of a large set would fill the memory.
-_MOST_SENTENCES = 20_000
+_MOST_SENTENCES = 10_000
 
 
 def difficulty_section(comparison: Comparison) -> Section | None:
