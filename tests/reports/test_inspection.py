@@ -84,7 +84,9 @@ def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], m
             # Before, the same cells searched for the translation.
             computed = torch.cat(outputs)[-len(side.columns) :]
             shown = layer.values["hidden"]
-            order = reading_order(len(side.columns), inspection.model) if side is inspection.source else range(len(shown))
+            order = (
+                reading_order(len(side.columns), inspection.model) if side is inspection.source else range(len(shown))
+            )
             towards = "left to right" if inspection.model.reverse_source else "right to left"
             read = shown[list(order)]
             torch.testing.assert_close(read.flip(0) if towards in layer.name else read, computed)

@@ -44,8 +44,14 @@ def rows(card: str, heading: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"layers": 1}, "1 LSTM layer reads the source back to front, 1 LSTM layer writes the target without attention."),
-        ({"cell": "gru"}, "3 GRU layers read the source back to front, 3 GRU layers write the target without attention."),
+        (
+            {"layers": 1},
+            "1 LSTM layer reads the source back to front, 1 LSTM layer writes the target without attention.",
+        ),
+        (
+            {"cell": "gru"},
+            "3 GRU layers read the source back to front, 3 GRU layers write the target without attention.",
+        ),
         (
             {
                 "encoder": "bidirectional",
