@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from seq2seq.cli.options import (
     Commands,
@@ -38,8 +38,12 @@ def add_commands(commands: Commands) -> None:
     report = commands.add_parser("report", help="one page on a run, or on several systems compared")
     report.add_argument("runs", nargs="*", metavar="RUN", help="trained runs")
     report.add_argument("--src", metavar="FILE", help="sources of files of outputs")
-    report.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="their references, one file or several")
-    report.add_argument("--hyp", nargs="+", default=[], metavar="FILE", help="outputs, a file for each system")
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "FILE"}
+    report.add_argument("--ref", **several, help="their references, one file or several")
+    report.add_argument(
+        "--hyp", **several, help="outputs, a file for each system; beside runs, for their test sentences"
+    )
+    report.add_argument("--tokenize", choices=get_args(Tokeniser), help="of BLEU, where systems are compared")
     report.add_argument("--out", metavar="DIR", help="for report.html and report.md (default: the run, if it is one)")
     add_device(report)
     report.set_defaults(command=_report)
@@ -86,12 +90,17 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from seq2seq.reports.report import report
 
+    files = {"--src": [options.src] if options.src else [], "--ref": options.ref, "--hyp": options.hyp}
+    for option, paths in files.items():
+        for path in paths:
+            require_file(option, Path(path))
     print(
         report(
             *options.runs,
             src=options.src,
             refs=options.ref,
             hyps=options.hyp,
+            tokenize=options.tokenize,
             out=options.out,
             device=options.device,
         )

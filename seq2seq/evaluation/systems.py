@@ -9,7 +9,8 @@ from seq2seq.corpus.subword import normalise
 from seq2seq.corpus.text_files import read_lines
 from seq2seq.errors import CorpusError, RunError
 from seq2seq.evaluation.outputs import OutputRow, read_outputs
-from seq2seq.evaluation.record import is_evaluated
+from seq2seq.evaluation.record import is_evaluated, read_evaluation
+from seq2seq.files.hashing import file_sha256
 from seq2seq.runs.layout import outputs_name, read_config
 
 
@@ -39,18 +40,17 @@ class Systems:
     """Sources are pictures."""
 
 
-def systems_of_runs(
-    runs: Sequence[Path], hypotheses: Sequence[Path] = (), evaluation: EvaluationConfig | None = None
-) -> Systems:
-    """Runs by their outputs for their test part; runs that differ in the seed alone are one system.
+def systems_of_runs(runs: Sequence[Path], hypotheses: Sequence[Path] = ()) -> Systems:
+    """Runs by the outputs of their last evaluation, scored as the first run's settings say.
+
+    Runs that differ in the seed alone are one system.
 
     Args:
         runs: evaluated runs.
         hypotheses: outputs of other programs for the same sources, a file each.
-        evaluation: how to score; None: as the first run's settings say.
 
     Raises:
-        RunError: a run is not evaluated.
+        RunError: a run is not evaluated, or was changed since.
         CorpusError: two runs have different test sentences, or a file another number of lines.
     """
     tables = [_outputs(run) for run in runs]
@@ -76,19 +76,18 @@ def systems_of_runs(
     ]
     systems += _systems_of_files(hypotheses, len(sources), str(runs[0]))
     pictures = any(config.data.reads_images for config in configs)
-    return Systems(sources, references, systems, evaluation or configs[0].evaluation, pictures)
+    return Systems(sources, references, systems, configs[0].evaluation, pictures)
 
 
-def systems_of_files(
-    src: Path | None, refs: Sequence[Path], hypotheses: Sequence[Path], evaluation: EvaluationConfig | None = None
-) -> Systems:
-    """Any systems: line n of each file belongs to sentence n. Texts are normalised as training pairs are.
+def systems_of_files(src: Path | None, refs: Sequence[Path], hypotheses: Sequence[Path]) -> Systems:
+    """Any systems: line n of each file belongs to sentence n.
+
+    Texts are normalised as training pairs are, and scored as the default settings say.
 
     Args:
         src: the sources, if they are known.
         refs: one or more files of references; an empty line of a second or later file stands for none.
         hypotheses: outputs, a file for each system.
-        evaluation: how to score; None: the default settings.
 
     Raises:
         CorpusError: a file cannot be read, is empty, or has another number of lines than the first references.
@@ -100,7 +99,7 @@ def systems_of_files(
     references = [(text, *filter(None, more)) for text, *more in zip(first, *others, strict=True)]
     sources = None if src is None else _read_as_many(src, len(first), str(refs[0]))
     systems = _systems_of_files(hypotheses, len(first), str(refs[0]))
-    return Systems(sources, references, systems, evaluation or EvaluationConfig())
+    return Systems(sources, references, systems, EvaluationConfig())
 
 
 def _systems_of_files(paths: Sequence[Path], lines: int, example: str) -> list[System]:
@@ -109,9 +108,12 @@ def _systems_of_files(paths: Sequence[Path], lines: int, example: str) -> list[S
 
 
 def _outputs(run: Path) -> list[OutputRow]:
-    if not is_evaluated(run):
-        raise RunError(f"{run} has no scores of its present model: run seq2seq evaluate --model {run} first")
-    return read_outputs(run / outputs_name("test"))
+    if is_evaluated(run):
+        scores = read_evaluation(run)
+        table = run / outputs_name(scores["split"])
+        if table.is_file() and file_sha256(table) == scores["outputs"]:
+            return read_outputs(table)
+    raise RunError(f"{run} has no scores and outputs of its present model: run seq2seq evaluate --model {run} first")
 
 
 def _sides(rows: Sequence[OutputRow]) -> tuple[list[str], list[tuple[str, ...]]]:

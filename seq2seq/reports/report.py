@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from seq2seq.config.evaluation import Tokeniser
 from seq2seq.errors import Seq2SeqError
 from seq2seq.evaluation.reopen import evaluated_run
 from seq2seq.evaluation.systems import systems_of_files, systems_of_runs
@@ -22,6 +24,7 @@ def report(
     src: str | Path | None = None,
     refs: Sequence[str | Path] = (),
     hyps: Sequence[str | Path] = (),
+    tokenize: Tokeniser | None = None,
     out: str | Path | None = None,
     device: str = "auto",
 ) -> Path:
@@ -32,6 +35,7 @@ def report(
         src: sources, for files of outputs.
         refs: one or more files of references, if there are no runs.
         hyps: files of outputs, one for each system; beside runs they are for the runs' own test sentences.
+        tokenize: of BLEU, where systems are compared; None: as the first run's settings say, ``auto`` without runs.
         out: a folder for ``report.html`` and ``report.md``, which is made if it is missing. None, for one run:
             ``report.html`` and the card go into the run.
         device: ``auto``, ``cpu``, ``cuda``.
@@ -47,16 +51,21 @@ def report(
     if runs and (src or refs):
         raise Seq2SeqError("expected runs, or --src and --ref, found both: runs have references of their own")
     if len(runs) == 1 and not hyps:
+        if tokenize:
+            raise Seq2SeqError("--tokenize is for comparisons: a run's page shows its scores as evaluate computed them")
         return _report_run(Path(runs[0]), None if out is None else Path(out), device)
     if out is None:
         raise Seq2SeqError("expected --out DIR for the page of several systems: it belongs to none of them")
     outputs = [Path(path) for path in hyps]
     if runs:
-        return write_comparison(systems_of_runs([Path(run) for run in runs], outputs), Path(out))
-    if not refs or not outputs:
+        systems = systems_of_runs([Path(run) for run in runs], outputs)
+    elif refs and outputs:
+        systems = systems_of_files(None if src is None else Path(src), [Path(path) for path in refs], outputs)
+    else:
         raise Seq2SeqError("expected runs, or --ref with the references and --hyp with the outputs of each system")
-    references = [Path(path) for path in refs]
-    return write_comparison(systems_of_files(None if src is None else Path(src), references, outputs), Path(out))
+    if tokenize:
+        systems = replace(systems, evaluation=replace(systems.evaluation, tokenize=tokenize))
+    return write_comparison(systems, Path(out))
 
 
 def _report_run(run: Path, out: Path | None, device: str) -> Path:

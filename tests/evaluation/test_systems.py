@@ -1,5 +1,6 @@
 """Which systems are compared: lines that fit together, runs of one recipe, and refusals of all else."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +10,11 @@ import pytest
 
 from seq2seq.errors import CorpusError, RunError, Seq2SeqError
 from seq2seq.evaluation.evaluate import evaluate
-from seq2seq.evaluation.outputs import read_outputs, to_tsv
+from seq2seq.evaluation.outputs import OutputRow, read_outputs, to_tsv
+from seq2seq.evaluation.record import read_evaluation
 from seq2seq.evaluation.systems import systems_of_files, systems_of_runs
+from seq2seq.files.hashing import file_sha256
+from seq2seq.files.manifest import commit_files, digest
 
 Write = Callable[[str, str], Path]
 
@@ -85,8 +89,16 @@ def copy(run: Path, name: str, old: str = "", new: str = "") -> Path:
     folder = shutil.copytree(run, run.parent / name, dirs_exist_ok=True)
     config = (folder / "config.toml").read_text(encoding="utf-8")
     assert old in config
-    (folder / "config.toml").write_text(config.replace(old, new), encoding="utf-8")
+    (folder / "config.toml").write_text(config.replace(old, new, 1), encoding="utf-8")
+    commit_files(folder, ["config.toml"])
     return folder
+
+
+def replace_outputs(run: Path, rows: list[OutputRow]) -> None:
+    """Changes a run's table of outputs, and what its evaluation says of it."""
+    (run / "outputs.test.tsv").write_bytes(to_tsv(rows))
+    scores = read_evaluation(run) | {"outputs": file_sha256(run / "outputs.test.tsv")}
+    (run / "evaluation.json").write_text(json.dumps({**scores, "digest": digest(scores)}), encoding="utf-8")
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_system(run: Path) -> None:
@@ -112,13 +124,18 @@ def test_outputs_of_other_programs_join_runs(run: Path, write: Write) -> None:
 def test_runs_with_other_test_sentences_are_refused(run: Path) -> None:
     other = copy(run, "others")
     rows = read_outputs(other / "outputs.test.tsv")
-    (other / "outputs.test.tsv").write_bytes(to_tsv([replace(rows[0], source="0"), *rows[1:]]))
+    replace_outputs(other, [replace(rows[0], source="0"), *rows[1:]])
     with pytest.raises(CorpusError, match="different test sentences"):
         systems_of_runs([run, other])
 
 
 def test_a_run_that_is_not_evaluated_is_refused(run: Path) -> None:
     fresh = copy(run, "fresh")
-    (fresh / "evaluation.json").unlink()
+    with (fresh / "outputs.test.tsv").open("a", encoding="utf-8") as table:
+        table.write("more\n")
     with pytest.raises(RunError, match=r"seq2seq evaluate --model .*fresh"):
         systems_of_runs([run, fresh])
+    for name in ("outputs.test.tsv", "evaluation.json"):
+        (fresh / name).unlink()
+        with pytest.raises(RunError, match=r"seq2seq evaluate --model .*fresh"):
+            systems_of_runs([run, fresh])
