@@ -68,7 +68,7 @@ class Facts:
 
 def markdown_text(text: str) -> str:
     """A text that Markdown shows as it is, on one line, shortened if it is long."""
-    line = " ".join(shortened(printable(text), _MAX_CELL).split())
+    line = printable(" ".join(shortened(text, _MAX_CELL).split()))
     return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;")
 
 
