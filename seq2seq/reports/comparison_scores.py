@@ -105,8 +105,8 @@ def contest_section(comparison: Comparison) -> Section:
             found = contest(baseline, result.statistics.sentence_scores())
             cells = [f"{count:,}" for count in (found.wins, found.ties, found.losses)]
         rows.append([system.name, f"{fmean(matches):.1%}", *cells])
-    header = ["system", "exact match", f"better than {systems.systems[0].name}", "equal", "worse"]
+    header = ["system", "exact match", "better", "equal", "worse"]
     columns = len(header) if len(rows) > 1 else 2
     table = Table(header[:columns], [row[:columns] for row in rows], numbers=range(1, columns))
-    note = Note(f"{len(systems.references):,} sentences, each judged by its own chrF2.")
+    note = Note(f"Sentences that are better or worse than those of {systems.systems[0].name}, by their own chrF2.")
     return make_section("Sentence by sentence", "sentences", [table, note] if len(rows) > 1 else [table])
