@@ -161,7 +161,7 @@ def _grid(chart: Chart, x_axis: _Axis, y_axis: _Axis) -> Iterable[Markup]:
 
 def _too_wide(ticks: Sequence[str]) -> bool:
     """Whether labels would run into each other on one row."""
-    return max(map(len, ticks), default=0) * len(ticks) * _LETTER > _WIDTH - _LEFT - _RIGHT
+    return (max(map(len, ticks), default=0) + 1) * len(ticks) * _LETTER > _WIDTH - _LEFT - _RIGHT
 
 
 def _legend(name: str, number: int) -> Markup:

@@ -11,14 +11,14 @@ from seq2seq.metrics.names import LABELS
 from seq2seq.metrics.scores import settled_on
 from seq2seq.reports.chart import Chart, Point, Series
 from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
-from seq2seq.reports.section import Section, Table
+from seq2seq.reports.section import Facts, Section, Table
+from seq2seq.reports.text import shortened
 
 # n-grams of so many sentences are counted, at even distances: all of a large set would fill the memory.
 _MOST_SENTENCES = 10_000
 _ON_NGRAMS = (
     "N-grams of up to four words, the most telling first. In brackets: how often, by sentence, outputs have it "
-    "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
-    "other's alone."
+    "and no reference does, and the reverse; between systems, how often the one has it right and the other has not."
 )
 
 
@@ -114,12 +114,17 @@ def ngrams_section(comparison: Comparison) -> Section | None:
     made = [produced(texts, references) for texts in outputs]
     met = [matched(texts, outputs[0], references) for texts in outputs[1:]]
     parts: list[Part] = []
-    for title, header, found in (
-        ("Too often, too rarely", ["system", "too often", "too rarely"], zip(names, made, strict=True)),
-        (f"Compared with {names[0]}", ["system", "right more often", "less often"], zip(names[1:], met, strict=True)),
+    for title, verb, found in (
+        ("Compared with the references", "writes", zip(names, made, strict=True)),
+        (f"Compared with {names[0]}", "is right", zip(names[1:], met, strict=True)),
     ):
-        rows = [[name, _phrases(one.more), _phrases(one.fewer)] for name, one in found if one.more or one.fewer]
-        parts += [Heading(title), Table(header, rows)] if rows else []
+        phrases = [
+            (f"{name} {verb} {how}", _phrases(tallies))
+            for name, one in found
+            for how, tallies in (("more often", one.more), ("less often", one.fewer))
+            if tallies
+        ]
+        parts += [Heading(title), Facts(phrases)] if phrases else []
     if not parts:
         return None
     counted = f" {len(references):,} sentences at even distances are counted." if stride > 1 else ""
@@ -127,4 +132,4 @@ def ngrams_section(comparison: Comparison) -> Section | None:
 
 
 def _phrases(tallies: Sequence[Tally]) -> str:
-    return " · ".join(f"{' '.join(one.ngram)} ({one.more} : {one.fewer})" for one in tallies) or "–"
+    return " · ".join(f"{shortened(' '.join(one.ngram), 80)} ({one.more}:{one.fewer})" for one in tallies)
