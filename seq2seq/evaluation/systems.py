@@ -65,7 +65,7 @@ def systems_of_runs(runs: Sequence[Path], hypotheses: Sequence[Path] = ()) -> Sy
     groups: dict[Config, list[int]] = {}
     for number, config in enumerate(configs):
         groups.setdefault(_seedless(config), []).append(number)
-    names = _names(runs)
+    names = short_names([*runs, *hypotheses])
     systems = [
         System(
             names[numbers[0]] + (f" ({len(numbers)} seeds)" if len(numbers) > 1 else ""),
@@ -74,7 +74,7 @@ def systems_of_runs(runs: Sequence[Path], hypotheses: Sequence[Path] = ()) -> Sy
         )
         for numbers in groups.values()
     ]
-    systems += _systems_of_files(hypotheses, len(sources), str(runs[0]))
+    systems += _systems_of_files(names[len(runs) :], hypotheses, len(sources), str(runs[0]))
     pictures = any(config.data.reads_images for config in configs)
     return Systems(sources, references, systems, configs[0].evaluation, pictures)
 
@@ -98,13 +98,13 @@ def systems_of_files(src: Path | None, refs: Sequence[Path], hypotheses: Sequenc
     others = [_read_as_many(path, len(first), str(refs[0])) for path in refs[1:]]
     references = [(text, *filter(None, more)) for text, *more in zip(first, *others, strict=True)]
     sources = None if src is None else _read_as_many(src, len(first), str(refs[0]))
-    systems = _systems_of_files(hypotheses, len(first), str(refs[0]))
+    systems = _systems_of_files(short_names(hypotheses), hypotheses, len(first), str(refs[0]))
     return Systems(sources, references, systems, EvaluationConfig())
 
 
-def _systems_of_files(paths: Sequence[Path], lines: int, example: str) -> list[System]:
+def _systems_of_files(names: Sequence[str], paths: Sequence[Path], lines: int, example: str) -> list[System]:
     outputs = (_read_as_many(path, lines, example) for path in paths)
-    return [System(name, [texts]) for name, texts in zip(_names(paths), outputs, strict=True)]
+    return [System(name, [texts]) for name, texts in zip(names, outputs, strict=True)]
 
 
 def _outputs(run: Path) -> list[OutputRow]:
@@ -124,7 +124,7 @@ def _seedless(config: Config) -> Config:
     return replace(config, training=replace(config.training, seed=0))
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def short_names(paths: Sequence[Path]) -> list[str]:
     """Names of files or folders as text; with their folder's where two would have the same."""
     short = [_as_text(path.resolve().name) for path in paths]
     if len(set(short)) == len(short):

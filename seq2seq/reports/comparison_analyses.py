@@ -14,7 +14,12 @@ from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 
 # n-grams of so many sentences are counted, at even distances: all of a large set would fill the memory.
-_MOST_SENTENCES = 20_000
+_MOST_SENTENCES = 10_000
+_ON_NGRAMS = (
+    "N-grams of up to four words, the most telling first. In brackets: how often, by sentence, outputs have it "
+    "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
+    "other's alone."
+)
 
 
 def difficulty_section(comparison: Comparison) -> Section | None:
@@ -90,37 +95,35 @@ def health_section(comparison: Comparison) -> Section:
         header.append("copies of the source")
     note = Note(
         "Length ratio: words of the outputs for each word of the references. The others are shares of the outputs: "
-        "without a word; with <unk> or ⁇; with a phrase three times in a row; equal to their source. A fault does not "
-        "count where a reference of the output has it too."
+        "without a word; with a mark for an unknown word, such as <unk>; with a phrase three times in a row; equal to "
+        "their source. A fault does not count where a reference of the output has it too."
     )
     return make_section("Health", "health", [Table(header, rows, numbers=range(1, len(header))), note])
 
 
-def ngrams_section(comparison: Comparison) -> Section:
-    """Words and phrases that systems write too often or too rarely, and get right more often than the first one."""
+def ngrams_section(comparison: Comparison) -> Section | None:
+    """Words and phrases that systems write too often or too rarely, and get right more often than the first one.
+
+    None if there are none, as where every output is another number.
+    """
     systems = comparison.systems
     split, stride = word_splitter(systems.evaluation), -(-len(systems.references) // _MOST_SENTENCES)
     references = [[split(text) for text in texts] for texts in systems.references[::stride]]
     outputs = [[split(text) for text in system.outputs[0][::stride]] for system in systems.systems]
     names = [system.name for system in systems.systems]
     made = [produced(texts, references) for texts in outputs]
-    rows = [[name, _phrases(tallies.more), _phrases(tallies.fewer)] for name, tallies in zip(names, made, strict=True)]
-    parts: list[Part] = [Heading("Too often, too rarely"), Table(["system", "too often", "too rarely"], rows)]
-    if len(names) > 1:
-        met = [matched(texts, outputs[0], references) for texts in outputs[1:]]
-        rows = [[name, _phrases(one.more), _phrases(one.fewer)] for name, one in zip(names[1:], met, strict=True)]
-        header = ["system", "right more often", "right less often"]
-        parts += [Heading(f"Compared with {names[0]}"), Table(header, rows)]
+    met = [matched(texts, outputs[0], references) for texts in outputs[1:]]
+    parts: list[Part] = []
+    for title, header, found in (
+        ("Too often, too rarely", ["system", "too often", "too rarely"], zip(names, made, strict=True)),
+        (f"Compared with {names[0]}", ["system", "right more often", "less often"], zip(names[1:], met, strict=True)),
+    ):
+        rows = [[name, _phrases(one.more), _phrases(one.fewer)] for name, one in found if one.more or one.fewer]
+        parts += [Heading(title), Table(header, rows)] if rows else []
+    if not parts:
+        return None
     counted = f" {len(references):,} sentences at even distances are counted." if stride > 1 else ""
-    parts.append(Note(_ON_NGRAMS + counted))
-    return make_section("Words and phrases", "ngrams", parts)
-
-
-_ON_NGRAMS = (
-    "N-grams of up to four words, the most telling first. In brackets: how often, by sentence, outputs have it "
-    "and no reference does : the reverse. In comparisons: how often it is right in this system's output alone : in the "
-    "other's alone."
-)
+    return make_section("Words and phrases", "ngrams", [*parts, Note(_ON_NGRAMS + counted)])
 
 
 def _phrases(tallies: Sequence[Tally]) -> str:

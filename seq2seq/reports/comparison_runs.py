@@ -7,13 +7,13 @@ from statistics import fmean
 from typing import Any, Literal
 
 from seq2seq.evaluation.record import read_evaluation
-from seq2seq.evaluation.systems import System
+from seq2seq.evaluation.systems import System, short_names
 from seq2seq.reports.chart import Chart, Series, format_number
 from seq2seq.reports.curves import METRICS, curve
 from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
 from seq2seq.runs.history import read_log
-from seq2seq.runs.layout import MODEL, read_config, run_name
+from seq2seq.runs.layout import MODEL, read_config
 
 
 def runs_section(systems: Sequence[System]) -> Section | None:
@@ -59,7 +59,8 @@ def _settings(run: Path) -> dict[str, Any]:
 
 def compared_curves_section(systems: Sequence[System]) -> Section | None:
     """Validation scores of the runs over updates and over minutes; None if there is no log."""
-    logs = {run_name(run): read_log(run) for system in systems for run in system.runs}
+    runs = [run for system in systems for run in system.runs]
+    logs = {name: read_log(run) for name, run in zip(short_names(runs), runs, strict=True)}
     charts: list[Chart] = []
     for metric, (title, factor) in {"perplexity": ("perplexity", 1.0), **METRICS}.items():
         units: tuple[Literal["updates", "minutes"], ...] = ("updates", "minutes")

@@ -59,7 +59,8 @@ def _table(comparison: Comparison, metric: MetricName) -> Table:
         interval = f"{result.score.low:.1f} – {result.score.high:.1f}"
         rows.append([system.name, _score(result), interval, *_compared(result, first)])
     header = ["system", LABELS[metric], "95 % interval", "difference", "p, bootstrap", "p, randomisation"]
-    return Table(header, rows, numbers=range(1, len(header)))
+    columns = len(header) if len(rows) > 1 else 3
+    return Table(header[:columns], [row[:columns] for row in rows], numbers=range(1, columns))
 
 
 def _compared(result: Result, first: Result) -> list[str]:
@@ -104,7 +105,8 @@ def contest_section(comparison: Comparison) -> Section:
             found = contest(baseline, result.statistics.sentence_scores())
             cells = [f"{count:,}" for count in (found.wins, found.ties, found.losses)]
         rows.append([system.name, f"{fmean(matches):.1%}", *cells])
-    first = systems.systems[0].name
-    header = ["system", "exact match", f"better than {first}", "equal", "worse"]
-    note = Note(f"{len(systems.references):,} sentences, each judged by its own chrF2.")
-    return make_section("Sentence by sentence", "sentences", [Table(header, rows, numbers=range(1, 5)), note])
+    header = ["system", "exact match", "better", "equal", "worse"]
+    columns = len(header) if len(rows) > 1 else 2
+    table = Table(header[:columns], [row[:columns] for row in rows], numbers=range(1, columns))
+    note = Note(f"Sentences that are better or worse than those of {systems.systems[0].name}, by their own chrF2.")
+    return make_section("Sentence by sentence", "sentences", [table, note] if len(rows) > 1 else [table])
