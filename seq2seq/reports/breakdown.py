@@ -26,15 +26,8 @@ class SourceWords:
     """Those of the training part, by which words are ranked; None: by their frequency in ``tested``."""
 
 
-def breakdown_section(words: SourceWords, statistics: Statistics, metric: str) -> Section | None:
-    """The score of parts of a test set; None if its sentences are all alike.
-
-    Args:
-        words: of the sources.
-        statistics: of the outputs for them.
-        metric: what the statistics are of.
-    """
-    charts = breakdown_charts(words, statistics, metric)
+def breakdown_section(charts: Sequence[Chart]) -> Section | None:
+    """The pictures of :func:`breakdown_charts`; None if there are none."""
     if not charts:
         return None
     return make_section(
@@ -43,7 +36,13 @@ def breakdown_section(words: SourceWords, statistics: Statistics, metric: str) -
 
 
 def breakdown_charts(words: SourceWords, statistics: Statistics, metric: str) -> list[Chart]:
-    """The left and the right picture of the figure, as far as there is more than one part."""
+    """The left and the right picture of the figure; one is left out if the sentences are all alike in it.
+
+    Args:
+        words: of the sources.
+        statistics: of the outputs for them.
+        metric: what the statistics are of.
+    """
     ranks = mean_ranks(words.tested, frequency_ranks(words.tested if words.training is None else words.training))
     where = "these sentences" if words.training is None else "the training part"
     pictures = [
