@@ -17,6 +17,7 @@ from seq2seq.cli.options import (
 )
 from seq2seq.cli.streams import require_file
 from seq2seq.config.evaluation import Tokeniser
+from seq2seq.errors import Seq2SeqError
 
 
 def add_commands(commands: Commands) -> None:
@@ -67,6 +68,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from seq2seq.reports.run_page import write_report
     from seq2seq.runs.layout import read_config
 
+    if bool(options.src) != bool(options.ref):
+        raise Seq2SeqError("--src and --ref go together: expected both or neither")
     for option, path in (("--src", options.src), *(("--ref", path) for path in options.ref)):
         require_file(option, path and Path(path))
     overrides = options.overrides + ([f"evaluation.tokenize={options.tokenize}"] if options.tokenize else [])

@@ -60,7 +60,7 @@ def file_set(run: Path, config: Config, src: str | Path | None, refs: Sequence[s
         CorpusError: a file cannot be read, the files differ in length or are empty, or the run reads pictures.
     """
     if src is None or not refs:
-        raise ConfigError("--src and --ref go together: expected both or neither")
+        raise ConfigError("expected source and reference files together, found one side without the other")
     if config.data.reads_images:
         raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
     sides = [list(read_aligned(Path(src), Path(ref))) for ref in refs]

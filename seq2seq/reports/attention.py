@@ -10,6 +10,7 @@ from seq2seq.decoding.scoring import alignments
 from seq2seq.decoding.translator import Translator
 from seq2seq.reports.heatmap import Panel, draw, draw_scale
 from seq2seq.reports.section import Section, Table
+from seq2seq.reports.selection import evenly
 
 _SENTENCES = 6
 # Most tokens on a side: a larger picture cannot be read.
@@ -36,7 +37,7 @@ def attention_section(translator: Translator, sources: Sequence[str], outputs: S
         for source, output in zip(sources, outputs, strict=True)
         if 2 < len(output.ids) <= _MOST_TOKENS and 2 < len(src.encode(source)) <= _MOST_TOKENS
     ]
-    shown = fitting[:: max(1, len(fitting) // _SENTENCES)][:_SENTENCES]
+    shown = evenly(fitting, _SENTENCES)
     if not shown:
         return None
     weights = alignments(translator, [source for source, _ in shown], [output.ids for _, output in shown])

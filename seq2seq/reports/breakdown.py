@@ -1,9 +1,9 @@
-"""BLEU by the length of sentences and by the rarity of their words (Sutskever et al. 2014, Fig. 3)."""
+"""Scores by the length of sentences and by the rarity of their words (Sutskever et al. 2014, Fig. 3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from seq2seq.evaluation.buckets import Bucket, bucket_scores, buckets, frequency_ranks, mean_ranks
-from seq2seq.evaluation.health import Split
 from seq2seq.evaluation.statistics import Statistics
 from seq2seq.reports.chart import Chart, Point, Series, format_number
 from seq2seq.reports.parts import Figures, Note, make_section
@@ -15,21 +15,19 @@ _NOTE = (
 )
 
 
-def breakdown_section(
-    sources: Sequence[str],
-    statistics: Statistics,
-    split: Split,
-    training: Sequence[Sequence[str]] | None,
-) -> Section | None:
-    """BLEU of parts of a test set; None if its sentences are all alike.
+@dataclass(frozen=True, slots=True)
+class SourceWords:
+    """Sources of a test set, each as its words."""
 
-    Args:
-        sources: sentences of the set.
-        statistics: of BLEU, of the outputs for them.
-        split: text → words.
-        training: words of sources of the training part; None: words are ranked by their frequency in ``sources``.
-    """
-    charts = breakdown_charts(sources, statistics, split, training)
+    unit: str
+    """``words``, or ``letters`` where every source is one word."""
+    tested: Sequence[Sequence[str]]
+    training: Sequence[Sequence[str]] | None
+    """Those of the training part, by which words are ranked; None: by their frequency in ``tested``."""
+
+
+def breakdown_section(charts: Sequence[Chart]) -> Section | None:
+    """The pictures of :func:`breakdown_charts`; None if there are none."""
     if not charts:
         return None
     return make_section(
@@ -37,32 +35,32 @@ def breakdown_section(
     )
 
 
-def breakdown_charts(
-    sources: Sequence[str],
-    statistics: Statistics,
-    split: Split,
-    training: Sequence[Sequence[str]] | None,
-) -> list[Chart]:
-    """The left and the right picture of the figure, as far as there is more than one part."""
-    words = [split(source) for source in sources]
-    ranks = mean_ranks(words, frequency_ranks(words if training is None else training))
-    where = "these sentences" if training is None else "the training part"
+def breakdown_charts(words: SourceWords, statistics: Statistics, metric: str) -> list[Chart]:
+    """The left and the right picture of the figure; one is left out if the sentences are all alike in it.
+
+    Args:
+        words: of the sources.
+        statistics: of the outputs for them.
+        metric: what the statistics are of.
+    """
+    ranks = mean_ranks(words.tested, frequency_ranks(words.tested if words.training is None else words.training))
+    where = "these sentences" if words.training is None else "the training part"
     pictures = [
-        (buckets([len(sentence) for sentence in words]), "words of the source"),
-        (buckets(ranks), f"mean rank of the source's words by frequency in {where}"),
+        (buckets([len(source) for source in words.tested]), f"{words.unit} of the source"),
+        (buckets(ranks), f"mean rank of the source's {words.unit} by frequency in {where}"),
     ]
-    return [_chart(statistics, parts, label) for parts, label in pictures if len(parts) > 1]
+    return [_chart(statistics, parts, label, metric) for parts, label in pictures if len(parts) > 1]
 
 
-def _chart(statistics: Statistics, parts: Sequence[Bucket], label: str) -> Chart:
+def _chart(statistics: Statistics, parts: Sequence[Bucket], label: str, metric: str) -> Chart:
     points, ticks = [], []
     for place, (part, score) in enumerate(zip(parts, bucket_scores(statistics, parts), strict=True)):
         ends = dict.fromkeys(format_number(round(end)) for end in (part.low, part.high))
         ticks.append("–".join(ends))
         interval = f"{score.low:.1f} to {score.high:.1f}"
-        shown = f"{ticks[-1]}: BLEU {score.score:.1f}, {interval}, {len(part.sentences):,} sentences"
+        shown = f"{ticks[-1]}: {metric} {score.score:.1f}, {interval}, {len(part.sentences):,} sentences"
         points.append(Point(place, score.score, shown, score.low, score.high))
-    return Chart(f"BLEU by {label}", [Series("", points)], label, "BLEU", ticks=ticks)
+    return Chart(f"{metric} by {label}", [Series("", points)], label, metric, ticks=ticks)
 
 
 def _table(chart: Chart) -> Table:

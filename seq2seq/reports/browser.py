@@ -1,6 +1,5 @@
 """A table that the reader searches and sorts, by the page's script; without the script its first rows are there."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from markupsafe import Markup
 
 from seq2seq.reports.page import json_script, render
 from seq2seq.reports.section import Table
+from seq2seq.reports.selection import evenly
 from seq2seq.reports.text import printable, shortened
 
 # Rows that are shown before more are asked for; also those of a page without its script.
@@ -39,8 +39,7 @@ def browser(anchor: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], 
     """
     short = [[shortened(printable(cell), _MAX_CELL) if isinstance(cell, str) else cell for cell in row] for row in rows]
     size = sum(len(cell) if isinstance(cell, str) else 8 for row in short for cell in row)
-    stride = max(1, math.ceil(size / _MAX_TABLE))
-    shown = short[::stride]
+    shown = evenly(short, max(1, len(short) * _MAX_TABLE // max(size, _MAX_TABLE)))
     numbers = [column for column, cell in enumerate(rows[0]) if not isinstance(cell, str)] if rows else []
     cut = sum(isinstance(cell, str) and len(cell) > _MAX_CELL for row in rows for cell in row)
     content = {

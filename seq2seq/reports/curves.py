@@ -8,6 +8,7 @@ from typing import Literal
 from seq2seq.reports.chart import Chart, Point, Series, format_number
 from seq2seq.reports.parts import Figures, Note, Part, make_section
 from seq2seq.reports.section import Section, Table
+from seq2seq.reports.selection import evenly
 from seq2seq.runs.history import Entry
 
 # Points of a curve: more cannot be told apart at its width.
@@ -98,6 +99,5 @@ def _table(entries: Sequence[Entry]) -> Table:
             scores = [METRICS[name][1] * entry.numbers.get(name, math.nan) for name in metrics]
             shown = map(format_number, (entry.numbers["perplexity"], *scores))
             rows.append([f"{entry.position.updates:,}", loss, *shown])
-    stride = math.ceil(len(rows) / _MOST_ROWS) or 1
     header = ["updates", "training loss", "validation perplexity", *(METRICS[name][0] for name in metrics)]
-    return Table(header, rows[::-1][::stride][::-1], numbers=range(len(header)))
+    return Table(header, evenly(rows[::-1], _MOST_ROWS)[::-1], numbers=range(len(header)))

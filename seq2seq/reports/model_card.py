@@ -9,6 +9,7 @@ from seq2seq.metrics.names import LABELS
 from seq2seq.reports.description import describe
 from seq2seq.reports.scores import scores_summary, scores_table
 from seq2seq.reports.section import Table, markdown_text
+from seq2seq.reports.selection import evenly
 from seq2seq.reports.usage import usage_section
 from seq2seq.runs.layout import REPORT
 
@@ -21,10 +22,7 @@ def model_card(evaluated: EvaluatedRun) -> str:
     """Markdown with scores, settings and outputs at even distances through the set, so that none is hand-picked."""
     config = evaluated.config
     samples = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
-    rows = [
-        [source, references[0], output.text]
-        for source, references, output in samples[:: max(1, len(samples) // _SAMPLES)][:_SAMPLES]
-    ]
+    rows = [[source, references[0], output.text] for source, references, output in evenly(samples, _SAMPLES)]
     use = usage_section(config)
     parts = [
         _front_matter(evaluated),

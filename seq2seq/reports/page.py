@@ -64,6 +64,15 @@ def json_script(anchor: str, data: Any) -> Markup:
     return Markup('<script type="application/json" id="{}">{}</script>').format(anchor, Markup(content))
 
 
+def standalone_svg(drawing: Markup) -> str:
+    """A drawing as a file of its own, with the colours of the pages, light or dark."""
+    style = Markup("<style>{}svg {{ color: var(--ink); background: var(--paper); }}</style>").format(
+        Markup(_template("style.css"))
+    )
+    head, _, content = str(drawing).partition(">")
+    return f"{head} xmlns='http://www.w3.org/2000/svg'>{style}{content}"
+
+
 def _template(name: str) -> str:
     return (resources.files("seq2seq.reports") / "templates" / name).read_text(encoding="utf-8")
 

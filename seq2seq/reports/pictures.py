@@ -19,6 +19,7 @@ from seq2seq.decoding.scoring import alignments
 from seq2seq.evaluation.evaluate import EvaluatedRun
 from seq2seq.reports.page import render
 from seq2seq.reports.section import Section, Table
+from seq2seq.reports.selection import evenly
 
 _MAX_PICTURES = 24
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -46,12 +47,11 @@ def pictures_section(evaluated: EvaluatedRun) -> Section:
     if evaluated.pictures is None:
         raise ValueError("this run reads text: it has no pictures to show")
     pictures = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
-    stride = max(1, len(pictures) // _MAX_PICTURES)
     shown = [
         _captioned(evaluated.predictor, evaluated.pictures.pixels([name])[0], name, references, caption)
-        for name, references, caption in pictures[::stride][:_MAX_PICTURES]
+        for name, references, caption in evenly(pictures, _MAX_PICTURES)
     ]
-    html = render("pictures.html", shown=shown, every=stride)
+    html = render("pictures.html", shown=shown, all=len(pictures))
     rows = [[picture.name, picture.caption, " / ".join(picture.references)] for picture in shown]
     return Section("Pictures", "pictures", html, Table(["picture", "caption", "references"], rows).markdown())
 

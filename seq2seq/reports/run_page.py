@@ -1,39 +1,22 @@
 """The page of one run: everything that is shown of it."""
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seq2seq.corpus.prepared import find_prepared
-from seq2seq.decoding.lengths import limits
-from seq2seq.decoding.translator import Translator
-from seq2seq.evaluation.comparison import word_splitter
 from seq2seq.evaluation.evaluate import EvaluatedRun
-from seq2seq.evaluation.health import Split, health
-from seq2seq.evaluation.ngrams import produced
-from seq2seq.evaluation.statistics import statistics_of
 from seq2seq.files.atomic import write_atomic
 from seq2seq.files.manifest import check_manifest
-from seq2seq.metrics.scores import scorer, sentence_scores, settled_on
-from seq2seq.reports.attention import attention_section
-from seq2seq.reports.breakdown import breakdown_section
-from seq2seq.reports.confidence import calibration_of, calibration_section
 from seq2seq.reports.curves import curves_section
 from seq2seq.reports.description import describe, training_section
-from seq2seq.reports.faults import faults_section, word_choice_section
 from seq2seq.reports.model_card import model_card
 from seq2seq.reports.page import html_page
 from seq2seq.reports.pictures import pictures_section
-from seq2seq.reports.samples import Sample, samples_section
 from seq2seq.reports.scores import scores_section
 from seq2seq.reports.section import Section
+from seq2seq.reports.text_sections import text_sections
 from seq2seq.reports.usage import usage_section
-from seq2seq.reports.vectors import vectors_section
 from seq2seq.runs.history import read_log
 from seq2seq.runs.layout import CARD, REPORT
-
-# Sentences of the training part whose words are counted.
-_COUNTED = 50_000
 
 
 def write_report(evaluated: EvaluatedRun) -> None:
@@ -51,52 +34,10 @@ def run_sections(evaluated: EvaluatedRun) -> list[Section]:
         scores_section(evaluated.scores),
         training_section(config, manifest, entries, parameters),
         curves_section(entries),
-        *(_text_sections(evaluated) if isinstance(evaluated.predictor, Translator) else [pictures_section(evaluated)]),
+        *([pictures_section(evaluated)] if evaluated.pictures else text_sections(evaluated)),
         usage_section(config),
     ]
     return [section for section in sections if section]
-
-
-def _text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
-    """What is shown of a run that reads sentences."""
-    translator, sources, references = evaluated.predictor, evaluated.sources, evaluated.references
-    assert isinstance(translator, Translator)
-    texts = [output.text for output in evaluated.outputs]
-    evaluation = settled_on(evaluated.config.evaluation, references)
-    split = word_splitter(evaluation)
-    statistics = statistics_of(scorer("bleu", evaluation), texts, references)
-    split_source = word_splitter(settled_on(evaluated.config.evaluation, [[source] for source in sources]))
-    yield breakdown_section(sources, statistics, split_source, _training_words(evaluated, split_source))
-    sizes = translator.reader.lengths(sources) or []
-    longest = [
-        number
-        for number, (size, output) in enumerate(zip(sizes, evaluated.outputs, strict=True))
-        if size and len(output.ids) >= limits(size, evaluated.config.decoding)[1]
-    ]
-    cut = [number for number, source in enumerate(sources) if translator.is_cut(source)]
-    yield faults_section(health(texts, references, sources, split), cut, longest, texts, sources)
-    yield word_choice_section(
-        produced([split(text) for text in texts], [list(map(split, many)) for many in references])
-    )
-    yield calibration_section(calibration_of(translator, sources, references))
-    yield attention_section(translator, sources, evaluated.outputs)
-    yield vectors_section(translator, sources)
-    scores = sentence_scores("chrf", texts, references, evaluation)
-    yield samples_section(
-        [
-            Sample(source, many, output.text, score, output.per_token)
-            for source, many, output, score in zip(sources, references, evaluated.outputs, scores, strict=True)
-        ]
-    )
-
-
-def _training_words(evaluated: EvaluatedRun, split: Split) -> list[Sequence[str]] | None:
-    """Words of the first sources of the training part; None if the corpus is not in the cache."""
-    prepared = find_prepared(evaluated.config)
-    if prepared is None:
-        return None
-    src, count = prepared.vocabularies.src, min(_COUNTED, prepared.report["kept"])
-    return [split(src.decode(prepared.src[number])) for number in range(count)]
 
 
 def _write(path: Path, content: str) -> None:

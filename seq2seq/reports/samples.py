@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from seq2seq.reports.browser import Cell, Order, browser, format_cell
 from seq2seq.reports.section import Section, Table
+from seq2seq.reports.selection import evenly
 
 # Rows of each table in Markdown.
 _ROWS = 5
@@ -47,7 +48,7 @@ def samples_section(samples: Sequence[Sample]) -> Section:
     html = Markup('<p class="note">{}</p>\n{}').format(_NOTE, browser("sample-table", _HEADER, cells, orders))
     worst = sorted(samples, key=lambda sample: sample.chrf)
     longest = sorted(samples, key=lambda sample: -len(sample.source))
-    even = samples[:: max(1, len(samples) // (2 * _ROWS))][: 2 * _ROWS]
+    even = evenly(samples, 2 * _ROWS)
     parts = [_NOTE]
     for title, some in (
         ("At even distances", even),

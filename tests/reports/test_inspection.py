@@ -88,7 +88,7 @@ def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], m
                 reading_order(len(side.columns), inspection.model) if side is inspection.source else range(len(shown))
             )
             towards = "left to right" if inspection.model.reverse_source else "right to left"
-            read = shown[list(order)]
+            read = shown[order]
             torch.testing.assert_close(read.flip(0) if towards in layer.name else read, computed)
             assert {len(values) for values in layer.values.values()} == {len(side.columns)}
 

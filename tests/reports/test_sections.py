@@ -1,6 +1,7 @@
 """The sections of a run's page: each says what its numbers say."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from seq2seq.evaluation.health import Health
 from seq2seq.evaluation.statistics import statistics_of
 from seq2seq.metrics.scores import scorer, settled_on
 from seq2seq.recipe import load_recipe
-from seq2seq.reports.breakdown import breakdown_section
+from seq2seq.reports.breakdown import SourceWords, breakdown_charts, breakdown_section
 from seq2seq.reports.curves import curve, curves_section
 from seq2seq.reports.description import training_section
 from seq2seq.reports.faults import faults_section
 from seq2seq.reports.phrases import PAPER, phrase_sets
 from seq2seq.reports.scores import scores_section
+from seq2seq.reports.selection import evenly
 from seq2seq.reports.vectors import principal_components
 from seq2seq.runs.history import Entry, Position
 
@@ -129,7 +131,9 @@ def test_long_sentences_that_are_worse_are_lower_in_the_chart() -> None:
     outputs = sources[:40] + ["a b c d x y z w"] * 40
     evaluation = settled_on(EvaluationConfig(), [[source] for source in sources])
     statistics = statistics_of(scorer("bleu", evaluation), outputs, [[source] for source in sources])
-    section = breakdown_section(sources, statistics, str.split, None)
+    section = breakdown_section(
+        breakdown_charts(SourceWords("words", list(map(str.split, sources)), None), statistics, "BLEU")
+    )
     assert section is not None
     table = [line for line in section.markdown.splitlines() if re.match(r"\| [48] \|", line)]
     short, long = (float(line.split(" | ")[1]) for line in table[:2])
@@ -139,7 +143,7 @@ def test_long_sentences_that_are_worse_are_lower_in_the_chart() -> None:
 
 def test_sentences_that_are_all_alike_have_no_breakdown() -> None:
     statistics = statistics_of(scorer("bleu", EvaluationConfig(tokenize="13a")), ["a"] * 5, [["a"]] * 5)
-    assert breakdown_section(["a"] * 5, statistics, str.split, None) is None
+    assert breakdown_section(breakdown_charts(SourceWords("words", [["a"]] * 5, None), statistics, "BLEU")) is None
 
 
 @pytest.mark.parametrize("language", range(len(PAPER)))
@@ -183,3 +187,11 @@ def test_labels_have_their_confusion_table() -> None:
     assert "BLEU (no 4-grams)" in section.html
     assert "Accuracy 66.7%" in section.markdown
     assert "| neg | 1 | 1 | 0 |" in section.markdown
+
+
+@given(st.integers(0, 500), st.integers(1, 60))
+def test_some_are_at_even_distances(count: int, most: int) -> None:
+    chosen = evenly(range(count), most)
+    assert len(chosen) <= most
+    assert len({later - earlier for earlier, later in pairwise(chosen)}) <= 1
+    assert list(chosen) == list(range(count)) or (count > most and chosen[0] == 0 and len(chosen) > most / 2)
