@@ -19,7 +19,7 @@ TEXTS: dict[str, tuple[Tokeniser, str]] = {
     "Chinese": ("zh", "猫坐在垫子上。"),
     "Chinese numerals": ("zh", "三千二百一十"),
     "Chinese with a name": ("zh", "我昨天在图书馆遇到了 Tom。"),
-    "English with a name": ("13a", "I met 王小明 in the library yesterday."),
+    "English with a name": ("13a", "I met 王小明 in Rome."),
     "Japanese": ("char", "猫がマットの上に座っていた。"),
     "Thai": ("char", "แมวนั่งบนเสื่อ"),
     "Lao": ("char", "ແມວນັ່ງຢູ່ເທິງເສື່ອ"),

@@ -82,6 +82,14 @@ def test_outputs_are_read_again_where_they_are_those_of_the_model(run: Path, mon
     assert "forged" not in evaluated_run(run, device="cpu").sources
 
 
+def test_only_outputs_as_long_as_they_may_be_are_said_to_be(run: Path) -> None:
+    evaluated = evaluated_run(run, device="cpu")
+    outputs = [replace(EMPTY, text="1", ids=(5,)) for _ in evaluated.outputs]
+    outputs[3] = replace(EMPTY, text="1", ids=(5,) * 1000)
+    sections = {section.title: section for section in run_sections(replace(evaluated, outputs=outputs))}
+    assert f"| output as long as it may be | 1 | {1 / len(outputs):.1%} |" in sections["Health"].markdown
+
+
 def test_nothing_is_fetched_and_only_our_script_runs(run: Path) -> None:
     page = html_page("title", "lead", run_sections(evaluated_run(run, device="cpu")))
     policy = re.search('content="(default-src [^"]*)"', page)

@@ -65,6 +65,14 @@ def test_curves_show_the_metrics_that_were_logged() -> None:
     assert "resumed" not in section.html
 
 
+def test_the_table_of_many_validations_ends_with_the_last() -> None:
+    section = curves_section([validation(updates, bleu=1.0) for updates in range(1, 101)])
+    assert section is not None
+    rows = re.findall(r"^\| (\d+) \|", section.markdown, flags=re.MULTILINE)
+    assert len(rows) <= 12
+    assert rows[-1] == "100"
+
+
 def test_a_dashed_line_stands_where_training_was_resumed() -> None:
     once = curves_section([start(0), training(10, 2.0), training(20, 1.0)])
     twice = curves_section([start(0), training(10, 2.0), start(10), training(20, 1.0)])

@@ -160,6 +160,7 @@ def test_the_best_model_is_kept(
     manifest = trained.manifest()
     assert manifest["updates"] == kept + 1
     assert manifest["validation"] == trained.results[kept].scores()
+    assert manifest["settled"] == {"evaluation.tokenize": "13a"}
     assert manifest["corpus"] == json.loads(json.dumps(trained.corpus.report))
 
 
