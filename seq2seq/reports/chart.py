@@ -21,6 +21,8 @@ _MOST_DOTS = 60
 # Rows and columns of a legend: its names are shortened to fit.
 _LEGEND_COLUMNS, _LEGEND_LETTERS = 2, 26
 _COLOURS = 5
+# What is below it counts as 0: smaller numbers have no exact products.
+_SMALLEST = 1e-200
 # Letters of a label beside its point, and the distance of two labels.
 _LABEL_LETTERS, _LABEL_ROW = 42, 10.0
 
@@ -57,7 +59,7 @@ class Chart:
     ticks: Sequence[str] = ()
     """Labels at x = 0, 1, 2, …; without them the x axis has numbers."""
     logarithmic: bool = False
-    """The y axis; points with y ≤ 0 are left out."""
+    """The y axis; points that are not above 0 are left out."""
     joined: bool = True
     """Lines run from point to point."""
     labelled: bool = False
@@ -86,8 +88,10 @@ class _Axis:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             numbers = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
             inside = [number for number in numbers if self.low <= number <= self.high]
-            # Over several decades the powers of ten are enough.
-            return inside if len(inside) <= 7 else [x for x in inside if math.log10(x) % 1 < 1e-9]
+            if len(inside) > 7:  # over several decades the powers of ten are enough
+                return [number for number in inside if math.log10(number) % 1 < 1e-9]
+            if len(inside) > 1:
+                return inside
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * 0.999)
@@ -97,7 +101,8 @@ class _Axis:
 
 def draw_chart(chart: Chart) -> Markup:
     """The chart as an ``<svg>`` element that is well-formed XML; nothing if no point can be drawn."""
-    drawn = [Series(series.name, list(_drawable(series.points, chart.logarithmic))) for series in chart.series]
+    drawable = (Series(series.name, list(_drawable(series.points, chart.logarithmic))) for series in chart.series)
+    drawn = [series for series in drawable if series.points]
     points = [point for series in drawn for point in series.points]
     if not points:
         return Markup("")
@@ -122,7 +127,7 @@ def draw_chart(chart: Chart) -> Markup:
 
 def _drawable(points: Iterable[Point], logarithmic: bool) -> Iterable[Point]:
     for point in points:
-        if math.isfinite(point.x) and math.isfinite(point.y) and (point.y > 0 or not logarithmic):
+        if math.isfinite(point.x) and math.isfinite(point.y) and (point.y > _SMALLEST or not logarithmic):
             yield point
 
 
@@ -132,7 +137,7 @@ def _axis(values: Sequence[float], start: float, end: float, *, logarithmic: boo
     if logarithmic:
         margin = max((high / low) ** 0.05, 1.02)
         return _Axis(low / margin, high * margin, start, end, logarithmic=True)
-    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    margin = next((size for size in (0.05 * (high - low), 0.05 * abs(high)) if size > _SMALLEST), 1.0)
     # An axis of counts, shares or scores begins at 0 if that is near.
     floor = 0.0 if 0 <= low <= 0.3 * high else low - margin
     return _Axis(floor, high + margin, start, end)

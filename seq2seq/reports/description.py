@@ -43,12 +43,17 @@ def training_section(config: Config, manifest: Mapping[str, Any], entries: Seque
         ("training pairs", f"{corpus['kept']:,}{'; dropped: ' + ', '.join(dropped) if dropped else ''}"),
         ("held out", f"{corpus['validation']:,} validation pairs, {corpus['test']:,} test pairs"),
         ("test sources in training", f"{corpus['test sources in training']:,}"),
-        ("vocabulary", f"{vocabulary['src']:,} source pieces, {vocabulary['tgt']:,} target pieces"),
+        ("vocabulary", _pieces(config, vocabulary)),
         *_course(config, manifest, entries),
         ("versions", ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
     ]
     both = Facts([(name, value) for name, value in facts if value])
     return Section("Model and training", "training", both.html(), both.markdown())
+
+
+def _pieces(config: Config, vocabulary: Mapping[str, int]) -> str:
+    source = "" if config.data.reads_images else f"{vocabulary['src']:,} source pieces, "
+    return f"{source}{vocabulary['tgt']:,} target pieces"
 
 
 def _course(config: Config, manifest: Mapping[str, Any], entries: Sequence[Entry]) -> list[tuple[str, str]]:

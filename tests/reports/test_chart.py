@@ -25,7 +25,7 @@ def dots(drawing: str) -> list[tuple[float, float]]:
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=20), st.booleans())
 def test_any_numbers_give_points_inside_the_drawing(points: list[tuple[float, float]], logarithmic: bool) -> None:
     drawing = draw_chart(chart_of(points, logarithmic=logarithmic))
-    kept = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and (y > 0 or not logarithmic)]
+    kept = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and (y > 1e-200 or not logarithmic)]
     assert len(dots(drawing)) == len(kept)
     if not kept:
         assert drawing == ""
@@ -43,9 +43,10 @@ def test_larger_numbers_are_further_right_and_up(logarithmic: bool) -> None:
     assert ((low - middle) == pytest.approx(middle - high, abs=0.2)) is logarithmic
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.3, 0.31), (-5, 1e6), (1e-9, 2e-9), (99.9, 100)])
-def test_an_axis_has_a_few_round_numbers(low: float, high: float) -> None:
-    drawing = draw_chart(chart_of([(0, low), (1, high)]))
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(0.001, 1), (0.3, 0.31), (11, 14), (1, 1e6), (1e-9, 2e-9), (99.9, 100)])
+def test_an_axis_has_a_few_round_numbers(low: float, high: float, logarithmic: bool) -> None:
+    drawing = draw_chart(chart_of([(0, low), (1, high)], logarithmic=logarithmic))
     labels = re.findall(r'text-anchor="end">([^<]*)<', drawing)
     assert 2 <= len(labels) <= 9
     assert len(set(labels)) == len(labels)
@@ -76,3 +77,9 @@ def test_an_interval_is_drawn_from_end_to_end() -> None:
 
 def test_numbers_are_short() -> None:
     assert [format_number(x) for x in (12000.0, 0.25, -3.0, 1 / 3)] == ["12,000", "0.25", "−3", "0.333"]
+
+
+def test_a_series_without_points_has_no_legend() -> None:
+    drawing = draw_chart(chart_of([], [(1, 2)]))
+    assert "series 1" in drawing
+    assert "series 0" not in drawing
