@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DecodingConfig
+from seq2seq.config import Config, DecodingConfig, EvaluationConfig
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.outputs import Translation
@@ -68,7 +68,8 @@ class EvaluatedRun:
 
 
 def evaluate(
-    *runs: str | Path,
+    run: str | Path,
+    *others: str | Path,
     split: Literal["test", "validation"] = "test",
     src: str | Path | None = None,
     refs: Sequence[str | Path] = (),
@@ -84,7 +85,8 @@ def evaluate(
     set is a part of its own corpus; else nowhere.
 
     Args:
-        runs: a trained run; several decode as an ensemble.
+        run: a trained run.
+        others: runs that decode with it as an ensemble.
         split: a held-out part of the first run's corpus.
         src: source file, instead of a split.
         refs: reference files, one or more.
@@ -99,19 +101,19 @@ def evaluate(
         CorpusError: sources or references cannot be read, or there are none, or the corpus is another one.
         ConfigError: settings that cannot be, or a tokeniser that is not installed.
     """
-    folders = [Path(run) for run in runs]
+    folders = [Path(folder) for folder in (run, *others)]
     configs = [read_config(folder) for folder in folders]
     manifests = [check_manifest(folder) for folder in folders]
     config = _config(folders[0], manifests[0], overrides)
-    options = options or config.decoding
-    if src is None and not refs:
+    options, reads_images = options or config.decoding, config.data.reads_images
+    files = src is not None or bool(refs)
+    if not files:
         _warn_of_other_corpora(folders, manifests)
-        material = own_set(folders[0], manifests[0], config, split)
-        own = folders[0] if len(folders) == 1 else None
-    else:
-        material, own = file_set(folders[0], config, src, refs), None
-    with _target(Path(out) if out else None, own, material.table) as target:
-        predictor, pictures = _load(folders, configs, config, device, precision)
+    material = file_set(folders[0], config, src, refs) if files else own_set(folders[0], manifests[0], config, split)
+    written = Path(out) if out else None if files or others else folders[0]
+    with _target(written, material.table, new=out is not None) as target:
+        pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision)) if reads_images else None
+        predictor = _load(folders, configs, pictures, device, precision)
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
@@ -122,9 +124,7 @@ def evaluate(
             sentences=len(texts),
             beam=options.beam,
             seconds=seconds,
-            exact_match=exact_match(texts, material.references, config.evaluation),
-            scores=corpus_scores(texts, material.references, config.evaluation),
-            labels=confusion(texts, material.references) if are_labels(material.references) else None,
+            **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
             outputs=sha256(table).hexdigest(),
@@ -132,9 +132,6 @@ def evaluate(
         if target:
             write_atomic(target / material.table, table)
             write_atomic(target / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
-    written = Path(out) if out else own
-    if written:
-        print(f"wrote {written / EVALUATION} and {written / material.table}", file=sys.stderr)
     return EvaluatedRun(
         folders[0], config, scores, predictor, pictures, material.sources, material.references, outputs, written
     )
@@ -164,34 +161,35 @@ def _warn_of_other_corpora(runs: Sequence[Path], manifests: Sequence[Mapping[str
 
 
 @contextmanager
-def _target(out: Path | None, run: Path | None, table: str) -> Iterator[Path | None]:
-    """The folder to write to, which is found writable before the work; None: nothing is written.
+def _target(folder: Path | None, table: str, *, new: bool) -> Iterator[Path | None]:
+    """Where to write, which is found writable before the work; None: nothing is written.
 
     Args:
-        out: a new or empty folder.
-        run: written into if there is no ``out``.
+        folder: what is written to in the end.
         table: name of the table of outputs.
+        new: it must be a new or empty folder.
     """
-    if out:
-        with new_folder(out, size=_ROOM) as folder:
-            yield folder
+    if folder is None:
+        yield None
         return
-    if run:
+    if new:
+        with new_folder(folder, size=_ROOM) as scratch:
+            yield scratch
+    else:
         for name in (EVALUATION, table):
-            check_writable(run / name)
-    yield run
+            check_writable(folder / name)
+        yield folder
+    print(f"wrote {folder / EVALUATION} and {folder / table}", file=sys.stderr)
 
 
 def _load(
-    runs: Sequence[Path], configs: Sequence[Config], config: Config, device: str, precision: str
-) -> tuple[Predictor, Pictures | None]:
-    """The models, and the corpus's pictures if they read any."""
-    if not config.data.reads_images:
-        return Translator.load(*runs, device=device, precision=precision), None
-    pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision))
+    runs: Sequence[Path], configs: Sequence[Config], pictures: Pictures | None, device: str, precision: str
+) -> Predictor:
+    if pictures is None:
+        return Translator.load(*runs, device=device, precision=precision)
     # A fine-tuned backbone reads pixels, which the others can read too.
-    look_up = pictures.pixels if any(own.training.finetune_from for own in configs) else pictures.features
-    return Captioner.load(*runs, device=device, precision=precision, look_up=look_up), pictures
+    look_up = pictures.pixels if any(config.training.finetune_from for config in configs) else pictures.features
+    return Captioner.load(*runs, device=device, precision=precision, look_up=look_up)
 
 
 def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfig, verb: str) -> list[Translation]:
@@ -199,6 +197,17 @@ def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfi
     for start in tqdm(range(0, len(sources), _CHUNK), desc=verb, delay=2, disable=None, leave=False):
         outputs.extend(predictor.best(sources[start : start + _CHUNK], options))
     return outputs
+
+
+def _text_scores(
+    texts: Sequence[str], references: Sequence[Sequence[str]], evaluation: EvaluationConfig
+) -> dict[str, Any]:
+    """The fields of an :class:`Evaluation` that texts and references alone decide."""
+    return {
+        "exact_match": exact_match(texts, references, evaluation),
+        "scores": corpus_scores(texts, references, evaluation),
+        "labels": confusion(texts, references) if are_labels(references) else None,
+    }
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:
