@@ -250,7 +250,7 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
     assert f"{trained.folder} is trained already (2 updates)" in capsys.readouterr().err
     assert len(trained.bars) == 1
     (start,) = (entry.numbers for entry in read_log(trained.folder) if entry.kind == "start")
-    assert start == {"device": "cpu", "precision": "fp32", "processes": 1}
+    assert start == {"device": "cpu", "machine": DeviceSpec.pick("cpu").machine, "precision": "fp32", "processes": 1}
 
 
 def test_a_bar_of_a_training_that_goes_on_begins_where_it_stopped(trained: Trained) -> None:
