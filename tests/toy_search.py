@@ -26,8 +26,8 @@ class History:
 
     code: Tensor
 
-    def select(self, index: Tensor) -> "History":
-        return History(self.code[index])
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> "History":
+        return History(self.code[rows])
 
 
 class ToyModel:
@@ -77,4 +77,4 @@ def problem(model: ToyModel, longest: Tensor = LONGEST, *strikes: object, **othe
 def find(one: SearchProblem[History], options: DecodingConfig, **inputs: object) -> list[list[Hypothesis]]:
     """What a search with these options finds; sentence n is drawn for with seed (7, n)."""
     count = len(one.rules.longest)
-    return search(one, options, **{"vocab_size": VOCAB, "seeds": [(7, n) for n in range(count)], "draws": 6, **inputs})
+    return search(one, options, **{"seeds": [(7, n) for n in range(count)], "draws": 6, **inputs})

@@ -122,9 +122,9 @@ class JointState:
 
     members: tuple[DecoderState, ...]
 
-    def select(self, index: Tensor) -> "JointState":
-        """The rows ``index`` of every member."""
-        return JointState(tuple(state.select(index) for state in self.members))
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> "JointState":
+        """The rows ``rows`` of every member, see :meth:`DecoderState.select`."""
+        return JointState(tuple(state.select(rows, sources) for state in self.members))
 
 
 def joint_step(decoders: Sequence[Decoder], combination: Combination) -> Step[JointState]:

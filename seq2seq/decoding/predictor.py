@@ -111,7 +111,6 @@ class Predictor(Ensemble):
             hypotheses = search(
                 SearchProblem(step, state, BOS, rules, Ranking.of(options)),
                 options,
-                vocab_size=len(tgt),
                 seeds=[seed_of(options.seed, source) for source in sources],
                 draws=draws,
                 required=tokens.required if tokens else (),

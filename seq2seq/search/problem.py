@@ -1,6 +1,6 @@
 """What every search is given: the function that it drives, and what outputs may look like.
 
-Shapes: ``N`` sentences, ``R`` live hypotheses of all of them, ``V`` vocabulary.
+Shapes: ``N`` sentences, ``R`` rows, ``V`` vocabulary.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,15 @@ from seq2seq.search.rules import Rules
 
 
 class Selectable(Protocol):
-    """A decoder's state, one row for each hypothesis."""
+    """A decoder's state, one row for each hypothesis; the same number of rows for each source, and grouped by it."""
 
-    def select(self, index: Tensor) -> Self:
-        """The rows ``index`` (R,), in that order."""
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> Self:
+        """The rows ``rows`` (R,), in that order.
+
+        Args:
+            rows: again the same number for each source, and grouped by it.
+            sources: those that these rows belong to, in that order; None: all, as before.
+        """
 
 
 S = TypeVar("S", bound=Selectable)

@@ -61,7 +61,7 @@ def test_a_beam_is_the_one_made_of_lists(seed: int, width: int) -> None:
 @pytest.mark.parametrize("diversity", [0.3, 1.5])
 def test_diverse_groups_are_those_made_of_lists(seed: int, width: int, groups: int, diversity: float) -> None:
     model, one = ToyModel(seed), problem(ToyModel(seed), LENGTHS)
-    found = diverse_beam_search(one, width=width, groups=groups, diversity=diversity, vocab_size=VOCAB)
+    found = diverse_beam_search(one, width=width, groups=groups, diversity=diversity)
     options = DecodingConfig(beam=width, diverse_groups=groups, diversity=diversity)
     assert find(one, options) == found
     for sentence, outputs in enumerate(found):
@@ -130,7 +130,7 @@ def test_a_token_costs_once_for_each_hypothesis_that_took_it() -> None:
             return logits, History(state.code + 1)
 
     one = problem(Likes(), torch.tensor([2]))
-    (outputs,) = diverse_beam_search(one, width=4, groups=2, diversity=0.7, vocab_size=VOCAB)
+    (outputs,) = diverse_beam_search(one, width=4, groups=2, diversity=0.7)
     # 2 is better than 3 by 1: more than one price, less than two.
     assert {output.tokens for output in outputs} >= {(3, 2), (4, 2), (3, 3), (4, 3)}
 
@@ -146,7 +146,7 @@ def test_groups_differ_more_the_higher_the_price() -> None:
 
 def test_an_output_that_two_groups_found_is_listed_once() -> None:
     one = problem(Fixed(0.0, 0.0, 5.0, 0.0, 0.0), torch.tensor([1]))
-    (outputs,) = diverse_beam_search(one, width=2, groups=2, diversity=0.01, vocab_size=VOCAB)
+    (outputs,) = diverse_beam_search(one, width=2, groups=2, diversity=0.01)
     assert [output.tokens for output in outputs] == [(2,)]
 
 

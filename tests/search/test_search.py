@@ -8,7 +8,6 @@ from toy_search import ALL_START, EOS, LONGEST, WORDS, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search
-from seq2seq.search.greedy import greedy_search
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Banned, BlockedPhrases, MinLength, NoRepeatNgram, prefix_table
 from seq2seq.search.strategy import search
@@ -168,4 +167,4 @@ def test_the_settings_choose_the_search(beam: int) -> None:
 def test_sampling_makes_one_output_unless_told_otherwise() -> None:
     one = problem(ToyModel())
     seeds = [(7, n) for n in range(4)]
-    assert [len(outputs) for outputs in search(one, DecodingConfig(sample=True), vocab_size=5, seeds=seeds)] == [1] * 4
+    assert [len(outputs) for outputs in search(one, DecodingConfig(sample=True), seeds=seeds)] == [1] * 4

@@ -1,0 +1,98 @@
+"""The loop of every search: the model's step, the rules, a choice, and what becomes of it.
+
+Nothing in a step makes the host wait for a GPU. Between steps it asks what is live, and what is not leaves the batch.
+
+Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each before a step, ``K'`` after it, ``R = L·K`` rows, ``V``
+vocabulary.
+"""
+
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+
+from seq2seq.search.history import History
+from seq2seq.search.hypothesis import Hypothesis, log_softmax
+from seq2seq.search.problem import S, SearchProblem
+from seq2seq.search.rules import Position, Scores
+from seq2seq.search.slots import Choice, Slots
+
+
+class Method(Protocol):
+    """How the next tokens are chosen."""
+
+    @property
+    def lines(self) -> int:
+        """Lines of each sentence."""
+
+    def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
+        """What fills the slots next, (L, K') each.
+
+        Args:
+            scores: of the next tokens of R rows.
+            slots: the hypotheses to be extended.
+        """
+
+
+def advance(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> tuple[Slots[S], Choice]:
+    """Extends all hypotheses by one token. Returns the slots after that and what was chosen, what is complete last."""
+    slots, eos = slots.settled(), problem.rules.eos
+    lines, width = slots.total.shape
+    # 1. The model reads the last tokens and scores the next ones, (R, V).
+    last = slots.token.flatten()
+    logits, state = problem.step(last, slots.state)
+
+    # 2. The rules strike some out and force others.
+    tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
+    sentence = (slots.line // method.lines).unsqueeze(1).expand(-1, width).flatten()
+    position = Position(sentence, last, slots.step, None if tokens is None else tokens[:, 1:])
+    choice = method.choose(problem.rules.apply(log_softmax(logits), position), slots)
+
+    # 3. A hypothesis with the end mark is complete. Its slot is not filled again, or worse and worse outputs would.
+    ended = choice.token == eos
+    room = slots.room - (ended & (choice.total > -torch.inf)).sum(1)
+    total, row = choice.total.masked_fill(ended, -torch.inf), None
+
+    # 4. Live hypotheses come first, so that empty slots at the end can be cut off.
+    if (width, total.shape[1]) != (1, 1):
+        total, order = total.sort(dim=1, descending=True, stable=True)
+        choice = Choice(*(values.gather(1, order) for values in (choice.parent, choice.token, choice.total)))
+        row = (torch.arange(0, lines * width, width, device=order.device).unsqueeze(1) + choice.parent).flatten()
+    return replace(
+        slots, state=state, token=choice.token, total=total, room=room, step=slots.step + 1, tokens=tokens, row=row
+    ), choice
+
+
+def narrow(slots: Slots[S], lines: int) -> Slots[S] | None:
+    """Without the sentences that are done and the slots that no line fills; None if nothing is live. The host waits.
+
+    Args:
+        slots: after any step.
+        lines: of each sentence.
+    """
+    live = (slots.total > -torch.inf).sum(1).tolist()
+    sentences = [start // lines for start in range(0, len(live), lines) if any(live[start : start + lines])]
+    if not sentences:
+        return None
+    width, device = max(live), slots.line.device
+    if width == slots.total.shape[1] and len(sentences) * lines == len(live):
+        return slots
+    kept = [sentence * lines + number for sentence in sentences for number in range(lines)]
+    return slots.keep(torch.tensor(sentences, device=device), torch.tensor(kept, device=device), width)
+
+
+def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[list[Hypothesis]]:
+    """Complete hypotheses of each line, in the order in which they were completed.
+
+    Args:
+        problem: N sentences.
+        method: how to choose.
+        slots: before the first step.
+    """
+    history, going = History(len(slots.line)), slots if len(slots.line) else None
+    while going is not None:
+        line = going.line
+        going, choice = advance(problem, method, going)
+        history.append(choice, line)
+        going = narrow(going, method.lines)
+    return history.complete(problem.rules.eos, problem.ranking)
