@@ -12,7 +12,7 @@ from seq2seq.search.best import best_extensions
 from seq2seq.search.decode import decode
 from seq2seq.search.hypothesis import Hypothesis, best_first
 from seq2seq.search.problem import S, SearchProblem
-from seq2seq.search.rules import FREE, Scores
+from seq2seq.search.rules import Scores
 from seq2seq.search.slots import Choice, Slots, first_slots
 
 
@@ -40,24 +40,25 @@ class Beam:
         shape = len(slots.line) // self.lines, self.lines, slots.total.shape[1]
         log_probs = scores.log_probs.view(*shape, -1)
         total, room = slots.total.view(shape), slots.room.view(*shape[:2], 1)
-        forced, of_forced = scores.forced.view(shape), scores.of_forced.view(shape)
         cost: Tensor | None = None  # (N, V) of each token for the group that chooses
         choices = []
         for group in range(self.lines):
-            values, following = log_probs[:, group], forced[:, group]
-            free = total[:, group].masked_fill(following != FREE, -torch.inf)
-            following, bound = following.clamp(min=0), total[:, group] + of_forced[:, group]
+            values, base, token, bound = log_probs[:, group], total[:, group], None, None
+            if (forced := scores.forced) is not None:
+                token, bound = forced.token.view(shape)[:, group], base + forced.log_prob.view(shape)[:, group]
+                base = base.masked_fill(forced.rows.view(shape)[:, group], -torch.inf)
             if cost is not None:
-                values, bound = values - cost.unsqueeze(1), bound - cost.gather(1, following)
-            best, parent, token = best_extensions(values, free, following, bound, self.width)
-            kept = (torch.arange(best.shape[1], device=best.device) < room[:, group]) & (best > -torch.inf)
+                values = values - cost.unsqueeze(1)
+                bound = None if token is None or bound is None else bound - cost.gather(1, token)
+            best, parent, token = best_extensions(values, base, self.width, token, bound)
+            best = best.where(torch.arange(best.shape[1], device=best.device) < room[:, group], -torch.inf)
             if cost is not None:
                 # Scores have to be the model's own.
                 best = best + cost.gather(1, token)
-            choices.append(Choice(parent, token, best.masked_fill(~kept, -torch.inf)))
+            choices.append(Choice(parent, token, best))
             if group + 1 < self.lines:
                 cost = torch.zeros_like(values[:, 0]) if cost is None else cost
-                cost = cost.scatter_add(1, token, kept.to(cost.dtype) * self.diversity)
+                cost = cost.scatter_add(1, token, (best > -torch.inf).to(cost.dtype) * self.diversity)
         if self.lines == 1:
             return choices[0]
         parents, tokens, totals = zip(*((one.parent, one.token, one.total) for one in choices), strict=True)

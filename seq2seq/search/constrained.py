@@ -16,7 +16,7 @@ from seq2seq.search.best import best_tokens
 from seq2seq.search.decode import decode
 from seq2seq.search.hypothesis import Hypothesis, best_first
 from seq2seq.search.problem import S, SearchProblem
-from seq2seq.search.rules import FREE, Phrase, Rules, Scores
+from seq2seq.search.rules import Phrase, Rules, Scores
 from seq2seq.search.slots import Choice, Slots, first_slots
 
 
@@ -132,17 +132,18 @@ class ConstrainedBeam:
         values = torch.where(struck.amax(1, keepdim=True) > -torch.inf, struck, scores.log_probs)
         values = values + total.unsqueeze(1)
         best, token = best_tokens(values, self.width)
-        forced, bound = scores.forced.tolist(), (total + scores.of_forced).tolist()
         candidates = []
         for one, tokens, of_tokens, of_words in zip(
             progress, token.tolist(), best.tolist(), values[:, self.words].tolist(), strict=True
         ):
             likeliest = {token: value for token, value in zip(tokens, of_tokens, strict=True) if value > -torch.inf}
             candidates.append(likeliest | {word: of_words[self.column[word]] for word in one.next_tokens()})
-        return [
-            several if token == FREE else {token: value}
-            for several, token, value in zip(candidates, forced, bound, strict=True)
-        ]
+        if (forced := scores.forced) is not None:
+            bound = (total + forced.log_prob).tolist()
+            for row, (is_forced, word) in enumerate(zip(forced.rows.tolist(), forced.token.tolist(), strict=True)):
+                if is_forced:
+                    candidates[row] = {word: bound[row]}
+        return candidates
 
     def _extensions(self, line: int, slot: int, values: dict[int, float]) -> list[_Extension]:
         """The allowed extensions of a hypothesis by some tokens, given with its log-probability with each."""

@@ -34,8 +34,20 @@ class Method(Protocol):
         """
 
 
-def advance(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> tuple[Slots[S], Choice]:
-    """Extends all hypotheses by one token. Returns the slots after that and what was chosen, what is complete last."""
+def advance(
+    problem: SearchProblem[S], method: Method, slots: Slots[S], *, free: bool = False
+) -> tuple[Slots[S], Choice]:
+    """Extends all hypotheses by one token.
+
+    Args:
+        problem: N sentences.
+        method: how to choose.
+        slots: the hypotheses.
+        free: no token is forced in this step, see :meth:`Rules.free_steps`.
+
+    Returns:
+        The slots after this step, and what was chosen, complete hypotheses last.
+    """
     slots, eos = slots.settled(), problem.rules.eos
     lines, width = slots.total.shape
     # 1. The model reads the last tokens and scores the next ones, (R, V).
@@ -44,14 +56,15 @@ def advance(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> tuple
 
     # 2. The rules strike some out and force others.
     tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
-    sentence = (slots.line // method.lines).unsqueeze(1).expand(-1, width).flatten()
-    position = Position(sentence, last, slots.step, None if tokens is None else tokens[:, 1:])
-    choice = method.choose(problem.rules.apply(log_softmax(logits), position), slots)
+    sentence = slots.line if method.lines == 1 else slots.line // method.lines
+    position = Position(sentence.repeat_interleave(width), last, slots.step, None if tokens is None else tokens[:, 1:])
+    choice = method.choose(problem.rules.apply(log_softmax(logits), position, free=free), slots)
 
     # 3. A hypothesis with the end mark is complete. Its slot is not filled again, or worse and worse outputs would.
-    ended = choice.token == eos
-    room = slots.room - (ended & (choice.total > -torch.inf)).sum(1)
-    total, row = choice.total.masked_fill(ended, -torch.inf), None
+    filled = choice.total > -torch.inf  # not so if it is not a number
+    live = filled & (choice.token != eos)
+    room = slots.room - (filled ^ live).sum(1)
+    total, row = choice.total.where(live, -torch.inf), None
 
     # 4. Live hypotheses come first, so that empty slots at the end can be cut off.
     if (width, total.shape[1]) != (1, 1):
@@ -71,7 +84,7 @@ def narrow(slots: Slots[S], lines: int) -> Slots[S] | None:
         lines: of each sentence.
     """
     live = (slots.total > -torch.inf).sum(1).tolist()
-    sentences = [start // lines for start in range(0, len(live), lines) if any(live[start : start + lines])]
+    sentences = [number for number in range(len(live) // lines) if any(live[number * lines : (number + 1) * lines])]
     if not sentences:
         return None
     width, device = max(live), slots.line.device
@@ -90,9 +103,10 @@ def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[l
         slots: before the first step.
     """
     history, going = History(len(slots.line)), slots if len(slots.line) else None
+    free_steps, step = problem.rules.free_steps(), 0
     while going is not None:
         line = going.line
-        going, choice = advance(problem, method, going)
+        going, choice = advance(problem, method, going, free=step in free_steps)
         history.append(choice, line)
-        going = narrow(going, method.lines)
+        going, step = narrow(going, method.lines), step + 1
     return history.complete(problem.rules.eos, problem.ranking)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from seq2seq.search.hypothesis import Hypothesis, Ranking
@@ -24,11 +25,17 @@ class History:
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
-        self._steps: list[tuple[Choice, Tensor]] = []
+        # Choices of the same lines and as many slots are read together.
+        self._segments: list[tuple[Tensor, list[Choice]]] = []
 
     def append(self, choice: Choice, line: Tensor) -> None:
         """Adds the choice of one step, for these lines."""
-        self._steps.append((choice, line))
+        if self._segments:
+            last, choices = self._segments[-1]
+            if last is line and choices[-1].token.shape == choice.token.shape:
+                choices.append(choice)
+                return
+        self._segments.append((line, [choice]))
 
     def complete(self, eos: int, ranking: Ranking) -> list[list[Hypothesis]]:
         """The hypotheses of each line that took the end mark, in the order in which they did."""
@@ -37,8 +44,7 @@ class History:
         # From each end back to the first token, all hypotheses at once.
         texts, place = np.zeros((len(step), len(token)), dtype=np.int64), slot
         for time in range(len(token) - 1, 0, -1):
-            begun = step >= time
-            place = np.where(begun, parent[time, line, place], place)
+            place = np.where(step >= time, parent[time, line, place], place)
             texts[:, time - 1] = token[time - 1, line, place]
         found: list[list[Hypothesis]] = [[] for _ in range(self.lines)]
         log_probs = total[step, line, slot].tolist()
@@ -47,13 +53,15 @@ class History:
         return found
 
     def _tables(self) -> tuple[Table, Table, Table]:
-        """Parents, tokens and log-probabilities, (T, L, K) each, -inf in what was not there."""
-        width = max((choice.token.shape[1] for choice, _ in self._steps), default=0)
-        shape = len(self._steps), self.lines, width
+        """Parents, tokens and log-probabilities, (T, L, K) each; where nothing was chosen the last are -inf."""
+        steps = sum(len(choices) for _, choices in self._segments)
+        shape = steps, self.lines, max((choices[0].token.shape[1] for _, choices in self._segments), default=0)
         parent, token = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        total = np.full(shape, -np.inf)
-        for time, (choice, line) in enumerate(self._steps):
-            place = time, line.cpu().numpy(), slice(choice.token.shape[1])
-            parent[place], token[place] = choice.parent.cpu().numpy(), choice.token.cpu().numpy()
-            total[place] = choice.total.cpu().numpy()
+        total, start = np.full(shape, -np.inf), 0
+        for line, choices in self._segments:
+            times = slice(start, start := start + len(choices))
+            place = times, line.cpu().numpy(), slice(choices[0].token.shape[1])
+            parent[place] = torch.stack([choice.parent for choice in choices]).cpu().numpy()
+            token[place] = torch.stack([choice.token for choice in choices]).cpu().numpy()
+            total[place] = torch.stack([choice.total for choice in choices]).cpu().numpy()
         return parent, token, total

@@ -129,7 +129,8 @@ class MinLength:
 
     def __call__(self, log_probs: Tensor, position: Position) -> None:
         """Strikes the end mark out of what is too short."""
-        log_probs[:, self.eos].masked_fill_(self.shortest[position.sentence] > position.step, -torch.inf)
+        short = self.shortest.index_select(0, position.sentence) > position.step
+        log_probs[:, self.eos].masked_fill_(short, -torch.inf)
 
 
 # Rules that need all tokens so far. They are also those that may leave a hypothesis without any token.
@@ -144,15 +145,25 @@ def _history(position: Position) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """The tokens that some rows have to take."""
+
+    rows: Tensor
+    """Which rows these are, (R,)."""
+    token: Tensor
+    """The token of each, (R,); of another row any."""
+    log_prob: Tensor
+    """Of that token, (R,); -inf in other rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """What the next token of each row may be."""
 
     log_probs: Tensor
     """Of all tokens, (R, V), -inf where one is not allowed; without meaning for a row whose token is forced."""
-    forced: Tensor
-    """The token that a row has to take, or ``FREE``, (R,)."""
-    of_forced: Tensor
-    """The log-probability of that token, or -inf, (R,)."""
+    forced: Forced | None
+    """None: no row's token is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,12 +177,17 @@ class Rules:
     """Tokens that each output begins with, (N, P), see :func:`prefix_table`."""
     strikes: Sequence[Strike] = ()
 
+    def free_steps(self) -> range:
+        """The steps in which neither a prefix nor the maximum length forces a token. The host waits for the answer."""
+        least = int(self.longest.min()) if len(self.longest) else 0
+        return range(0 if self.prefix is None else self.prefix.shape[1], least)
+
     @property
     def look_back(self) -> bool:
         """Whether a rule needs all tokens so far."""
         return any(isinstance(strike, _LOOK_BACK) for strike in self.strikes)
 
-    def apply(self, log_probs: Tensor, position: Position) -> Scores:
+    def apply(self, log_probs: Tensor, position: Position, *, free: bool = False) -> Scores:
         """What is allowed next.
 
         Of two rules that contradict each other the later one wins: 1. strikes, the minimum length among them, which
@@ -181,27 +197,37 @@ class Rules:
         Args:
             log_probs: (R, V), changed in place.
             position: of the rows.
+            free: this is one of the :meth:`free_steps`.
         """
         # 2. and 3. are looked up before 1. strikes out what they force.
-        forced = self._forced(position)
-        value = log_probs.gather(1, forced.clamp(min=0).unsqueeze(1)).squeeze(1)
+        forced = None if free else self._forced(log_probs, position)
         end = log_probs[:, self.eos].clone() if self.look_back else None
         for strike in self.strikes:
             strike(log_probs, position)
         if end is not None:
-            exhausted = (forced == FREE) & (log_probs.amax(1) == -torch.inf)
-            forced, value = torch.where(exhausted, self.eos, forced), torch.where(exhausted, end, value)
-        return Scores(log_probs, forced, value.masked_fill(forced == FREE, -torch.inf))
+            exhausted = log_probs.amax(1) == -torch.inf
+            if forced is None:
+                forced = Forced(exhausted, torch.full_like(position.last, self.eos), end.where(exhausted, -torch.inf))
+            else:
+                exhausted = exhausted & ~forced.rows
+                forced = Forced(
+                    forced.rows | exhausted,
+                    forced.token.masked_fill(exhausted, self.eos),
+                    end.where(exhausted, forced.log_prob),
+                )
+        return Scores(log_probs, forced)
 
-    def _forced(self, position: Position) -> Tensor:
-        """The token that each row must take, or ``FREE``, (R,)."""
-        at_end = self.longest[position.sentence] <= position.step
-        if self.prefix is None:
-            return torch.where(at_end, self.eos, FREE)
-        place = position.step.clamp(max=self.prefix.shape[1] - 1)
-        begins = self.prefix.index_select(1, place).squeeze(1)[position.sentence]
-        begins = begins.masked_fill(position.step > place, FREE)
-        return torch.where(at_end, self.eos, begins)
+    def _forced(self, log_probs: Tensor, position: Position) -> Forced:
+        """The tokens that prefix and maximum length force."""
+        forced = at_end = self.longest.index_select(0, position.sentence) <= position.step
+        token = torch.full_like(position.last, self.eos)
+        if self.prefix is not None:
+            place = position.step.clamp(max=self.prefix.shape[1] - 1)
+            begins = self.prefix.index_select(1, place).squeeze(1).index_select(0, position.sentence)
+            forced = at_end | ((begins != FREE) & (position.step <= place))
+            token = token.where(at_end, begins.clamp(min=0))
+        value = log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
+        return Forced(forced, token, value.where(forced, -torch.inf))
 
 
 def prefix_table(prefixes: Sequence[Sequence[int]]) -> Tensor | None:

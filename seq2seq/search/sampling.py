@@ -14,7 +14,7 @@ from torch import Tensor
 from seq2seq.search.decode import decode
 from seq2seq.search.hypothesis import Hypothesis, best_first
 from seq2seq.search.problem import S, SearchProblem
-from seq2seq.search.rules import FREE, Scores
+from seq2seq.search.rules import Scores
 from seq2seq.search.slots import Choice, Slots, first_slots
 
 
@@ -38,14 +38,14 @@ class Sampling:
         """A token for each draw, which stays in its slot."""
         if slots.numbers is None:
             raise ValueError("draws need numbers")
-        free = scores.forced == FREE
         uniform = slots.numbers.index_select(1, slots.step).squeeze(1).to(scores.log_probs.dtype)
-        token = torch.where(free, self.draw(scores.log_probs, uniform), scores.forced)
+        token = self.draw(scores.log_probs, uniform)
         log_prob = scores.log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
-        total = slots.total + torch.where(free, log_prob, scores.of_forced).view_as(slots.total)
+        if (forced := scores.forced) is not None:
+            token, log_prob = forced.token.where(forced.rows, token), forced.log_prob.where(forced.rows, log_prob)
+        total = slots.total + log_prob.view_as(slots.total)
         parent = torch.arange(total.shape[1], device=total.device).expand_as(total)
-        # What is not a number is no hypothesis.
-        return Choice(parent, token.view_as(total), total.masked_fill(total.isnan(), -torch.inf))
+        return Choice(parent, token.view_as(total), total)
 
     def draw(self, log_probs: Tensor, uniform: Tensor) -> Tensor:
         """A token for each row (R,), by inversion of the distribution over tokens ranked by probability.
