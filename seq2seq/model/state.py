@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 LayerState = tuple[Tensor, ...]
 """Recurrent state of one layer between two time steps: (h,) or (h, c), each (B, H)."""
@@ -98,6 +99,12 @@ class AttentionMemory:
         keys = values if self.keys is self.values else self.keys.index_select(0, sources)
         return AttentionMemory(keys, values, self.mask.index_select(0, sources))
 
+    def lengthened(self, multiple: int) -> "AttentionMemory":
+        """The memory with padding up to a multiple of so many positions."""
+        missing = -self.mask.shape[1] % multiple
+        keys, values = (functional.pad(one, (0, 0, 0, missing)) for one in (self.keys, self.values))
+        return AttentionMemory(keys, values, functional.pad(self.mask, (0, missing)))
+
     def stack_queries(self, queries: Tensor) -> Tensor:
         """Queries of each row (R, T, Q) to queries of each source (N, K·T, Q)."""
         return queries.reshape(self.mask.shape[0], -1, queries.shape[-1])
@@ -142,3 +149,7 @@ class DecoderState:
             prev_features=of(self.prev_features),
             first_input=of(self.first_input),
         )
+
+    def lengthened(self, multiple: int) -> "DecoderState":
+        """The state with a memory of a multiple of so many positions."""
+        return self if self.memory is None else replace(self, memory=self.memory.lengthened(multiple))

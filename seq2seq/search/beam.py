@@ -35,6 +35,11 @@ class Beam:
     diversity: float = 0.0
     """λ, in nats."""
 
+    @property
+    def on_host(self) -> bool:
+        """All is chosen on the device."""
+        return False
+
     def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
         """The best extensions of each line, best first, as many as it has room for."""
         shape = len(slots.line) // self.lines, self.lines, slots.total.shape[1]

@@ -85,7 +85,7 @@ class ConstrainedBeam:
         word_start: tokens before which a word is complete, (V,).
     """
 
-    lines = 1
+    lines, on_host = 1, True
 
     def __init__(self, rules: Rules, width: int, required: Sequence[Sequence[Phrase]], word_start: Tensor) -> None:
         self.eos, self.width = rules.eos, width

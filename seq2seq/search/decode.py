@@ -1,79 +1,15 @@
-"""The loop of every search: the model's step, the rules, a choice, and what becomes of it.
+"""The loop of every search. Between steps the host asks what is live, and what is not leaves the batch.
 
-Nothing in a step makes the host wait for a GPU. Between steps it asks what is live, and what is not leaves the batch.
-
-Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each before a step, ``K'`` after it, ``R = L·K`` rows, ``V``
-vocabulary.
+Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each.
 """
-
-from dataclasses import replace
-from typing import Protocol
 
 import torch
 
 from seq2seq.search.history import History
-from seq2seq.search.hypothesis import Hypothesis, log_softmax
+from seq2seq.search.hypothesis import Hypothesis
 from seq2seq.search.problem import S, SearchProblem
-from seq2seq.search.rules import Position, Scores
-from seq2seq.search.slots import Choice, Slots
-
-
-class Method(Protocol):
-    """How the next tokens are chosen."""
-
-    @property
-    def lines(self) -> int:
-        """Lines of each sentence."""
-
-    def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
-        """What fills the slots next, (L, K') each.
-
-        Args:
-            scores: of the next tokens of R rows.
-            slots: the hypotheses to be extended.
-        """
-
-
-def advance(
-    problem: SearchProblem[S], method: Method, slots: Slots[S], *, free: bool = False
-) -> tuple[Slots[S], Choice]:
-    """Extends all hypotheses by one token.
-
-    Args:
-        problem: N sentences.
-        method: how to choose.
-        slots: the hypotheses.
-        free: no token is forced in this step, see :meth:`Rules.free_steps`.
-
-    Returns:
-        The slots after this step, and what was chosen, complete hypotheses last.
-    """
-    slots, eos = slots.settled(), problem.rules.eos
-    lines, width = slots.total.shape
-    # 1. The model reads the last tokens and scores the next ones, (R, V).
-    last = slots.token.flatten()
-    logits, state = problem.step(last, slots.state)
-
-    # 2. The rules strike some out and force others.
-    tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
-    sentence = slots.line if method.lines == 1 else slots.line // method.lines
-    position = Position(sentence.repeat_interleave(width), last, slots.step, None if tokens is None else tokens[:, 1:])
-    choice = method.choose(problem.rules.apply(log_softmax(logits), position, free=free), slots)
-
-    # 3. A hypothesis with the end mark is complete. Its slot is not filled again, or worse and worse outputs would.
-    filled = choice.total > -torch.inf  # not so if it is not a number
-    live = filled & (choice.token != eos)
-    room = slots.room - (filled ^ live).sum(1)
-    total, row = choice.total.where(live, -torch.inf), None
-
-    # 4. Live hypotheses come first, so that empty slots at the end can be cut off.
-    if (width, total.shape[1]) != (1, 1):
-        total, order = total.sort(dim=1, descending=True, stable=True)
-        choice = Choice(*(values.gather(1, order) for values in (choice.parent, choice.token, choice.total)))
-        row = (torch.arange(0, lines * width, width, device=order.device).unsqueeze(1) + choice.parent).flatten()
-    return replace(
-        slots, state=state, token=choice.token, total=total, room=room, step=slots.step + 1, tokens=tokens, row=row
-    ), choice
+from seq2seq.search.slots import Slots
+from seq2seq.search.step import Method, advance
 
 
 def narrow(slots: Slots[S], lines: int) -> Slots[S] | None:
@@ -97,6 +33,8 @@ def narrow(slots: Slots[S], lines: int) -> Slots[S] | None:
 def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[list[Hypothesis]]:
     """Complete hypotheses of each line, in the order in which they were completed.
 
+    On a GPU steps are recorded, if the problem brings recordings along, once there are as many slots as there will be.
+
     Args:
         problem: N sentences.
         method: how to choose.
@@ -104,9 +42,15 @@ def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[l
     """
     history, going = History(len(slots.line)), slots if len(slots.line) else None
     free_steps, step = problem.rules.free_steps(), 0
+    recordings = None if method.on_host or problem.rules.look_back else problem.recordings
     while going is not None:
-        line = going.line
-        going, choice = advance(problem, method, going, free=step in free_steps)
-        history.append(choice, line)
-        going, step = narrow(going, method.lines), step + 1
+        before = going
+        going, choice = advance(problem, method, before, free=step in free_steps)
+        history.append(choice, before.line)
+        step += 1
+        if recordings is None:
+            going = narrow(going, method.lines)
+        elif going.total.shape == before.total.shape:
+            recordings.finish(problem, method, going, history)
+            break
     return history.complete(problem.rules.eos, problem.ranking)

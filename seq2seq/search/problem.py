@@ -5,12 +5,15 @@ Shapes: ``N`` sentences, ``R`` rows, ``V`` vocabulary.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Rules
+
+if TYPE_CHECKING:  # It imports this module.
+    from seq2seq.search.recorded import Recordings
 
 
 class Selectable(Protocol):
@@ -41,3 +44,5 @@ class SearchProblem(Generic[S]):
     rules: Rules
     """For N sentences."""
     ranking: Ranking = field(default_factory=Ranking)
+    recordings: "Recordings | None" = None
+    """Where steps are recorded; None: they are not."""

@@ -34,11 +34,18 @@ class Sampling:
         """The draws of a sentence are the slots of one line."""
         return 1
 
+    @property
+    def on_host(self) -> bool:
+        """A draw is made on the device."""
+        return False
+
     def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
         """A token for each draw, which stays in its slot."""
         if slots.numbers is None:
             raise ValueError("draws need numbers")
-        uniform = slots.numbers.index_select(1, slots.step).squeeze(1).to(scores.log_probs.dtype)
+        # A recording may make some steps more than there are numbers, when all is done.
+        place = slots.step.clamp(max=slots.numbers.shape[1] - 1)
+        uniform = slots.numbers.index_select(1, place).squeeze(1).to(scores.log_probs.dtype)
         token = self.draw(scores.log_probs, uniform)
         log_prob = scores.log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
         if (forced := scores.forced) is not None:

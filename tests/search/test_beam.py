@@ -7,9 +7,10 @@ from toy_search import BOS, EOS, WORDS, History, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import Beam, beam_search, diverse_beam_search
-from seq2seq.search.decode import advance, narrow
+from seq2seq.search.decode import narrow
 from seq2seq.search.rules import Banned, NoRepeatNgram
 from seq2seq.search.slots import first_slots
+from seq2seq.search.step import advance
 
 Live = list[tuple[float, tuple[int, ...]]]
 

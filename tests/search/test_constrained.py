@@ -9,9 +9,10 @@ from toy_search import ALL_START, BOS, EOS, ToyModel, find, problem
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search
 from seq2seq.search.constrained import ConstrainedBeam, PhraseProgress, _Extension, constrained_search
-from seq2seq.search.decode import advance, narrow
+from seq2seq.search.decode import narrow
 from seq2seq.search.rules import Banned, NoRepeatNgram, Scores, prefix_table
 from seq2seq.search.slots import Slots, first_slots
+from seq2seq.search.step import advance
 
 # Token 4 goes on with the word before it.
 WORD_START = torch.tensor([True, True, True, True, False])

@@ -9,10 +9,11 @@ from torch import Tensor
 from toy_search import ALL_START, EOS, VOCAB, History, ToyModel, problem
 
 from seq2seq.search.beam import Beam, beam_search
-from seq2seq.search.decode import Method, advance, narrow
+from seq2seq.search.decode import narrow
 from seq2seq.search.rules import Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, prefix_table
 from seq2seq.search.sampling import Sampling
 from seq2seq.search.slots import first_slots
+from seq2seq.search.step import Method, advance
 
 LONGEST = torch.tensor([5, 2, 7, 7])
 RULES = [
