@@ -8,7 +8,7 @@ Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each, ``T`` steps between t
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from threading import Lock
 from typing import Any, Generic
@@ -45,15 +45,19 @@ class Recordings:
         Args:
             problem: N sentences; no rule looks back.
             method: how to choose, without the host.
-            slots: after a step, as many in each line as there will ever be.
+            slots: all lines, after a step, with as many slots as there will ever be.
             history: gets the choices of all steps.
         """
         with self._lock:
-            recording, line, room = None, slots.line, 0
+            recording, line, size = None, slots.line, 0
             while live := _live(slots, method.lines):
-                if recording is None or _rounded(len(live)) <= room // 2:
-                    line, room = slots.line[_lines(live, method.lines, slots)], _rounded(len(live))
-                    slots = _of_size(slots, live, method.lines, room)
+                if recording is None or _rounded(len(live)) <= size // 2:
+                    size = _rounded(len(live))
+                    # Others that are done fill up.
+                    sentences = torch.tensor([*live, *[live[0]] * (size - len(live))], device=line.device)
+                    slots = _of_sentences(slots, sentences, method.lines, len(live))
+                    line = line.view(-1, method.lines)[sentences[: len(live)]].flatten()
+                    problem = replace(problem, rules=problem.rules.of(sentences))
                     recording = self._recording(problem, method, slots)
                     recording.load(problem, slots)
                 for choice in recording.run(self.steps):
@@ -118,20 +122,16 @@ def _live(slots: Slots[S], lines: int) -> list[int]:
     return [place for place, alive in enumerate(live) if alive]
 
 
-def _lines(sentences: Sequence[int], lines: int, slots: Slots[S]) -> Tensor:
-    """The lines of these sentences, by place."""
-    places = [sentence * lines + number for sentence in sentences for number in range(lines)]
-    return torch.tensor(places, device=slots.line.device)
-
-
-def _of_size(slots: Slots[S], sentences: Sequence[int], lines: int, size: int) -> Slots[S]:
-    """The slots of these sentences, and of others that are done, ``size`` in all."""
-    all_of_them = [*sentences, *[sentences[0]] * (size - len(sentences))]
-    width, device = slots.total.shape[1], slots.line.device
-    kept = slots.keep(torch.tensor(all_of_them, device=device), _lines(all_of_them, lines, slots), width).settled()
-    kept.total[len(sentences) * lines :] = -torch.inf
+def _of_sentences(slots: Slots[S], sentences: Tensor, lines: int, real: int) -> Slots[S]:
+    """The slots of these sentences, numbered anew, of which only the first ``real`` are live."""
+    count, width = slots.total.shape
+    of_them = torch.arange(count, device=sentences.device).view(-1, lines)[sentences].flatten()
+    kept = slots.keep(sentences, of_them, width).settled()
+    kept.total[real * lines :] = -torch.inf
+    number = torch.arange(len(of_them), device=sentences.device)
     # Every step says which row each slot goes on from, unless a line has only one.
-    return replace(kept, row=None if width == 1 else torch.arange(kept.total.numel(), device=device))
+    row = None if width == 1 else torch.arange(kept.total.numel(), device=sentences.device)
+    return replace(kept, line=number, row=row)
 
 
 def _rounded(count: int) -> int:

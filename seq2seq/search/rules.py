@@ -7,8 +7,9 @@ Shapes: ``N`` sentences, ``R`` rows (hypotheses of all of them), ``V`` vocabular
 prefix.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -33,15 +34,26 @@ class Position:
     """All tokens so far, (R, T), if a rule looks back."""
 
 
-Strike = Callable[[Tensor, Position], None]
-"""One rule: sets the log-probabilities (R, V) of what it forbids to -inf, in place.
+class Strike(Protocol):
+    """One rule. It depends on nothing but the position, so strikes may come in any order."""
 
-It depends on nothing but the position, so strikes may come in any order.
-"""
+    def __call__(self, log_probs: Tensor, position: Position) -> None:
+        """Sets the log-probabilities (R, V) of what it forbids to -inf, in place."""
+
+    def of(self, sentences: Tensor) -> Self:
+        """The rule for some of the sentences."""
+
+
+class ForAll:
+    """A rule that is the same for all sentences."""
+
+    def of(self, sentences: Tensor) -> Self:
+        """The same rule."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
-class Banned:
+class Banned(ForAll):
     """Tokens that no output contains."""
 
     ids: tuple[int, ...]
@@ -53,7 +65,7 @@ class Banned:
 
 
 @dataclass(frozen=True, slots=True)
-class Bigrams:
+class Bigrams(ForAll):
     """Pairs of tokens that no output contains."""
 
     ending: Tensor
@@ -68,7 +80,7 @@ class Bigrams:
 
 
 @dataclass(frozen=True, slots=True)
-class NoRepeatNgram:
+class NoRepeatNgram(ForAll):
     """No n-gram occurs twice in an output (Paulus et al. 2018, §2.5)."""
 
     order: int
@@ -108,6 +120,10 @@ class BlockedPhrases:
             completable = at_last & self._ends_with(phrase, len(phrase) - 1, tokens)
             log_probs[:, phrase[-1]].masked_fill_(completable, -torch.inf)
 
+    def of(self, sentences: Tensor) -> Self:
+        """The rule for some of the sentences."""
+        return replace(self, longest=self.longest.index_select(0, sentences))
+
     def _ends_with(self, phrase: Phrase, count: int, tokens: Tensor) -> Tensor:
         """Which rows end with the first ``count`` tokens of a phrase, the first of them at a word's beginning, (R,)."""
         start = tokens.shape[1] - count
@@ -131,6 +147,10 @@ class MinLength:
         """Strikes the end mark out of what is too short."""
         short = self.shortest.index_select(0, position.sentence) > position.step
         log_probs[:, self.eos].masked_fill_(short, -torch.inf)
+
+    def of(self, sentences: Tensor) -> Self:
+        """The rule for some of the sentences."""
+        return replace(self, shortest=self.shortest.index_select(0, sentences))
 
 
 # Rules that need all tokens so far. They are also those that may leave a hypothesis without any token.
@@ -176,6 +196,15 @@ class Rules:
     prefix: Tensor | None = None
     """Tokens that each output begins with, (N, P), see :func:`prefix_table`."""
     strikes: Sequence[Strike] = ()
+
+    def of(self, sentences: Tensor) -> Self:
+        """The rules for some of the sentences."""
+        return replace(
+            self,
+            longest=self.longest.index_select(0, sentences),
+            prefix=None if self.prefix is None else self.prefix.index_select(0, sentences),
+            strikes=[strike.of(sentences) for strike in self.strikes],
+        )
 
     def free_steps(self) -> range:
         """The steps in which neither a prefix nor the maximum length forces a token. The host waits for the answer."""

@@ -53,3 +53,15 @@ def test_rows_move_without_the_memory_until_sources_leave() -> None:
     for after, before in ((rest.memory.keys, memory.keys), (rest.memory.values, memory.values)):
         assert torch.equal(after, before[[2, 0]])
     assert torch.equal(rest.memory.mask, memory.mask[[2, 0]])
+
+
+def test_a_longer_memory_is_padded_up_to_a_multiple() -> None:
+    memory = AttentionMemory(torch.randn(3, 5, 2), torch.randn(3, 5, 4), torch.rand(3, 5) < 0.5)
+    longer = DecoderState(State(()), memory).lengthened(4).memory
+    assert longer is not None
+    assert (longer.keys.shape, longer.values.shape, longer.mask.shape) == ((3, 8, 2), (3, 8, 4), (3, 8))
+    assert torch.equal(longer.keys[:, :5], memory.keys)
+    assert torch.equal(longer.mask[:, :5], memory.mask)
+    assert not longer.mask[:, 5:].any()
+    assert DecoderState(State(()), longer).lengthened(4).memory.mask.shape == (3, 8)
+    assert DecoderState(State(())).lengthened(4).memory is None

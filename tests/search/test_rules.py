@@ -240,3 +240,18 @@ def test_a_rule_that_looks_back_needs_something_to_look_at() -> None:
     assert not Rules(eos=EOS, longest=FAR, strikes=[Banned((2,)), MinLength(FAR, EOS)]).look_back
     with pytest.raises(ValueError, match="looks back"):
         NoRepeatNgram(2)(VALUES.repeat(1, 1), replace(position([[2]], [0]), tokens=None))
+
+
+@pytest.mark.parametrize("kept", [[2, 0], [1], [1, 1, 2]])
+def test_some_of_the_sentences_have_the_same_rules(kept: list[int]) -> None:
+    longest = torch.tensor([4, 2, 3])
+    strikes = [
+        MinLength(torch.tensor([3, 0, 2]), EOS),
+        BlockedPhrases(((2, 3), (4,)), WORD_START, WORD_END, longest),
+        Banned((0,)),
+        NoRepeatNgram(1),
+    ]
+    rules = Rules(eos=EOS, longest=longest, prefix=prefix_table([[], [2, 3], [4]]), strikes=strikes)
+    for rows in ([[]] * 3, [[3], [2], [4]], [[2, 4], [2, 3], [4, 2]], [[2, 2, 2]] * 3):
+        of_all = apply(rules, *rows)
+        assert apply(rules.of(torch.tensor(kept)), *(rows[row] for row in kept)) == [of_all[row] for row in kept]
