@@ -25,9 +25,10 @@ class History:
     """A state that remembers all it was fed, as one number a row."""
 
     code: Tensor
+    is_loose: bool = True
 
     def select(self, rows: Tensor, sources: Tensor | None = None) -> "History":
-        return History(self.code[rows])
+        return History(self.code[rows], self.is_loose)
 
 
 class ToyModel:
@@ -39,7 +40,7 @@ class ToyModel:
 
     def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
         code = (state.code * 7 + token * 3 + 1) % 997
-        return self.logits[code], History(code)
+        return self.logits[code], History(code, state.is_loose)
 
     def start(self, count: int) -> History:
         return History(torch.arange(count) * 11)

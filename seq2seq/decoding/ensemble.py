@@ -130,6 +130,11 @@ class JointState:
         """The rows ``rows`` of every member, see :meth:`DecoderState.select`."""
         return JointState(tuple(state.select(rows, sources) for state in self.members))
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether all of them are, see :attr:`DecoderState.is_loose`."""
+        return all(state.is_loose for state in self.members)
+
     def lengthened(self, multiple: int) -> "JointState":
         """Each member's, see :meth:`DecoderState.lengthened`."""
         return JointState(tuple(state.lengthened(multiple) for state in self.members))

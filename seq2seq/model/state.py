@@ -129,8 +129,13 @@ class DecoderState:
     first_input: Tensor | None = None
     """The source as an embedding to be read before the first token (bridge ``first-input``), (R, E); None once read."""
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether sources may have different numbers of rows: without attention."""
+        return self.memory is None
+
     def select(self, rows: Tensor, sources: Tensor | None = None) -> "DecoderState":
-        """The state of the rows ``rows`` (R',), grouped by source and equally many for each.
+        """The state of the rows ``rows`` (R',), grouped by source and equally many for each unless it is loose.
 
         Args:
             rows: how beam search reorders, repeats and drops hypotheses.

@@ -43,26 +43,27 @@ class Beam:
     def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
         """The best extensions of each line, best first, as many as it has room for."""
         shape = len(slots.line) // self.lines, self.lines, slots.total.shape[1]
-        log_probs = scores.log_probs.view(*shape, -1)
-        total, room = slots.total.view(shape), slots.room.view(*shape[:2], 1)
+        total, rows, room = slots.total.view(shape), slots.rows().view(shape), slots.room.view(*shape[:2], 1)
         cost: Tensor | None = None  # (N, V) of each token for the group that chooses
         choices = []
         for group in range(self.lines):
-            values, base, token, bound = log_probs[:, group], total[:, group], None, None
+            values, row, base, token, bound = scores.log_probs, rows[:, group], total[:, group], None, None
             if (forced := scores.forced) is not None:
-                token, bound = forced.token.view(shape)[:, group], base + forced.log_prob.view(shape)[:, group]
-                base = base.masked_fill(forced.rows.view(shape)[:, group], -torch.inf)
+                token = slots.by_slot(forced.token).view(shape)[:, group]
+                bound = base + slots.by_slot(forced.log_prob).view(shape)[:, group]
+                base = base.masked_fill(slots.by_slot(forced.rows).view(shape)[:, group], -torch.inf)
             if cost is not None:
-                values = values - cost.unsqueeze(1)
+                values = values.index_select(0, row.flatten()) - cost.repeat_interleave(shape[2], dim=0)
+                row = torch.arange(row.numel(), device=row.device).view(row.shape)
                 bound = None if token is None or bound is None else bound - cost.gather(1, token)
-            best, parent, token = best_extensions(values, base, self.width, token, bound)
+            best, parent, token = best_extensions(values, row, base, self.width, token, bound)
             best = best.where(torch.arange(best.shape[1], device=best.device) < room[:, group], -torch.inf)
             if cost is not None:
                 # Scores have to be the model's own.
                 best = best + cost.gather(1, token)
             choices.append(Choice(parent, token, best))
             if group + 1 < self.lines:
-                cost = torch.zeros_like(values[:, 0]) if cost is None else cost
+                cost = best.new_zeros(len(best), values.shape[1]) if cost is None else cost
                 cost = cost.scatter_add(1, token, (best > -torch.inf).to(cost.dtype) * self.diversity)
         if self.lines == 1:
             return choices[0]

@@ -7,7 +7,6 @@ may end when nothing is missing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
 
 import torch
 from torch import Tensor
@@ -102,16 +101,16 @@ class ConstrainedBeam:
 
     def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
         """As in any beam, but the extensions of each stage of progress compete for their own share of the slots."""
-        lines, width = slots.line.tolist(), slots.total.shape[1]
-        progress = [one for line in lines for one in islice(chain(self.progress[line], repeat(_NONE)), width)]
-        candidates = iter(self._candidates(scores, slots.total.flatten(), progress))
+        lines, rows, total = slots.line.tolist(), slots.rows().tolist(), slots.by_row(slots.total)
+        progress = [_NONE] * len(total)
+        for line, of_line in zip(lines, rows, strict=True):
+            for row, one in zip(of_line, self.progress[line], strict=False):
+                progress[row] = one
+        candidates = self._candidates(scores, total, progress)
         chosen = []
-        for line in lines:
-            extensions = [
-                one
-                for slot, values in enumerate(islice(candidates, width))
-                for one in self._extensions(line, slot, values)
-            ]
+        for line, of_line in zip(lines, rows, strict=True):
+            live = of_line[: len(self.progress[line])]
+            extensions = [one for slot, row in enumerate(live) for one in self._extensions(line, slot, candidates[row])]
             kept = self._share_out(line, extensions)
             going = [one.progress for one in kept if one.token != self.eos]
             self.room[line] -= len(kept) - len(going)

@@ -19,15 +19,20 @@ def narrow(slots: Slots[S], lines: int) -> Slots[S] | None:
         slots: after any step.
         lines: of each sentence.
     """
-    live = (slots.total > -torch.inf).sum(1).tolist()
+    live, device = (slots.total > -torch.inf).sum(1).tolist(), slots.line.device
     sentences = [number for number in range(len(live) // lines) if any(live[number * lines : (number + 1) * lines])]
     if not sentences:
         return None
-    width, device = max(live), slots.line.device
-    if width == slots.total.shape[1] and len(sentences) * lines == len(live):
-        return slots
-    kept = [sentence * lines + number for sentence in sentences for number in range(lines)]
-    return slots.keep(torch.tensor(sentences, device=device), torch.tensor(kept, device=device), width)
+    width = max(live)
+    if width < slots.total.shape[1] or len(sentences) * lines < len(live):
+        kept = [sentence * lines + number for sentence in sentences for number in range(lines)]
+        slots = slots.keep(torch.tensor(sentences, device=device), torch.tensor(kept, device=device), width)
+    return slots.packed() if sum(live) < slots.total.numel() and slots.state.is_loose else slots
+
+
+def _period(device: torch.device) -> int:
+    """Steps between two questions: a GPU is to work meanwhile, though in vain after the end."""
+    return 1 if device.type == "cpu" else 8
 
 
 def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[list[Hypothesis]]:
@@ -49,7 +54,7 @@ def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[l
         history.append(choice, before.line)
         step += 1
         if recordings is None:
-            going = narrow(going, method.lines)
+            going = narrow(going, method.lines) if step % _period(before.line.device) == 0 else going
         elif going.total.shape == before.total.shape:
             recordings.finish(problem, method, going, history)
             break

@@ -17,13 +17,17 @@ if TYPE_CHECKING:  # It imports this module.
 
 
 class Selectable(Protocol):
-    """A decoder's state, one row for each hypothesis; the same number of rows for each source, and grouped by it."""
+    """A decoder's state, one row for each hypothesis, grouped by source."""
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether sources may have different numbers of rows, because their rows share nothing."""
 
     def select(self, rows: Tensor, sources: Tensor | None = None) -> Self:
         """The rows ``rows`` (R,), in that order.
 
         Args:
-            rows: again the same number for each source, and grouped by it.
+            rows: grouped by source, and the same number for each unless the state is loose.
             sources: those that these rows belong to, in that order; None: all, as before.
         """
 

@@ -50,9 +50,9 @@ class Sampling:
         log_prob = scores.log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
         if (forced := scores.forced) is not None:
             token, log_prob = forced.token.where(forced.rows, token), forced.log_prob.where(forced.rows, log_prob)
-        total = slots.total + log_prob.view_as(slots.total)
+        total = slots.total + slots.by_slot(log_prob)
         parent = torch.arange(total.shape[1], device=total.device).expand_as(total)
-        return Choice(parent, token.view_as(total), total)
+        return Choice(parent, slots.by_slot(token), total)
 
     def draw(self, log_probs: Tensor, uniform: Tensor) -> Tensor:
         """A token for each row (R,), by inversion of the distribution over tokens ranked by probability.

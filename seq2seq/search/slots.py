@@ -3,7 +3,8 @@
 A line is one beam: the slots in which the hypotheses of a sentence compete. Most searches have one line for each
 sentence, diverse groups one for each group.
 
-Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each line, ``R = L·K`` rows of the state, ``T`` tokens so far.
+Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each line, ``T`` tokens so far; ``R`` rows of the state, which are
+L·K, or fewer where empty slots have none.
 """
 
 from dataclasses import dataclass, replace
@@ -49,8 +50,26 @@ class Slots(Generic[S]):
     """What to draw the tokens of each row with, (R, steps), if they are drawn."""
     row: Tensor | None = None
     """The row of the state that each slot goes on from, (R,); None: each from its own."""
+    slot: Tensor | None = None
+    """The slot that each row is for, of the L·K, (R,); None: each slot has a row."""
     sources: Tensor | None = None
     """The sentences that are left of those of the state, (N,); None: all."""
+
+    def rows(self) -> Tensor:
+        """The row of each slot, (L, K); of an empty slot perhaps another's."""
+        count = self.total.numel() if self.slot is None else len(self.slot)
+        number = torch.arange(count, device=self.token.device)
+        if self.slot is not None:
+            number = torch.zeros_like(self.token).flatten().index_copy(0, self.slot, number)
+        return number.view(self.total.shape)
+
+    def by_row(self, values: Tensor) -> Tensor:
+        """Values of slots (L, K) to values of rows (R,)."""
+        return values.flatten() if self.slot is None else values.flatten().index_select(0, self.slot)
+
+    def by_slot(self, values: Tensor) -> Tensor:
+        """Values of rows (R,) to values of slots (L, K); an empty slot perhaps has another's."""
+        return (values if self.slot is None else values.index_select(0, self.rows().flatten())).view(self.total.shape)
 
     def settled(self) -> "Slots[S]":
         """The same with the rows of the state in the order of the slots."""
@@ -83,6 +102,11 @@ class Slots(Generic[S]):
             row=rows.view(self.total.shape)[lines, :width].flatten(),
             sources=sentences,
         )
+
+    def packed(self) -> "Slots[S]":
+        """The same without rows for empty slots. The host waits for the number of rows."""
+        slot = (self.total > -torch.inf).flatten().nonzero().flatten()
+        return replace(self, slot=slot, row=slot if self.row is None else self.row.index_select(0, slot))
 
 
 def first_slots(problem: SearchProblem[S], *, lines: int, width: int, live: int = 1) -> Slots[S]:

@@ -2,7 +2,7 @@
 
 Nothing in it makes the host wait for a GPU, unless the method of choosing says so.
 
-Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each before a step, ``K'`` after it, ``R = L·K`` rows, ``V``
+Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each before a step, ``K'`` after it, ``R`` rows, ``V``
 vocabulary.
 """
 
@@ -52,15 +52,16 @@ def advance(
         The slots after this step, and what was chosen, complete hypotheses last.
     """
     slots, eos = slots.settled(), problem.rules.eos
-    lines, width = slots.total.shape
+    width = slots.total.shape[1]
     # 1. The model reads the last tokens and scores the next ones, (R, V).
-    last = slots.token.flatten()
+    last = slots.by_row(slots.token)
     logits, state = problem.step(last, slots.state)
 
     # 2. The rules strike some out and force others.
     tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
     sentence = slots.line if method.lines == 1 else slots.line // method.lines
-    position = Position(sentence.repeat_interleave(width), last, slots.step, None if tokens is None else tokens[:, 1:])
+    sentence = slots.by_row(sentence.unsqueeze(1).expand(-1, width))
+    position = Position(sentence, last, slots.step, None if tokens is None else tokens[:, 1:])
     choice = method.choose(problem.rules.apply(log_softmax(logits), position, free=free), slots)
 
     # 3. A hypothesis with the end mark is complete. Its slot is not filled again, or worse and worse outputs would.
@@ -70,10 +71,12 @@ def advance(
     total, row = choice.total.where(live, -torch.inf), None
 
     # 4. Live hypotheses come first, so that empty slots at the end can be cut off.
-    if (width, total.shape[1]) != (1, 1):
+    if (width, total.shape[1]) != (1, 1) or slots.slot is not None:
         total, order = total.sort(dim=1, descending=True, stable=True)
         choice = Choice(*(values.gather(1, order) for values in (choice.parent, choice.token, choice.total)))
-        row = (torch.arange(0, lines * width, width, device=order.device).unsqueeze(1) + choice.parent).flatten()
-    return replace(
-        slots, state=state, token=choice.token, total=total, room=room, step=slots.step + 1, tokens=tokens, row=row
-    ), choice
+        row = slots.rows().gather(1, choice.parent).flatten()
+    step, token = slots.step + 1, choice.token
+    slots = replace(
+        slots, state=state, token=token, total=total, room=room, step=step, tokens=tokens, row=row, slot=None
+    )
+    return slots, choice

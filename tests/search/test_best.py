@@ -24,37 +24,43 @@ def test_the_best_are_the_first_of_all(
 ) -> None:
     lines, hypotheses, vocab = shape
     chance = torch.Generator().manual_seed(seed)
-    values, base = torch.randn(shape, generator=chance), torch.randn(shape[:2], generator=chance)
-    values[torch.rand(shape, generator=chance) < 0.3] = -math.inf
+    # Rows in any order, and some of no hypothesis.
+    order = torch.randperm(lines * hypotheses + 2, generator=chance)
+    row, values = order[: lines * hypotheses].view(shape[:2]), torch.randn(len(order), vocab, generator=chance)
+    base = torch.randn(shape[:2], generator=chance)
+    values[torch.rand(values.shape, generator=chance) < 0.3] = -math.inf
     base[torch.rand(shape[:2], generator=chance) < 0.2] = -math.inf
-    sums, forced, bound = values + base.unsqueeze(2), None, None
+    sums, forced, bound = values[row] + base.unsqueeze(2), None, None
     if forcing:
-        rows = torch.rand(shape[:2], generator=chance) < 0.4
+        bind = torch.rand(shape[:2], generator=chance) < 0.4
         forced = torch.randint(vocab, shape[:2], generator=chance)
-        bound = torch.randn(shape[:2], generator=chance).masked_fill(~rows, -math.inf)
-        base[rows] = -math.inf
-        sums[rows] = -math.inf
-        for line, hypothesis in rows.nonzero().tolist():
+        bound = torch.randn(shape[:2], generator=chance).masked_fill(~bind, -math.inf)
+        base[bind] = -math.inf
+        sums[bind] = -math.inf
+        for line, hypothesis in bind.nonzero().tolist():
             sums[line, hypothesis, forced[line, hypothesis]] = bound[line, hypothesis]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(best, "_FEW", 1 << 15 if few else 0)
-        found, parent, token = best_extensions(values, base, count, forced, bound)
+        patch.setattr(best, "_FEW", 1 << 16 if few else 0)
+        found, parent, token = best_extensions(values, row, base, count, forced, bound)
     expected = sums.flatten(1).sort(dim=1, descending=True).values[:, :count]
     assert torch.equal(found, expected)
     for line in range(lines):
         taken = []
-        for value, row, word in zip(found[line].tolist(), parent[line].tolist(), token[line].tolist(), strict=True):
-            assert 0 <= row < hypotheses
+        for value, hypothesis, word in zip(
+            found[line].tolist(), parent[line].tolist(), token[line].tolist(), strict=True
+        ):
+            assert 0 <= hypothesis < hypotheses
             assert 0 <= word < vocab
             if value > -math.inf:
-                assert float(sums[line, row, word]) == value
-                taken.append((row, word))
+                assert float(sums[line, hypothesis, word]) == value
+                taken.append((hypothesis, word))
         assert len(set(taken)) == len(taken)
 
 
 @pytest.mark.parametrize("size", [64, 65, 128, 200, 256])
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_best_tokens_are_found_wherever_they_are(size: int, count: int) -> None:
+def test_the_best_tokens_are_found_wherever_they_are(size: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(best, "_FEW", 0)
     rows = torch.zeros(size, size)
     rows += 2 * torch.eye(size) + torch.eye(size).roll(1, 1)  # the highest at n, the second at n + 1
     found, token = best_tokens(rows, count)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from no_sync import no_sync
 from torch import Tensor
-from toy_search import ALL_START, EOS, VOCAB, History, ToyModel, problem
+from toy_search import ALL_START, EOS, VOCAB, History, ToyModel, find, problem
 
+from seq2seq.config import DecodingConfig
+from seq2seq.search import decode
 from seq2seq.search.beam import Beam, beam_search
 from seq2seq.search.decode import narrow
 from seq2seq.search.rules import Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, prefix_table
@@ -70,3 +72,37 @@ def test_slots_that_no_line_fills_leave_too() -> None:
     live = [4 - sum(len(one.tokens) + 1 <= step for one in outputs) for step in range(1, len(model.rows))]
     assert model.rows[2:] == live[1:]
     assert len(set(live)) > 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"beam": 1}, {"beam": 4}, {"beam": 6, "diverse_groups": 3, "diversity": 0.8}, {"sample": True, "top_k": 3}],
+    ids=str,
+)
+@pytest.mark.parametrize("required", [(), [[(2,)], [], [(3, 4)], [(2, 2)]]])
+def test_rows_of_empty_slots_change_nothing(options: dict[str, object], required: list[list[tuple[int, ...]]]) -> None:
+    """Where hypotheses of a sentence share something, empty slots keep their rows."""
+    rows = []
+    found = []
+    for is_loose in (True, False):
+        model = Counts(2)
+        state = History(model.start(4).code, is_loose)
+        one = problem(model, LONGEST, RULES[0], state=state)
+        found.append(find(one, DecodingConfig(**options), required=required, word_start=ALL_START))
+        rows.append(sum(model.rows))
+    assert found[0] == found[1]
+    assert (rows[0] < rows[1]) == (options != {"beam": 1})
+
+
+@pytest.mark.parametrize(
+    "options", [{"beam": 1}, {"beam": 4}, {"beam": 4, "diverse_groups": 2}, {"sample": True}], ids=str
+)
+@pytest.mark.parametrize("required", [(), [[(2,)], [], [(3, 4)], [(2, 2)]]])
+def test_steps_after_the_end_change_nothing(
+    options: dict[str, object], required: list[list[tuple[int, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = problem(ToyModel(3), LONGEST, *RULES[:2], prefix=prefix_table([[2, 3], [], [4], []]))
+    expected = find(one, DecodingConfig(**options), required=required, word_start=ALL_START)
+    for period in (3, 8):
+        monkeypatch.setattr(decode, "_period", lambda device, period=period: period)
+        assert find(one, DecodingConfig(**options), required=required, word_start=ALL_START) == expected

@@ -1,5 +1,7 @@
 """Slots between two steps: how they begin, and what stays when lines and slots leave."""
 
+from dataclasses import replace
+
 import torch
 from toy_search import BOS, History, ToyModel, problem
 
@@ -54,6 +56,19 @@ def test_what_stays_keeps_its_rows_and_its_number() -> None:
     assert kept.total.tolist() == [[0.0], [-4.0]]
     assert (kept.room.tolist(), kept.line.tolist()) == ([7, 9], [0, 2])
     assert kept.settled().state.code.tolist() == [1, 4]
+
+
+def test_empty_slots_have_no_row_once_they_are_packed() -> None:
+    slots = replace(numbered(), row=None)
+    assert slots.rows().tolist() == [[0, 1], [2, 3], [4, 5]]
+    slots.total[0, 1] = slots.total[2, 0] = slots.total[2, 1] = -torch.inf
+    packed = slots.packed()
+    assert packed.by_row(packed.token).tolist() == [0, 2, 3]
+    assert [packed.rows()[0, 0].item(), *packed.rows()[1].tolist()] == [0, 1, 2]
+    values = packed.by_slot(torch.tensor([7, 8, 9]))
+    assert [values[0, 0].item(), *values[1].tolist()] == [7, 8, 9]
+    assert packed.settled().state.code.tolist() == [0, 2, 3]
+    assert replace(slots, row=torch.tensor([5, 4, 3, 2, 1, 0])).packed().settled().state.code.tolist() == [5, 3, 2]
 
 
 def test_sentences_leave_the_state() -> None:
