@@ -82,7 +82,18 @@ def test_steps_of_the_same_shapes_are_recorded_once_and_the_oldest_is_dropped() 
     assert search(4) == 4
 
 
-def test_sentences_leave_when_half_of_them_are_done() -> None:
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        # A plain step; all go on; after four steps two are left, for 20 tokens and some more up to the next question.
+        ([19, 19, 3, 3, 3, 3, 3, 3, 3], [9] + [12] * 4 + [2] * 16),
+        # Six of eight are too many to leave, two are not.
+        ([19, 19, 7, 7, 7, 7, 3, 3], [8] + [8] * 8 + [2] * 12),
+        # What fills up is done.
+        ([19, 3, 3, 3, 3], [5] + [6] * 4 + [1] * 16),
+    ],
+)
+def test_sentences_leave_when_half_of_them_are_done(lengths: list[int], expected: list[int]) -> None:
     sizes = []
 
     class Sizes(ToyModel):
@@ -90,11 +101,10 @@ def test_sentences_leave_when_half_of_them_are_done() -> None:
             sizes.append(len(token))
             return super().step(token, state)
 
-    longest = torch.tensor([20, 20, *[2] * 7])
-    one = problem(Sizes(), longest, MinLength(torch.tensor([20, 20, *[0] * 7]), EOS))
+    longest = torch.tensor(lengths)
+    one = problem(Sizes(), longest, MinLength(longest, EOS), state=ToyModel().start(len(lengths)))
     find(replace(one, recordings=recordings(4)), DecodingConfig(beam=1))
-    # A plain step, after which 8 are left; then 2 of them, for 20 steps and some more up to the next question.
-    assert sizes == [9] + [8] * 4 + [2] * 16
+    assert sizes == expected
 
 
 @pytest.mark.parametrize(
