@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from no_sync import no_sync
-from toy_search import EOS, VOCAB, ToyModel, find, problem
+from toy_search import EOS, VOCAB, History, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.graphs import Recorder
@@ -121,3 +121,20 @@ def test_steps_do_not_make_the_host_wait() -> None:
         with no_sync():
             recording.run(3)
     assert len(kept._kept) > 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("options", [DecodingConfig(**kind) for kind in KINDS], ids=map(str, KINDS))
+def test_a_gpu_repeats_what_it_recorded(options: DecodingConfig) -> None:
+    device = torch.device("cuda")
+    model, kept = ToyModel(), Recordings(Recorder(device), steps=3)
+    expected = find(problem(model, LONGEST, SHORTEST), options)
+    model.logits = model.logits.to(device)
+    state = History(model.start(7).code.to(device))
+    one = problem(model, LONGEST.to(device), replace(SHORTEST, shortest=SHORTEST.shortest.to(device)), state=state)
+    for _ in range(3):
+        found = find(replace(one, recordings=kept), options)
+        assert [[output.tokens for output in outputs] for outputs in found] == [
+            [output.tokens for output in outputs] for outputs in expected
+        ]
+    assert kept._kept
