@@ -115,10 +115,10 @@ class Predictor(Ensemble):
         rules = self._rules(sources, options, tokens)
         with self.ready():
             decoders = tuple(member.model.decoder for member in self.members)
-            states = [state for _, state in self.start(sources)]
-            # Here and not in every search, since it is read once for each sentence.
-            states = [one.read_first_input(state) for one, state in zip(decoders, states, strict=True)]
-            state, step = JointState(tuple(states)), JointStep(decoders, options.combination)
+            state, step = (
+                JointState(tuple(state for _, state in self.start(sources))),
+                JointStep(decoders, options.combination),
+            )
             if self.recordings is not None:
                 state = state.lengthened(_POSITIONS)
             hypotheses = search(

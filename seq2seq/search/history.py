@@ -25,14 +25,14 @@ class History:
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
-        # Choices of the same lines and as many slots are read together.
+        # Choices of as many lines and slots are read together; lines leave, but none comes.
         self._segments: list[tuple[Tensor, list[Choice]]] = []
 
     def append(self, choice: Choice, line: Tensor) -> None:
         """Adds the choice of one step, for these lines."""
         if self._segments:
-            last, choices = self._segments[-1]
-            if last is line and choices[-1].token.shape == choice.token.shape:
+            choices = self._segments[-1][1]
+            if choices[-1].token.shape == choice.token.shape:
                 choices.append(choice)
                 return
         self._segments.append((line, [choice]))

@@ -66,9 +66,11 @@ def test_what_is_done_leaves_the_batch(width: int) -> None:
     assert model.rows[2:] == [width] * 5
 
 
-def test_slots_that_no_line_fills_leave_too() -> None:
+@pytest.mark.parametrize("is_loose", [True, False])
+def test_slots_that_no_line_fills_leave_too(is_loose: bool) -> None:
     model = Counts(1)
-    outputs = beam_search(problem(model, torch.tensor([8])), width=4)[0]
+    one = problem(model, torch.tensor([8]), state=History(model.start(1).code, is_loose))
+    outputs = beam_search(one, width=4)[0]
     live = [4 - sum(len(one.tokens) + 1 <= step for one in outputs) for step in range(1, len(model.rows))]
     assert model.rows[2:] == live[1:]
     assert len(set(live)) > 2

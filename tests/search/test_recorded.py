@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from no_sync import no_sync
-from toy_search import EOS, VOCAB, ToyModel, find, problem
+from toy_search import EOS, VOCAB, History, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.graphs import Recorder
@@ -82,7 +82,18 @@ def test_steps_of_the_same_shapes_are_recorded_once_and_the_oldest_is_dropped() 
     assert search(4) == 4
 
 
-def test_sentences_leave_when_half_of_them_are_done() -> None:
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        # A plain step; all go on; after four steps two are left, for 20 tokens and some more up to the next question.
+        ([19, 19, 3, 3, 3, 3, 3, 3, 3], [9] + [12] * 4 + [2] * 16),
+        # Six of eight are too many to leave, two are not.
+        ([19, 19, 7, 7, 7, 7, 3, 3], [8] + [8] * 8 + [2] * 12),
+        # What fills up is done.
+        ([19, 3, 3, 3, 3], [5] + [6] * 4 + [1] * 16),
+    ],
+)
+def test_sentences_leave_when_half_of_them_are_done(lengths: list[int], expected: list[int]) -> None:
     sizes = []
 
     class Sizes(ToyModel):
@@ -90,11 +101,10 @@ def test_sentences_leave_when_half_of_them_are_done() -> None:
             sizes.append(len(token))
             return super().step(token, state)
 
-    longest = torch.tensor([20, 20, *[2] * 7])
-    one = problem(Sizes(), longest, MinLength(torch.tensor([20, 20, *[0] * 7]), EOS))
+    longest = torch.tensor(lengths)
+    one = problem(Sizes(), longest, MinLength(longest, EOS), state=ToyModel().start(len(lengths)))
     find(replace(one, recordings=recordings(4)), DecodingConfig(beam=1))
-    # A plain step, after which 8 are left; then 2 of them, for 20 steps and some more up to the next question.
-    assert sizes == [9] + [8] * 4 + [2] * 16
+    assert sizes == expected
 
 
 @pytest.mark.parametrize(
@@ -111,3 +121,20 @@ def test_steps_do_not_make_the_host_wait() -> None:
         with no_sync():
             recording.run(3)
     assert len(kept._kept) > 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("options", [DecodingConfig(**kind) for kind in KINDS], ids=map(str, KINDS))
+def test_a_gpu_repeats_what_it_recorded(options: DecodingConfig) -> None:
+    device = torch.device("cuda")
+    model, kept = ToyModel(), Recordings(Recorder(device), steps=3)
+    expected = find(problem(model, LONGEST, SHORTEST), options)
+    model.logits = model.logits.to(device)
+    state = History(model.start(7).code.to(device))
+    one = problem(model, LONGEST.to(device), replace(SHORTEST, shortest=SHORTEST.shortest.to(device)), state=state)
+    for _ in range(3):
+        found = find(replace(one, recordings=kept), options)
+        assert [[output.tokens for output in outputs] for outputs in found] == [
+            [output.tokens for output in outputs] for outputs in expected
+        ]
+    assert kept._kept
