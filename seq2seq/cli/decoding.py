@@ -11,6 +11,7 @@ from seq2seq.cli.options import (
     add_combination,
     add_compute,
     add_decoding,
+    add_engine,
     add_model,
     decoding,
     positive,
@@ -32,6 +33,7 @@ def add_commands(commands: Commands) -> None:
     _add_nbest(caption)
     add_decoding(caption)
     add_compute(caption)
+    add_engine(caption)
     caption.set_defaults(command=_caption)
 
     score = commands.add_parser("score", help="log-probabilities of lines of 'source<TAB>target'")
@@ -90,6 +92,7 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
     )
     add_decoding(translate)
     add_compute(translate)
+    add_engine(translate)
     translate.add_argument(
         "--devices", nargs="+", metavar="DEVICE", help="several devices, such as cuda:0 cuda:1, that share the lines"
     )
@@ -114,7 +117,8 @@ def _translate(options: argparse.Namespace) -> None:
     set_up_process(options, devices[0])
     with input_stream(options.src) as source, output_stream() as target:
         translators = [
-            Translator.load(*options.model, device=device, precision=options.precision) for device in devices
+            Translator.load(*options.model, device=device, precision=options.precision, engine=options.engine)
+            for device in devices
         ]
         output_format = OutputFormat(options=decoding(options, translators[0].config), nbest=options.nbest)
         constraint_files = ConstraintFiles(prefixes=options.prefix, required=options.require, blocked=options.block)
@@ -131,7 +135,9 @@ def _caption(options: argparse.Namespace) -> None:
     set_up_process(options)
     paths = picture_files(options.pictures)
     with output_stream() as target:
-        captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
+        captioner = Captioner.load(
+            options.model, device=options.device, precision=options.precision, engine=options.engine
+        )
         settings = decoding(options, captioner.config)
         for number, path in enumerate(paths):
             try:
@@ -158,7 +164,7 @@ def _score(options: argparse.Namespace) -> None:
     require_file("--tgt", options.tgt)
     set_up_process(options)
     with nullcontext() if options.src else input_stream() as source, output_stream() as target:
-        translator = Translator.load(*options.model, device=options.device, precision=options.precision)
+        translator = Translator.load(*options.model, device=options.device, precision=options.precision, engine="torch")
         pairs = read_pairs(source or (), options.src, options.tgt)
         settings = decoding(options, translator.config)
         total = score_stream(translator, pairs, target, settings, with_tokens=options.tokens)
@@ -176,7 +182,7 @@ def _rescore(options: argparse.Namespace) -> None:
         require_file("--tune", path)
     set_up_process(options)
     with input_stream() as source, output_stream() as target:
-        translator = Translator.load(*options.model, device=options.device, precision=options.precision)
+        translator = Translator.load(*options.model, device=options.device, precision=options.precision, engine="torch")
         settings = decoding(options, translator.config)
         lists = rescored(translator, file_texts(options.src), read_lists(to_texts(source), "stdin"), settings)
         if not options.tune:
@@ -196,6 +202,6 @@ def _encode(options: argparse.Namespace) -> None:
 
     set_up_process(options)
     with input_stream() as source:
-        translator = Translator.load(options.model, device=options.device, precision=options.precision)
+        translator = Translator.load(options.model, device=options.device, precision=options.precision, engine="torch")
         count = encode_stream(translator, source, options.out, layer=options.layer)
     print(f"wrote {count} vectors to {options.out}", file=sys.stderr)

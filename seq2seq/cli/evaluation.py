@@ -9,6 +9,7 @@ from seq2seq.cli.options import (
     add_compute,
     add_decoding,
     add_device,
+    add_engine,
     add_model,
     add_overrides,
     decoding,
@@ -34,6 +35,7 @@ def add_commands(commands: Commands) -> None:
     add_overrides(evaluate)
     add_decoding(evaluate)
     add_compute(evaluate)
+    add_engine(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     report = commands.add_parser("report", help="one page on a run, or on several systems compared")
@@ -84,6 +86,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options=decoding(options, read_config(Path(options.model[0]), overrides)),
         device=options.device,
         precision=options.precision,
+        engine=options.engine,
     )
     if evaluated.written == evaluated.folder:
         write_report(evaluated)

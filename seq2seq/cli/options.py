@@ -93,6 +93,16 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all cores)")
 
 
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Declares ``--engine``, for commands that search; the others compute whole outputs at once, in torch."""
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "torch", "onnx"),
+        default="auto",
+        help="what runs the model; auto: onnxruntime on a CPU in fp32 and int8, else torch (default: auto)",
+    )
+
+
 def set_up_process(options: argparse.Namespace, device: str | None = None) -> None:
     """Sets the number of threads, and torch's settings for the device.
 

@@ -12,6 +12,7 @@ from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import ImageReader, LookUp, Member
 from seq2seq.device import DeviceSpec
+from seq2seq.engines.choice import EngineName
 from seq2seq.errors import CorpusError
 
 
@@ -33,16 +34,17 @@ class Captioner(Predictor):
         *runs: str | os.PathLike[str],
         device: str = "auto",
         precision: str = "fp32",
+        engine: EngineName = "auto",
         look_up: LookUp | None = None,
     ) -> Self:
         """Loads run folders; several make an ensemble.
 
         Raises:
             RunError: one is no complete run, or damaged, or reads text, or writes another vocabulary.
-            ConfigError: no such device or precision.
+            ConfigError: no such device, precision or engine, or they do not go together.
         """
         device_spec = DeviceSpec.pick(device, precision)
-        return cls(load_members(runs, device_spec, images=True), device_spec, look_up)
+        return cls(load_members(runs, device_spec, engine, images=True), device_spec, look_up)
 
     def caption(self, pictures: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
         """The best caption of each picture, in the order given.

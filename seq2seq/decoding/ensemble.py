@@ -20,9 +20,10 @@ from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.readers import Member, Reader
 from seq2seq.device import DeviceSpec
+from seq2seq.engines.choice import EngineName, pick_engine
+from seq2seq.engines.engine import Engine, EngineState, TorchEngine
 from seq2seq.errors import RunError
 from seq2seq.graphs import Recorder
-from seq2seq.model.decoder import Decoder
 from seq2seq.model.quantised import quantise
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
@@ -76,10 +77,19 @@ class Ensemble:
         batches = [batch.to(self.device_spec.device) for batch in self.reader.batches(sources, targets)]
         return [(batch, member.model.encode(batch)[1]) for member, batch in zip(self.members, batches, strict=True)]
 
+    def encode(self, sources: Sequence[str], combination: Combination) -> tuple["JointStep", "JointState"]:
+        """What search drives: the step of all members together, and their states before the first token."""
+        engines = tuple(member.engine or TorchEngine(member.model) for member in self.members)
+        batches = [batch.to(self.device_spec.device) for batch in self.reader.batches(sources)]
+        states = tuple(engine.encode(batch) for engine, batch in zip(engines, batches, strict=True))
+        return JointStep(engines, combination), JointState(states)
+
     def snapshot(self) -> Self:
         """The same with copies of the models that are ready to decode, for models that are still being trained."""
         other = copy.copy(self)
-        other.members = tuple(replace(member, model=copy.deepcopy(member.model)) for member in self.members)
+        other.members = tuple(
+            replace(member, model=copy.deepcopy(member.model), engine=None) for member in self.members
+        )
         for member in other.members:
             _prepare(member.model, self.device_spec)
         return other
@@ -87,29 +97,31 @@ class Ensemble:
     @contextmanager
     def ready(self) -> Iterator[None]:
         """Evaluation mode and no gradients; restores each model's mode at the end."""
-        training = [member.model.training for member in self.members]
-        for member in self.members:
-            member.model.eval()
+        training = [member.model for member in self.members if member.model.training]
+        for model in training:
+            model.eval()
         try:
             with torch.inference_mode():
                 yield
         finally:
-            for member, mode in zip(self.members, training, strict=True):
-                member.model.train(mode)
+            for model in training:
+                model.train()
 
 
 def load_members(
-    runs: Sequence[str | os.PathLike[str]], device_spec: DeviceSpec, *, images: bool
+    runs: Sequence[str | os.PathLike[str]], device_spec: DeviceSpec, engine: EngineName = "auto", *, images: bool
 ) -> tuple[Member, ...]:
     """Loads run folders to a device.
 
     Args:
         runs: one or more.
         device_spec: device and precision.
+        engine: what searches run the models with, see :func:`seq2seq.engines.choice.pick_engine`.
         images: whether they must read pictures; else text.
 
     Raises:
         RunError: one is no complete run, or damaged, or reads something else, or writes another vocabulary.
+        ConfigError: there is no such engine for this device and precision.
     """
     members: list[Member] = []
     for run in runs:
@@ -117,8 +129,10 @@ def load_members(
         if loaded.config.data.reads_images != images:
             kinds, command = ("text, not pictures", "translate") if images else ("pictures, not text", "caption")
             raise RunError(f"{run} reads {kinds}: use 'seq2seq {command}'")
+        loaded.model.eval()
+        chosen = pick_engine(engine, loaded.model, device_spec)  # from the float32 weights
         _prepare(loaded.model.to(device_spec.device), device_spec)
-        members.append(Member(loaded.model, loaded.vocabularies, loaded.config))
+        members.append(Member(loaded.model, loaded.vocabularies, loaded.config, chosen))
         if loaded.vocabularies.tgt.model != members[0].vocabularies.tgt.model:
             raise RunError(
                 f"{run} and {runs[0]} have different target vocabularies, so they cannot decode together: train "
@@ -143,7 +157,7 @@ def _prepare(model: Seq2Seq, device_spec: DeviceSpec) -> None:
 class JointState:
     """The states of all members, with the same rows."""
 
-    members: tuple[DecoderState, ...]
+    members: tuple[EngineState, ...]
 
     def select(self, rows: Tensor, sources: Tensor | None = None) -> "JointState":
         """The rows ``rows`` of every member, see :meth:`DecoderState.select`."""
@@ -155,20 +169,22 @@ class JointState:
         return all(state.is_loose for state in self.members)
 
     def lengthened(self, multiple: int) -> "JointState":
-        """Each member's, see :meth:`DecoderState.lengthened`."""
-        return JointState(tuple(state.lengthened(multiple) for state in self.members))
+        """Each member's, see :meth:`DecoderState.lengthened`; only torch's steps are recorded."""
+        return JointState(
+            tuple(state.lengthened(multiple) if isinstance(state, DecoderState) else state for state in self.members)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class JointStep:
-    """One step of one or more decoders; two are the same if they have the same decoders and settings."""
+    """One step of one or more models; two are the same if they have the same engines and settings."""
 
-    decoders: tuple[Decoder, ...]
+    engines: tuple[Engine, ...]
     combination: Combination
 
     def __call__(self, token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
         """Tokens (R,) to logits (R, V) and the state after them."""
-        pairs = [decoder.step(token, member) for decoder, member in zip(self.decoders, state.members, strict=True)]
+        pairs = [engine.step(token, member) for engine, member in zip(self.engines, state.members, strict=True)]
         following = JointState(tuple(member for _, member in pairs))
         return combine([logits for logits, _ in pairs], self.combination), following
 

@@ -10,7 +10,7 @@ from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
-from seq2seq.decoding.ensemble import Ensemble, JointState, JointStep
+from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
@@ -114,11 +114,7 @@ class Predictor(Ensemble):
         tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
         rules = self._rules(sources, options, tokens)
         with self.ready():
-            decoders = tuple(member.model.decoder for member in self.members)
-            state, step = (
-                JointState(tuple(state for _, state in self.start(sources))),
-                JointStep(decoders, options.combination),
-            )
+            step, state = self.encode(sources, options.combination)
             if self.recordings is not None:
                 state = state.lengthened(_POSITIONS)
             hypotheses = search(

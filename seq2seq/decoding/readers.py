@@ -16,6 +16,7 @@ from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.batches import within_budget
+from seq2seq.engines.engine import Engine
 from seq2seq.model.seq2seq import Seq2Seq
 
 LookUp = Callable[[Sequence[str]], Tensor]
@@ -32,6 +33,8 @@ class Member:
     model: Seq2Seq
     vocabularies: Vocabularies
     config: Config
+    engine: Engine | None = None
+    """What searches run the model with; None: torch, and so whatever its weights are at that time."""
 
 
 class TextReader:

@@ -11,6 +11,7 @@ from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member, TextReader
 from seq2seq.device import DeviceSpec
+from seq2seq.engines.choice import EngineName
 
 
 class Translator(Predictor):
@@ -27,15 +28,21 @@ class Translator(Predictor):
         super().__init__(members, device_spec, TextReader(members))
 
     @classmethod
-    def load(cls, *runs: str | os.PathLike[str], device: str = "auto", precision: str = "fp32") -> Self:
+    def load(
+        cls,
+        *runs: str | os.PathLike[str],
+        device: str = "auto",
+        precision: str = "fp32",
+        engine: EngineName = "auto",
+    ) -> Self:
         """Loads run folders; several make an ensemble.
 
         Raises:
             RunError: one is no complete run, or damaged, or reads pictures, or writes another vocabulary.
-            ConfigError: no such device or precision.
+            ConfigError: no such device, precision or engine, or they do not go together.
         """
         device_spec = DeviceSpec.pick(device, precision)
-        return cls(load_members(runs, device_spec, images=False), device_spec)
+        return cls(load_members(runs, device_spec, engine, images=False), device_spec)
 
     def translate(
         self, sentences: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None

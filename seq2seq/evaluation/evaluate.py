@@ -19,6 +19,7 @@ from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
+from seq2seq.engines.choice import EngineName
 from seq2seq.errors import ConfigError, shown, warn
 from seq2seq.evaluation.outputs import output_rows, to_tsv
 from seq2seq.evaluation.record import Evaluation
@@ -78,6 +79,7 @@ def evaluate(
     options: DecodingConfig | None = None,
     device: str = "auto",
     precision: str = "fp32",
+    engine: EngineName = "auto",
 ) -> EvaluatedRun:
     """Decodes and scores a set of sources.
 
@@ -95,6 +97,7 @@ def evaluate(
         options: how to decode; None: the first run's ``[decoding]``.
         device: ``auto``, ``cpu``, ``cuda``.
         precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` or ``auto``.
+        engine: ``auto``, ``torch`` or ``onnx``.
 
     Raises:
         RunError: no run, or a damaged one.
@@ -113,7 +116,7 @@ def evaluate(
     written = Path(out) if out else None if files or others else folders[0]
     with _target(written, material.table, new=out is not None) as target:
         pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision)) if reads_images else None
-        predictor = _load(folders, configs, pictures, device, precision)
+        predictor = _load(folders, configs, pictures, device, precision, engine)
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
@@ -183,13 +186,18 @@ def _target(folder: Path | None, table: str, *, new: bool) -> Iterator[Path | No
 
 
 def _load(
-    runs: Sequence[Path], configs: Sequence[Config], pictures: Pictures | None, device: str, precision: str
+    runs: Sequence[Path],
+    configs: Sequence[Config],
+    pictures: Pictures | None,
+    device: str,
+    precision: str,
+    engine: EngineName,
 ) -> Predictor:
     if pictures is None:
-        return Translator.load(*runs, device=device, precision=precision)
+        return Translator.load(*runs, device=device, precision=precision, engine=engine)
     # A fine-tuned backbone reads pixels, which the others can read too.
     look_up = pictures.pixels if any(config.training.finetune_from for config in configs) else pictures.features
-    return Captioner.load(*runs, device=device, precision=precision, look_up=look_up)
+    return Captioner.load(*runs, device=device, precision=precision, engine=engine, look_up=look_up)
 
 
 def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfig, verb: str) -> list[Translation]:

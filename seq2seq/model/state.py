@@ -7,7 +7,6 @@ Shapes: ``B`` batch, ``S`` source length, ``H`` width of a layer, ``M`` width of
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 

@@ -1,0 +1,159 @@
+"""A decoder's step as an ONNX graph: the arithmetic of :class:`seq2seq.model.decoder.Decoder` once more.
+
+Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source positions, ``A`` width of the keys,
+``M`` of the memory, ``C`` of the source vector, ``V`` vocabulary.
+"""
+
+from typing import Any
+
+import torch
+from onnx import TensorProto
+from torch import nn
+
+from seq2seq.engines.onnx_graph import Graph
+from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention
+from seq2seq.model.cells import GRU, LSTM, FusedCell
+from seq2seq.model.decoder import Decoder
+from seq2seq.model.recurrent import RecurrentStack
+
+# Indices of the gates: torch's i f g o become i f o g, so that one sigmoid covers three neighbours.
+_SIGMOIDS_FIRST = (0, 1, 3, 2)
+
+
+def can_write(decoder: Decoder) -> bool:
+    """Whether all its cells are known here; others have no operators in ONNX."""
+    return all(isinstance(cell, FusedCell) for cell in [*decoder.bottom.layers, *decoder.upper.layers])
+
+
+def step_session(decoder: Decoder, *, int8: bool) -> Any:
+    """A session for one step.
+
+    It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_engine.OnnxState` holds, and returns logits (R, V) and
+    the new ``packed`` (R, W).
+    """
+    return _Step(decoder, Graph(int8=int8)).session()
+
+
+class _Step:
+    """The nodes of one step."""
+
+    def __init__(self, decoder: Decoder, graph: Graph) -> None:
+        self.decoder, self.graph = decoder, graph
+        cells = [cell for cell in [*decoder.bottom.layers, *decoder.upper.layers] if isinstance(cell, FusedCell)]
+        self.key_size = cells[0].kernel.hidden_size
+        widths = [cell.kernel.hidden_size for cell in cells]
+        with_memory = [width for cell, width in zip(cells, widths, strict=True) if cell.num_states == 2]
+        sizes = [*widths, *with_memory, *([decoder.readout.size] if decoder.input_feeding else [])]
+        packed = graph.input("packed", "R", sum(sizes))
+        parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=1) if len(sizes) > 1 else [packed]
+        self.hidden, self.cell = parts[: len(widths)], parts[len(widths) : len(widths) + len(with_memory)]
+        self.prev_features = parts[-1:] if decoder.input_feeding else []
+
+    def session(self) -> Any:
+        """Phases as in ``Decoder._advance``."""
+        graph, decoder = self.graph, self.decoder
+        # 1. Inputs of the bottom layer.
+        token = graph.input("token", "R", dtype=TensorProto.INT64)
+        embedding = decoder.embedding
+        embedded = graph.op("Gather", graph.constant(embedding.weight.detach().float() * embedding.scale), token)
+        inputs, extras = [embedded], []
+        if size := decoder.bridge.source_vector_size:
+            vector = graph.input("source_vector", "R", size)
+            inputs.append(vector)
+            extras += [vector, embedded]
+        # 2. Bottom layer.
+        outputs = self._stack(decoder.bottom, self._concat([*inputs, *self.prev_features]), 0, [])
+        # 3. Attention.
+        context = [] if decoder.attention is None else [self._attend(decoder.attention, outputs)]
+        # 4. Upper layers.
+        outputs = self._stack(decoder.upper, outputs, 1, context)
+        # 5. Readout and output layer.
+        features = self._readout([outputs, *extras, *context])
+        logits = graph.linear(features, decoder.output.weight, decoder.output.bias)
+        following = [*self.hidden, *self.cell, *([features] if decoder.input_feeding else [])]
+        return graph.session([logits, self._concat(following)])
+
+    def _readout(self, parts: list[str]) -> str:
+        layer = self.decoder.readout.map
+        features = self._concat(parts)
+        if isinstance(layer, nn.Linear):
+            features = self.graph.linear(features, layer.weight)
+        return features if len(parts) == 1 else self.graph.op("Tanh", features)
+
+    def _stack(self, stack: RecurrentStack, inputs: str, first: int, context: list[str]) -> str:
+        """A stack of layers, the lowest of which is number ``first`` of the decoder; replaces their states."""
+        for index, cell in enumerate(stack.layers):
+            number, layer_inputs = first + index, self._concat([inputs, *context])
+            assert isinstance(cell, FusedCell)
+            match cell:
+                case LSTM():
+                    self.hidden[number], self.cell[number] = self._lstm(
+                        cell, layer_inputs, self.hidden[number], self.cell[number]
+                    )
+                case GRU():
+                    self.hidden[number] = self._gru(cell, layer_inputs, self.hidden[number])
+                case _:
+                    self.hidden[number] = self._rnn(cell, layer_inputs, self.hidden[number])
+            outputs = self.hidden[number]
+            inputs = self.graph.op("Add", inputs, outputs) if stack.residual[index] else outputs
+        return inputs
+
+    def _lstm(self, lstm: LSTM, inputs: str, hidden: str, cell: str) -> tuple[str, str]:
+        """The equations of :class:`LSTM`, with one product for inputs and state."""
+        graph, width = self.graph, lstm.kernel.hidden_size
+        weight_ih, weight_hh, bias_ih, bias_hh = lstm.kernel.parameters()
+        weight, bias = torch.cat([weight_ih, weight_hh], dim=1), bias_ih + bias_hh
+        weight, bias = (torch.cat([whole.chunk(4)[gate] for gate in _SIGMOIDS_FIRST]) for whole in (weight, bias))
+        gates = graph.linear(self._concat([inputs, hidden]), weight, bias)
+        sigmoids, candidate = graph.ops(2, "Split", gates, graph.constant([3 * width, width]), axis=1)
+        i, f, o = graph.ops(3, "Split", graph.op("Sigmoid", sigmoids), axis=1, num_outputs=3)
+        candidate = graph.op("Mul", i, graph.op("Tanh", candidate))
+        cell = graph.op("Add", graph.op("Mul", f, cell), candidate)
+        return graph.op("Mul", o, graph.op("Tanh", cell)), cell
+
+    def _gru(self, gru: GRU, inputs: str, hidden: str) -> str:
+        """The equations of :class:`GRU`; ``h' = n + z ⊙ (h - n)``."""
+        graph, width = self.graph, gru.kernel.hidden_size
+        weight_ih, weight_hh, bias_ih, bias_hh = gru.kernel.parameters()
+        sizes = graph.constant([2 * width, width])
+        from_input = graph.ops(2, "Split", graph.linear(inputs, weight_ih, bias_ih), sizes, axis=1)
+        from_hidden = graph.ops(2, "Split", graph.linear(hidden, weight_hh, bias_hh), sizes, axis=1)
+        gates = graph.op("Sigmoid", graph.op("Add", from_input[0], from_hidden[0]))
+        r, z = graph.ops(2, "Split", gates, axis=1, num_outputs=2)
+        candidate = graph.op("Tanh", graph.op("Add", from_input[1], graph.op("Mul", r, from_hidden[1])))
+        return graph.op("Add", candidate, graph.op("Mul", z, graph.op("Sub", hidden, candidate)))
+
+    def _rnn(self, rnn: FusedCell, inputs: str, hidden: str) -> str:
+        """The equation of :class:`seq2seq.model.cells.RNN`."""
+        weight_ih, weight_hh, bias_ih, bias_hh = rnn.kernel.parameters()
+        weight = torch.cat([weight_ih, weight_hh], dim=1)
+        total = self.graph.linear(self._concat([inputs, hidden]), weight, bias_ih + bias_hh)
+        return self.graph.op("Tanh" if rnn.kernel.nonlinearity == "tanh" else "Relu", total)
+
+    def _attend(self, attention: Attention, queries: str) -> str:
+        """Contexts (R, M) of queries (R, Q), as in :meth:`Attention.forward`."""
+        graph = self.graph
+        keys, values, bias = (graph.input(f"memory_{name}", *"NSA") for name in ("keys", "values", "bias"))
+        if isinstance(attention, AdditiveAttention):
+            queries = graph.op(
+                "Unsqueeze", self._by_source(graph.linear(queries, attention.query.weight), keys), graph.constant([2])
+            )
+            mixed = graph.op("Tanh", graph.op("Add", queries, graph.op("Unsqueeze", keys, graph.constant([1]))))
+            scores = graph.op("MatMul", mixed, graph.constant(attention.score.weight.T))
+            scores = graph.op("Squeeze", scores, graph.constant([3]))
+        else:
+            scale = self.key_size**-0.5 if isinstance(attention, DotAttention) else 1.0
+            (scores,) = graph.fused(1, "FusedMatMul", self._by_source(queries, keys), keys, transB=1, alpha=scale)
+        weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
+        context = graph.op("MatMul", weights, values)  # (N, K, M)
+        width = graph.op("Concat", graph.constant([-1]), graph.op("Shape", values, start=2), axis=0)
+        return graph.op("Reshape", context, width)
+
+    def _by_source(self, queries: str, keys: str) -> str:
+        """Queries (R, Q) to those of each source, (N, K, Q)."""
+        graph = self.graph
+        sources, width = graph.op("Shape", keys, start=0, end=1), graph.op("Shape", keys, start=2)
+        return graph.op("Reshape", queries, graph.op("Concat", sources, graph.constant([-1]), width, axis=0))
+
+    def _concat(self, parts: list[str]) -> str:
+        return parts[0] if len(parts) == 1 else self.graph.op("Concat", *parts, axis=1)
