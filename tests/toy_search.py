@@ -71,7 +71,7 @@ class ToyModel:
 def problem(model: ToyModel, longest: Tensor = LONGEST, *strikes: object, **others: object) -> SearchProblem[History]:
     """Sentences of these lengths; ``others`` are a prefix, a ranking or another state."""
     ranking, state = others.get("ranking", Ranking()), others.get("state", model.start(len(longest)))
-    rules = Rules(eos=EOS, longest=longest, prefix=others.get("prefix"), strikes=(Banned((BOS,)), *strikes))
+    rules = Rules(eos=EOS, longest=longest, prefix=others.get("prefix"), strikes=(Banned(torch.tensor([BOS])), *strikes))
     return SearchProblem(model.step, state, BOS, rules, ranking)
 
 

@@ -137,7 +137,8 @@ class Predictor(Ensemble):
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
         most = torch.tensor(longest, device=device)
-        strikes: list[Strike] = [Banned((PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS))]
+        never = (PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS)
+        strikes: list[Strike] = [Banned(torch.tensor(never, device=device))]
         if bigrams := self.vocabularies.tgt.forbidden_bigrams:
             strikes.append(
                 Bigrams(

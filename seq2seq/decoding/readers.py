@@ -6,6 +6,7 @@ Shapes: ``N`` pictures, ``S`` positions of a feature map, ``C`` channels.
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -46,12 +47,16 @@ class TextReader:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self._members = members
+        # A sentence is asked for several times: for its length, and by each member.
+        self._ids = lru_cache(maxsize=1 << 12)(self._encode)
 
     def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
         """A batch for each member, of sentences and, if given, the ids of their translations."""
         return [
-            collate([_encode(one, source) for source in sources], targets, reverse=one.config.model.reverse_source)
-            for one in self._members
+            collate(
+                [self._ids(number, source) for source in sources], targets, reverse=one.config.model.reverse_source
+            )
+            for number, one in enumerate(self._members)
         ]
 
     def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
@@ -66,7 +71,15 @@ class TextReader:
 
     def lengths(self, sources: Sequence[str]) -> list[int]:
         """Tokens of each sentence, as the first member reads it."""
-        return [len(_encode(self._members[0], source)) for source in sources]
+        return [len(self._ids(0, source)) for source in sources]
+
+    def _encode(self, number: int, sentence: str) -> tuple[int, ...]:
+        """Token ids of a sentence, as a member reads it."""
+        # Nothing but white space and characters of no width, such as U+200B and U+2060, is no text.
+        if all(one.isspace() or unicodedata.category(one) == "Cf" for one in sentence):
+            return ()
+        member = self._members[number]
+        return tuple(member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens])
 
 
 class ImageReader:
@@ -95,13 +108,6 @@ class ImageReader:
 
 
 Reader = TextReader | ImageReader
-
-
-def _encode(member: Member, sentence: str) -> list[int]:
-    # Nothing but white space and characters of no width, such as U+200B and U+2060, is no text.
-    if all(one.isspace() or unicodedata.category(one) == "Cf" for one in sentence):
-        return []
-    return member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens]
 
 
 def _read_files(paths: Sequence[str]) -> Tensor:

@@ -42,33 +42,54 @@ class Beam:
 
     def choose(self, scores: Scores, slots: Slots[S]) -> Choice:
         """The best extensions of each line, best first, as many as it has room for."""
-        shape = len(slots.line) // self.lines, self.lines, slots.total.shape[1]
-        total, rows, room = slots.total.view(shape), slots.rows().view(shape), slots.room.view(*shape[:2], 1)
-        cost: Tensor | None = None  # (N, V) of each token for the group that chooses
+        row = None if slots.slot is None else slots.rows()
+        forced = bound = None
+        base = slots.total
+        if scores.forced is not None:
+            forced = slots.by_slot(scores.forced.token)
+            bound = base + slots.by_slot(scores.forced.log_prob)
+            base = base.masked_fill(slots.by_slot(scores.forced.rows), -torch.inf)
+        if self.lines == 1:
+            best, parent, token = best_extensions(scores.log_probs, row, base, self.width, forced, bound)
+            # In a line of one slot there is room, or no hypothesis.
+            return Choice(parent, token, best if self.width == 1 else _within(best, slots.room))
+        return self._choose_in_turn(scores.log_probs, slots, base, forced, bound)
+
+    def _choose_in_turn(
+        self, log_probs: Tensor, slots: Slots[S], base: Tensor, forced: Tensor | None, bound: Tensor | None
+    ) -> Choice:
+        """The choice of several groups, each of which avoids what those before it have just taken.
+
+        Args:
+            log_probs: of the tokens in each row, (R, V).
+            slots: the hypotheses.
+            base: log-probability of each, (N·G, K); -inf where its token is forced.
+            forced: that token, (N·G, K).
+            bound: log-probability with that token, (N·G, K).
+        """
+        shape = len(base) // self.lines, self.lines, base.shape[1]
+        rows, room = slots.rows().view(shape), slots.room.view(shape[:2])
+        cost = base.new_zeros(shape[0], log_probs.shape[1])  # (N, V) of each token for the group that chooses
         choices = []
         for group in range(self.lines):
-            values, row, base, token, bound = scores.log_probs, rows[:, group], total[:, group], None, None
-            if (forced := scores.forced) is not None:
-                token = slots.by_slot(forced.token).view(shape)[:, group]
-                bound = base + slots.by_slot(forced.log_prob).view(shape)[:, group]
-                base = base.masked_fill(slots.by_slot(forced.rows).view(shape)[:, group], -torch.inf)
-            if cost is not None:
-                values = values.index_select(0, row.flatten()) - cost.repeat_interleave(shape[2], dim=0)
-                row = torch.arange(row.numel(), device=row.device).view(row.shape)
-                bound = None if token is None or bound is None else bound - cost.gather(1, token)
-            best, parent, token = best_extensions(values, row, base, self.width, token, bound)
-            best = best.where(torch.arange(best.shape[1], device=best.device) < room[:, group], -torch.inf)
-            if cost is not None:
-                # Scores have to be the model's own.
-                best = best + cost.gather(1, token)
+            totals, token, ends = (
+                None if table is None else table.view(shape)[:, group] for table in (base, forced, bound)
+            )
+            assert totals is not None
+            values = log_probs.index_select(0, rows[:, group].flatten()) - cost.repeat_interleave(shape[2], dim=0)
+            ends = None if token is None or ends is None else ends - cost.gather(1, token)
+            best, parent, token = best_extensions(values, None, totals, self.width, token, ends)
+            # Scores have to be the model's own.
+            best = _within(best, room[:, group]) + cost.gather(1, token)
             choices.append(Choice(parent, token, best))
-            if group + 1 < self.lines:
-                cost = best.new_zeros(len(best), values.shape[1]) if cost is None else cost
-                cost = cost.scatter_add(1, token, (best > -torch.inf).to(cost.dtype) * self.diversity)
-        if self.lines == 1:
-            return choices[0]
+            cost = cost.scatter_add(1, token, (best > -torch.inf).to(cost.dtype) * self.diversity)
         parents, tokens, totals = zip(*((one.parent, one.token, one.total) for one in choices), strict=True)
         return Choice(*(torch.stack(group, dim=1).flatten(0, 1) for group in (parents, tokens, totals)))
+
+
+def _within(best: Tensor, room: Tensor) -> Tensor:
+    """The values of extensions (L, W), -inf beyond the room of each line, (L,)."""
+    return best.where(torch.arange(best.shape[1], device=best.device) < room.unsqueeze(1), -torch.inf)
 
 
 def beam_search(problem: SearchProblem[S], *, width: int) -> list[list[Hypothesis]]:

@@ -17,27 +17,27 @@ _FEW = 1 << 16
 
 
 def best_extensions(
-    values: Tensor, row: Tensor, base: Tensor, count: int, forced: Tensor | None = None, bound: Tensor | None = None
+    values: Tensor, row: Tensor | None, base: Tensor, count: int, forced: Tensor | None = None, bound: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The highest extensions of each line, best first: their values, hypotheses and tokens, (L, count) each, or fewer.
 
     Args:
         values: of the tokens in each row, (R, V).
-        row: of each hypothesis, (L, K).
+        row: of each hypothesis, (L, K); None: each has its own, in their order.
         base: what is added to the values of each hypothesis, (L, K); -inf where its token is forced.
         count: how many.
         forced: that token, (L, K); None: none is.
         bound: the whole value of the extension by that token, (L, K), or -inf.
     """
-    if row.shape[1] == 1:
-        best, token = (found.index_select(0, row.flatten()) for found in best_tokens(values, count))
+    if base.shape[1] == 1:
+        best, token = (_of(found, row) for found in best_tokens(values, count))
         best, parent = best + base, torch.zeros_like(token)
     else:
         best, parent, token = _best_of_several(values, row, base, count)
     if forced is None or bound is None:
         return best, parent, token
     best, place = torch.cat([best, bound], dim=1).topk(best.shape[1], dim=1)
-    owner = torch.arange(row.shape[1], device=row.device).expand(len(row), -1)
+    owner = torch.arange(base.shape[1], device=base.device).expand(len(base), -1)
     parent, token = torch.cat([parent, owner], dim=1), torch.cat([token, forced], dim=1)
     return best, parent.gather(1, place), token.gather(1, place)
 
@@ -55,20 +55,26 @@ def best_tokens(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return best, token.flatten(1).gather(1, place)
 
 
-def _best_of_several(values: Tensor, row: Tensor, base: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def _of(values: Tensor, row: Tensor | None) -> Tensor:
+    """The rows ``row`` (L, K) of values (R, …), (L·K, …)."""
+    return values if row is None else values.index_select(0, row.flatten())
+
+
+def _best_of_several(values: Tensor, row: Tensor | None, base: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`best_extensions`, without forced tokens."""
-    (lines, hypotheses), vocab = row.shape, values.shape[1]
+    (lines, hypotheses), vocab = base.shape, values.shape[1]
     if values.numel() <= _FEW:
-        sums = values.index_select(0, row.flatten()).view(lines, hypotheses, vocab) + base.unsqueeze(2)
+        sums = _of(values, row).view(lines, hypotheses, vocab) + base.unsqueeze(2)
         best, place = sums.flatten(1).topk(min(count, hypotheses * vocab), dim=1)
         return best, place // vocab, place % vocab
     # The chunks of all hypotheses of a line compete.
     maxima = _chunk_maxima(values)
     chunks = maxima.shape[1]
-    maxima = maxima.index_select(0, row.flatten()).view(lines, hypotheses, chunks) + base.unsqueeze(2)
+    maxima = _of(maxima, row).view(lines, hypotheses, chunks) + base.unsqueeze(2)
     chunk = maxima.flatten(1).topk(min(count, hypotheses * chunks), dim=1).indices
     parent = chunk // chunks
     token, beyond = _tokens(chunk % chunks, vocab)
+    row = torch.arange(base.numel(), device=base.device).view(base.shape) if row is None else row
     found = values.flatten().take(row.gather(1, parent).unsqueeze(2) * vocab + token)
     found = (found + base.gather(1, parent).unsqueeze(2)).masked_fill(beyond, -torch.inf)
     best, place = found.flatten(1).topk(min(count, hypotheses * vocab), dim=1)

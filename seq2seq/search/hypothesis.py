@@ -58,4 +58,4 @@ class Ranking:
 
 def log_softmax(logits: Tensor) -> Tensor:
     """Log-probabilities of the last axis, in float32 at least."""
-    return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+    return torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))

@@ -56,12 +56,12 @@ class ForAll:
 class Banned(ForAll):
     """Tokens that no output contains."""
 
-    ids: tuple[int, ...]
+    ids: Tensor
+    """Their numbers."""
 
     def __call__(self, log_probs: Tensor, position: Position) -> None:
         """Strikes these tokens out."""
-        for token in self.ids:
-            log_probs[:, token] = -torch.inf
+        log_probs.index_fill_(1, self.ids, -torch.inf)
 
 
 @dataclass(frozen=True, slots=True)

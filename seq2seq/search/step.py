@@ -6,7 +6,6 @@ Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each before a step, ``K'`` 
 vocabulary.
 """
 
-from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -60,7 +59,8 @@ def advance(
     # 2. The rules strike some out and force others.
     tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
     sentence = slots.line if method.lines == 1 else slots.line // method.lines
-    sentence = slots.by_row(sentence.unsqueeze(1).expand(-1, width))
+    if width > 1 or slots.slot is not None:
+        sentence = slots.by_row(sentence.unsqueeze(1).expand(-1, width))
     position = Position(sentence, last, slots.step, None if tokens is None else tokens[:, 1:])
     choice = method.choose(problem.rules.apply(log_softmax(logits), position, free=free), slots)
 
@@ -75,8 +75,15 @@ def advance(
         total, order = total.sort(dim=1, descending=True, stable=True)
         choice = Choice(*(values.gather(1, order) for values in (choice.parent, choice.token, choice.total)))
         row = slots.rows().gather(1, choice.parent).flatten()
-    step, token = slots.step + 1, choice.token
-    slots = replace(
-        slots, state=state, token=token, total=total, room=room, step=step, tokens=tokens, row=row, slot=None
+    following = Slots(
+        state=state,
+        token=choice.token,
+        total=total,
+        room=room,
+        line=slots.line,
+        step=slots.step + 1,
+        tokens=tokens,
+        numbers=slots.numbers,
+        row=row,
     )
-    return slots, choice
+    return following, choice

@@ -189,7 +189,7 @@ def check_saved_weights_give_the_same_outputs(settings, model: Seq2Seq, batch: B
 
 
 def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
-    limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "strikes": [Banned((0, 1, 2))]}
+    limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "strikes": [Banned(torch.tensor([0, 1, 2]))]}
     with torch.inference_mode():
         _, state = model.encode(batch)
         together = beam_search(SearchProblem(model.decoder.step, state, 2, Rules(longest=limits, **rules)), width=3)

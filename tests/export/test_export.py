@@ -137,7 +137,7 @@ def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path])
         limits = torch.tensor([2 * len(source) + 10 for source in sources])
         with torch.inference_mode():
             _, state = loaded.model.eval().encode(batch)
-            rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=limits)
+            rules = Rules(eos=3, strikes=[Banned(torch.tensor([0, 1, 2]))], longest=limits)
             expected = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
         found = model.greedy(sources)
         assert found == [list(hypothesis.tokens) for (hypothesis,) in expected]
@@ -197,7 +197,7 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     longest = 2 * max(map(len, ids)) + 10
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
-        rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=torch.full((len(ids),), longest))
+        rules = Rules(eos=3, strikes=[Banned(torch.tensor([0, 1, 2]))], longest=torch.full((len(ids),), longest))
         found = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
     expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for (hypothesis,) in found]
     assert capsys.readouterr().out.split("\n")[:-1] == expected

@@ -162,7 +162,7 @@ def test_an_output_that_two_groups_found_is_listed_once() -> None:
 
 
 def test_a_sentence_with_fewer_outputs_than_slots_has_them_all() -> None:
-    one = problem(ToyModel(), torch.tensor([1, 2]), NoRepeatNgram(1), Banned((4,)))
+    one = problem(ToyModel(), torch.tensor([1, 2]), NoRepeatNgram(1), Banned(torch.tensor([4])))
     first, second = beam_search(one, width=9)
     assert {output.tokens for output in first} == {(), (2,), (3,)}
     assert {output.tokens for output in second} == {(), (2,), (3,), (2, 3), (3, 2)}

@@ -208,7 +208,7 @@ def test_a_forced_word_may_begin_with_what_is_required(beam: int) -> None:
         assert any(token == 2 and after != 4 for token, after in pairwise((*output.tokens[2:], EOS)))
 
 
-@pytest.mark.parametrize("strike", [Banned((3,)), NoRepeatNgram(1)])
+@pytest.mark.parametrize("strike", [Banned(torch.tensor([3])), NoRepeatNgram(1)])
 def test_what_cannot_be_fulfilled_ends_all_the_same(strike: object) -> None:
     one = problem(ToyModel(), torch.tensor([4]), strike)
     (outputs,) = constrained_search(one, width=3, required=[[(3, 3)]], word_start=ALL_START)

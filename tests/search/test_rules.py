@@ -44,7 +44,7 @@ def struck(rule: Strike, *rows: list[int], sentence: list[int] | None = None) ->
 
 
 def test_what_is_banned_is_struck_out() -> None:
-    assert struck(Banned((BOS, 3)), [2], [3]) == [{BOS, 3}] * 2
+    assert struck(Banned(torch.tensor([BOS, 3])), [2], [3]) == [{BOS, 3}] * 2
 
 
 def test_bigrams_go_by_the_last_token_and_by_the_beginning() -> None:
@@ -178,14 +178,14 @@ def test_without_rules_all_is_allowed_up_to_the_longest_output() -> None:
 
 
 def test_strikes_are_all_applied() -> None:
-    rules = Rules(eos=EOS, longest=FAR, strikes=[Banned((BOS,)), NoRepeatNgram(1), MinLength(FAR, EOS)])
+    rules = Rules(eos=EOS, longest=FAR, strikes=[Banned(torch.tensor([BOS])), NoRepeatNgram(1), MinLength(FAR, EOS)])
     assert apply(rules, [2], [3]) == [values(3, 4), values(2, 4)]
 
 
 def test_a_forced_prefix_goes_before_all_strikes_and_has_the_models_value() -> None:
     barred = torch.ones(3, VOCAB, dtype=torch.bool)
     strikes = [
-        Banned((2, 3, 4)),
+        Banned(torch.tensor([2, 3, 4])),
         Bigrams(torch.zeros(VOCAB, dtype=torch.long), barred),
         NoRepeatNgram(1),
         BlockedPhrases(((2,), (3,)), ALL_START, ALL_START, FAR),
@@ -198,7 +198,7 @@ def test_a_forced_prefix_goes_before_all_strikes_and_has_the_models_value() -> N
 
 
 def test_after_its_prefix_a_row_is_free() -> None:
-    rules = Rules(eos=EOS, longest=FAR, prefix=prefix_table([[3, 2], [], [4]]), strikes=[Banned((2,))])
+    rules = Rules(eos=EOS, longest=FAR, prefix=prefix_table([[3, 2], [], [4]]), strikes=[Banned(torch.tensor([2]))])
     rest = values(0, 1, 3, 4)
     assert apply(rules, [], [], []) == [values(3), rest, values(4)]
     assert apply(rules, [3], [3], [4]) == [values(2), rest, rest]
@@ -209,7 +209,7 @@ def test_after_its_prefix_a_row_is_free() -> None:
 def test_the_maximum_length_goes_before_prefix_and_minimum() -> None:
     longest = torch.tensor([1, 2])
     rules = Rules(
-        eos=EOS, longest=longest, prefix=prefix_table([[2, 3, 4]] * 2), strikes=[MinLength(FAR, EOS), Banned((EOS,))]
+        eos=EOS, longest=longest, prefix=prefix_table([[2, 3, 4]] * 2), strikes=[MinLength(FAR, EOS), Banned(torch.tensor([EOS]))]
     )
     assert apply(rules, [2], [2]) == [values(EOS), values(3)]
     assert apply(rules, [2, 3], [2, 3]) == [values(EOS)] * 2
@@ -217,7 +217,7 @@ def test_the_maximum_length_goes_before_prefix_and_minimum() -> None:
 
 @pytest.mark.parametrize("rule", [NoRepeatNgram(1), BlockedPhrases(((2,), (3,)), ALL_START, ALL_START, FAR)])
 def test_what_cannot_go_on_may_end_and_nothing_else_may(rule: Strike) -> None:
-    rules = Rules(eos=EOS, longest=FAR, strikes=[Banned((BOS, 4)), rule, MinLength(FAR, EOS)])
+    rules = Rules(eos=EOS, longest=FAR, strikes=[Banned(torch.tensor([BOS, 4])), rule, MinLength(FAR, EOS)])
     assert apply(rules, [2, 3], [4, 4]) == [values(EOS), values(2, 3)]
 
 
@@ -235,9 +235,9 @@ def test_steps_are_free_after_all_prefixes_and_before_the_first_maximum() -> Non
 
 
 def test_a_rule_that_looks_back_needs_something_to_look_at() -> None:
-    assert Rules(eos=EOS, longest=FAR, strikes=[Banned((2,)), NoRepeatNgram(2)]).look_back
+    assert Rules(eos=EOS, longest=FAR, strikes=[Banned(torch.tensor([2])), NoRepeatNgram(2)]).look_back
     assert Rules(eos=EOS, longest=FAR, strikes=[blocking((2,))]).look_back
-    assert not Rules(eos=EOS, longest=FAR, strikes=[Banned((2,)), MinLength(FAR, EOS)]).look_back
+    assert not Rules(eos=EOS, longest=FAR, strikes=[Banned(torch.tensor([2])), MinLength(FAR, EOS)]).look_back
     with pytest.raises(ValueError, match="looks back"):
         NoRepeatNgram(2)(VALUES.repeat(1, 1), replace(position([[2]], [0]), tokens=None))
 
@@ -248,7 +248,7 @@ def test_some_of_the_sentences_have_the_same_rules(kept: list[int]) -> None:
     strikes = [
         MinLength(torch.tensor([3, 0, 2]), EOS),
         BlockedPhrases(((2, 3), (4,)), WORD_START, WORD_END, longest),
-        Banned((0,)),
+        Banned(torch.tensor([0])),
         NoRepeatNgram(1),
     ]
     rules = Rules(eos=EOS, longest=longest, prefix=prefix_table([[], [2, 3], [4]]), strikes=strikes)

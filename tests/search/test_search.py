@@ -151,7 +151,7 @@ def test_without_that_rule_the_phrase_occurs() -> None:
 @pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3}, {"sample": True}], ids=str)
 def test_nothing_forbids_what_is_forced(options: dict[str, object]) -> None:
     model, longest = ToyModel(), torch.tensor([6] * 4)
-    strikes = NoRepeatNgram(1), BlockedPhrases(((2,),), ALL_START, ALL_START, longest), Banned((3,))
+    strikes = NoRepeatNgram(1), BlockedPhrases(((2,),), ALL_START, ALL_START, longest), Banned(torch.tensor([3]))
     one = problem(model, longest, *strikes, prefix=prefix_table([[2, 2, 3]] * 4))
     for sentence, outputs in enumerate(find(one, DecodingConfig(**options))):
         for output in outputs:
