@@ -32,7 +32,7 @@ class History:
 
 
 class ToyModel:
-    """Random logits that depend on the sentence and on all tokens so far."""
+    """Random probabilities that depend on the sentence and on all tokens so far."""
 
     def __init__(self, seed: int = 0) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -40,7 +40,7 @@ class ToyModel:
 
     def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
         code = (state.code * 7 + token * 3 + 1) % 997
-        return self.logits[code], History(code, state.is_loose)
+        return self.logits[code].log_softmax(-1), History(code, state.is_loose)
 
     def start(self, count: int) -> History:
         return History(torch.arange(count) * 11)
@@ -49,8 +49,8 @@ class ToyModel:
         """Log-probabilities of the token after some."""
         state = History(torch.tensor([sentence * 11]))
         for token in (BOS, *tokens):
-            logits, state = self.step(torch.tensor([token]), state)
-        return torch.log_softmax(logits, dim=-1)[0].tolist()
+            log_probs, state = self.step(torch.tensor([token]), state)
+        return log_probs[0].tolist()
 
     def log_prob(self, sentence: int, tokens: tuple[int, ...]) -> float:
         whole = (*tokens, EOS)
@@ -71,7 +71,8 @@ class ToyModel:
 def problem(model: ToyModel, longest: Tensor = LONGEST, *strikes: object, **others: object) -> SearchProblem[History]:
     """Sentences of these lengths; ``others`` are a prefix, a ranking or another state."""
     ranking, state = others.get("ranking", Ranking()), others.get("state", model.start(len(longest)))
-    rules = Rules(eos=EOS, longest=longest, prefix=others.get("prefix"), strikes=(Banned(torch.tensor([BOS])), *strikes))
+    never = Banned(torch.tensor([BOS]))
+    rules = Rules(eos=EOS, longest=longest, prefix=others.get("prefix"), strikes=(never, *strikes))
     return SearchProblem(model.step, state, BOS, rules, ranking)
 
 

@@ -183,10 +183,10 @@ class JointStep:
     combination: Combination
 
     def __call__(self, token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
-        """Tokens (R,) to logits (R, V) and the state after them."""
+        """Tokens (R,) to log-probabilities (R, V) and the state after them."""
         pairs = [engine.step(token, member) for engine, member in zip(self.engines, state.members, strict=True)]
         following = JointState(tuple(member for _, member in pairs))
-        return combine([logits for logits, _ in pairs], self.combination), following
+        return combine([log_probs for log_probs, _ in pairs], self.combination), following
 
 
 def combine(logits: Sequence[Tensor], combination: Combination) -> Tensor:

@@ -53,9 +53,7 @@ class TextReader:
     def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
         """A batch for each member, of sentences and, if given, the ids of their translations."""
         return [
-            collate(
-                [self._ids(number, source) for source in sources], targets, reverse=one.config.model.reverse_source
-            )
+            collate([self._ids(number, source) for source in sources], targets, reverse=one.config.model.reverse_source)
             for number, one in enumerate(self._members)
         ]
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
+from seq2seq.search.hypothesis import log_softmax
 
 
 class EngineState(Protocol):
@@ -29,7 +30,7 @@ class Engine(Protocol):
 
     # Any state, since an ensemble may have members of several engines.
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
-        """Previous tokens (R,) to logits (R, V) of the next ones, and the state after this step."""
+        """Previous tokens (R,) to log-probabilities (R, V) of the next ones, and the state after this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +46,5 @@ class TorchEngine:
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, DecoderState]:
         """See :meth:`Engine.step`."""
         assert isinstance(state, DecoderState)
-        return self.model.decoder.step(token, state)
+        logits, following = self.model.decoder.step(token, state)
+        return log_softmax(logits), following

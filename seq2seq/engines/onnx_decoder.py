@@ -28,8 +28,8 @@ def can_write(decoder: Decoder) -> bool:
 def step_session(decoder: Decoder, *, int8: bool) -> Any:
     """A session for one step.
 
-    It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_engine.OnnxState` holds, and returns logits (R, V) and
-    the new ``packed`` (R, W).
+    It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_engine.OnnxState` holds, and returns
+    log-probabilities (R, V) and the new ``packed`` (R, W).
     """
     return _Step(decoder, Graph(int8=int8)).session()
 
@@ -70,8 +70,9 @@ class _Step:
         # 5. Readout and output layer.
         features = self._readout([outputs, *extras, *context])
         logits = graph.linear(features, decoder.output.weight, decoder.output.bias)
+        log_probs = graph.op("LogSoftmax", logits, axis=-1)
         following = [*self.hidden, *self.cell, *([features] if decoder.input_feeding else [])]
-        return graph.session([logits, self._concat(following)])
+        return graph.session([log_probs, self._concat(following)])
 
     def _readout(self, parts: list[str]) -> str:
         layer = self.decoder.readout.map

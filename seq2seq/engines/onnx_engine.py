@@ -12,7 +12,7 @@ from torch import Tensor
 from seq2seq.corpus.batching import Batch
 from seq2seq.engines import onnx_decoder, onnx_encoder
 from seq2seq.engines.engine import EngineState
-from seq2seq.engines.onnx_graph import Array
+from seq2seq.engines.onnx_graph import Array, run
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState, Encoded, State
 
@@ -84,14 +84,14 @@ class OnnxEngine:
         """See :meth:`seq2seq.engines.engine.Engine.step`."""
         assert isinstance(state, OnnxState)
         feeds = {"token": token.numpy(), "packed": state.packed} | state.by_row | state.by_source
-        logits, packed = self._step.run(None, feeds)
-        return torch.from_numpy(logits), replace(state, packed=packed)
+        log_probs, packed = run(self._step, feeds)
+        return torch.from_numpy(log_probs), replace(state, packed=packed)
 
     def _encode(self, batch: Batch) -> Encoded:
         if self._encoder is None:
             encoded: Encoded = self._model.encoder(batch)
             return encoded
         feeds = {"src": batch.src.numpy(), "lengths": batch.src_lengths.numpy().astype(np.int32)}
-        memory, *states = map(torch.from_numpy, self._encoder.run(None, feeds))
+        memory, *states = map(torch.from_numpy, run(self._encoder, feeds))
         layers = len(states) // 2
         return Encoded(memory, batch.src_mask, State(tuple(states[:layers]), tuple(states[layers:])))

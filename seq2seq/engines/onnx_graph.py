@@ -88,9 +88,24 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what it would print comes as an exception too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def run(session: Any, feeds: dict[str, Array]) -> list[Array]:
+    """The outputs of a session.
+
+    Raises:
+        MemoryError: there is not enough memory.
+    """
+    try:
+        outputs: list[Array] = session.run(None, feeds)
+    except Exception as error:  # onnxruntime's classes do not tell this case from others
+        if "Failed to allocate memory" in str(error):
+            raise MemoryError(str(error).partition("\n")[0]) from None
+        raise
+    return outputs
 
 
 def _levels() -> int:

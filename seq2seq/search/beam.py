@@ -83,8 +83,8 @@ class Beam:
             best = _within(best, room[:, group]) + cost.gather(1, token)
             choices.append(Choice(parent, token, best))
             cost = cost.scatter_add(1, token, (best > -torch.inf).to(cost.dtype) * self.diversity)
-        parents, tokens, totals = zip(*((one.parent, one.token, one.total) for one in choices), strict=True)
-        return Choice(*(torch.stack(group, dim=1).flatten(0, 1) for group in (parents, tokens, totals)))
+        fields = zip(*((one.parent, one.token, one.total) for one in choices), strict=True)
+        return Choice(*(torch.stack(field, dim=1).flatten(0, 1) for field in fields))
 
 
 def _within(best: Tensor, room: Tensor) -> Tensor:

@@ -17,7 +17,12 @@ _FEW = 1 << 16
 
 
 def best_extensions(
-    values: Tensor, row: Tensor | None, base: Tensor, count: int, forced: Tensor | None = None, bound: Tensor | None = None
+    values: Tensor,
+    row: Tensor | None,
+    base: Tensor,
+    count: int,
+    forced: Tensor | None = None,
+    bound: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The highest extensions of each line, best first: their values, hypotheses and tokens, (L, count) each, or fewer.
 

@@ -34,7 +34,8 @@ class Selectable(Protocol):
 
 S = TypeVar("S", bound=Selectable)
 Step = Callable[[Tensor, S], tuple[Tensor, S]]
-"""From a token for each row (R,) and their state to logits (R, V) and the state after that token."""
+"""From a token for each row (R,) and their state to log-probabilities (R, V), which may be
+overwritten, and the state after that token."""
 
 
 @dataclass(frozen=True, slots=True)

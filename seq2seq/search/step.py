@@ -10,7 +10,6 @@ from typing import Protocol
 
 import torch
 
-from seq2seq.search.hypothesis import log_softmax
 from seq2seq.search.problem import S, SearchProblem
 from seq2seq.search.rules import Position, Scores
 from seq2seq.search.slots import Choice, Slots
@@ -54,7 +53,7 @@ def advance(
     width = slots.total.shape[1]
     # 1. The model reads the last tokens and scores the next ones, (R, V).
     last = slots.by_row(slots.token)
-    logits, state = problem.step(last, slots.state)
+    log_probs, state = problem.step(last, slots.state)
 
     # 2. The rules strike some out and force others.
     tokens = None if slots.tokens is None else torch.cat([slots.tokens, last.unsqueeze(1)], dim=1)
@@ -62,7 +61,7 @@ def advance(
     if width > 1 or slots.slot is not None:
         sentence = slots.by_row(sentence.unsqueeze(1).expand(-1, width))
     position = Position(sentence, last, slots.step, None if tokens is None else tokens[:, 1:])
-    choice = method.choose(problem.rules.apply(log_softmax(logits), position, free=free), slots)
+    choice = method.choose(problem.rules.apply(log_probs, position, free=free), slots)
 
     # 3. A hypothesis with the end mark is complete. Its slot is not filled again, or worse and worse outputs would.
     filled = choice.total > -torch.inf  # not so if it is not a number

@@ -1,7 +1,7 @@
 """The choice among the ways to search.
 
 Search knows nothing of words, layers or attention. It drives a function ``step(token, state) ->
-(logits, state)`` and reorders the state by ``state.select(rows, sources)``, nothing else.
+(log-probabilities, state)`` and reorders the state by ``state.select(rows, sources)``, nothing else.
 """
 
 from collections.abc import Sequence

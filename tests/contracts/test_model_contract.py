@@ -10,6 +10,7 @@ from no_sync import no_sync
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_images
+from seq2seq.engines.engine import TorchEngine
 from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
@@ -192,9 +193,10 @@ def check_beam_search_runs(model: Seq2Seq, batch: Batch) -> None:
     limits, rules = torch.tensor([4, 3, 2]), {"eos": 3, "strikes": [Banned(torch.tensor([0, 1, 2]))]}
     with torch.inference_mode():
         _, state = model.encode(batch)
-        together = beam_search(SearchProblem(model.decoder.step, state, 2, Rules(longest=limits, **rules)), width=3)
+        step = TorchEngine(model).step
+        together = beam_search(SearchProblem(step, state, 2, Rules(longest=limits, **rules)), width=3)
         for row, source in enumerate(SOURCES):
             _, state = model.encode(read(model, [source]))
             own = Rules(longest=limits[row : row + 1], **rules)
-            (alone,) = beam_search(SearchProblem(model.decoder.step, state, 2, own), width=3)
+            (alone,) = beam_search(SearchProblem(step, state, 2, own), width=3)
             assert [output.tokens for output in together[row]] == [output.tokens for output in alone]

@@ -29,7 +29,7 @@ SHORTAGES = [
 @pytest.fixture
 def translator(digits_run: Path) -> Iterator[Translator]:
     errors.warn_once.cache_clear()
-    translator = seq2seq.load(digits_run, device="cpu")
+    translator = seq2seq.load(digits_run, device="cpu", engine="torch")
     translator.model.double()
     yield translator
     errors.warn_once.cache_clear()

@@ -48,7 +48,7 @@ WORDS = Vocabularies(_WORDS, _WORDS)
 @pytest.fixture(scope="module")
 def exact(digits_run: Path) -> Translator:
     """In float64, where the order of sums does not show."""
-    translator = seq2seq.load(digits_run, device="cpu")
+    translator = seq2seq.load(digits_run, device="cpu", engine="torch")
     translator.model.double()
     return translator
 

@@ -47,7 +47,8 @@ def test_order_is_kept_and_empty_stays_empty(translator: Translator) -> None:
 
 @pytest.mark.parametrize("beam", [1, 5])
 def test_the_batch_size_changes_nothing(translator: Translator, beam: int) -> None:
-    exact = Translator(translator.members, translator.device_spec)
+    # In float64 and so in torch, where the order of sums does not show.
+    exact = Translator([replace(one, engine=None) for one in translator.members], translator.device_spec)
     translator.model.double()
     try:
         results = [
@@ -163,7 +164,7 @@ def test_translating_leaves_the_mode_of_the_model_alone(translator: Translator) 
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_a_model_that_diverged_is_refused(beam: int, digits_run: Path) -> None:
-    translator = Translator.load(digits_run)
+    translator = Translator.load(digits_run, engine="torch")
     translator.model.decoder.output.bias.data.fill_(float("nan"))
     with pytest.raises(RunError, match="diverged"):
         translator.translate(["123"], replace(translator.config.decoding, beam=beam))

@@ -19,6 +19,7 @@ from seq2seq.config import Config, ModelConfig, SubwordConfig, TrainingConfig
 from seq2seq.corpus.batching import collate, collate_images
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.translator import Translator
+from seq2seq.engines.engine import TorchEngine
 from seq2seq.errors import Seq2SeqError
 from seq2seq.export import graphs
 from seq2seq.export.export import export
@@ -138,7 +139,7 @@ def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path])
         with torch.inference_mode():
             _, state = loaded.model.eval().encode(batch)
             rules = Rules(eos=3, strikes=[Banned(torch.tensor([0, 1, 2]))], longest=limits)
-            expected = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
+            expected = beam_search(SearchProblem(TorchEngine(loaded.model).step, state, 2, rules), width=1)
         found = model.greedy(sources)
         assert found == [list(hypothesis.tokens) for (hypothesis,) in expected]
         seen |= {tuple(tokens) for tokens in found}
@@ -198,7 +199,7 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
         rules = Rules(eos=3, strikes=[Banned(torch.tensor([0, 1, 2]))], longest=torch.full((len(ids),), longest))
-        found = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
+        found = beam_search(SearchProblem(TorchEngine(loaded.model).step, state, 2, rules), width=1)
     expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for (hypothesis,) in found]
     assert capsys.readouterr().out.split("\n")[:-1] == expected
 

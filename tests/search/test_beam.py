@@ -105,10 +105,10 @@ def test_a_slot_is_taken_once_and_hypotheses_stay_in_order(seed: int, width: int
 
 
 class Fixed(ToyModel):
-    """The same logits in each step, whatever comes before."""
+    """The same probabilities in each step, whatever comes before."""
 
     def __init__(self, *logits: float) -> None:
-        self.fixed = torch.tensor(logits, dtype=torch.float64)
+        self.fixed = torch.tensor(logits, dtype=torch.float64).log_softmax(0)
 
     def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
         return self.fixed.repeat(len(token), 1), state
@@ -138,7 +138,7 @@ def test_a_token_costs_once_for_each_hypothesis_that_took_it() -> None:
         def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
             logits = torch.tensor([0.0, -9.0, 2.0, 1.0, 0.0], dtype=torch.float64).repeat(len(token), 1)
             logits[state.code == 0] = torch.tensor([0.0, -99.0, -99.0, 1.0, 1.0], dtype=torch.float64)
-            return logits, History(state.code + 1)
+            return logits.log_softmax(1), History(state.code + 1)
 
     one = problem(Likes(), torch.tensor([2]))
     (outputs,) = diverse_beam_search(one, width=4, groups=2, diversity=0.7)

@@ -209,7 +209,10 @@ def test_after_its_prefix_a_row_is_free() -> None:
 def test_the_maximum_length_goes_before_prefix_and_minimum() -> None:
     longest = torch.tensor([1, 2])
     rules = Rules(
-        eos=EOS, longest=longest, prefix=prefix_table([[2, 3, 4]] * 2), strikes=[MinLength(FAR, EOS), Banned(torch.tensor([EOS]))]
+        eos=EOS,
+        longest=longest,
+        prefix=prefix_table([[2, 3, 4]] * 2),
+        strikes=[MinLength(FAR, EOS), Banned(torch.tensor([EOS]))],
     )
     assert apply(rules, [2], [2]) == [values(EOS), values(3)]
     assert apply(rules, [2, 3], [2, 3]) == [values(EOS)] * 2

@@ -135,7 +135,7 @@ def test_each_step_has_a_number_of_its_own() -> None:
         def step(self, token: Tensor, state: object) -> tuple[Tensor, object]:
             logits = torch.full((len(token), 5), -1e9, dtype=torch.float64)
             logits[:, [2, 3]] = 0.0
-            return logits, state
+            return logits.log_softmax(1), state
 
     found = sample(problem(Even(), torch.tensor([2])), Sampling(), [(1,)], draws=100)[0]
     assert {one.tokens for one in found} == {(2, 2), (2, 3), (3, 2), (3, 3)}
