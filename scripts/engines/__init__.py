@@ -1,0 +1,1 @@
+"""The processes that ``compare_engines.py`` compares."""
