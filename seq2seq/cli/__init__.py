@@ -4,6 +4,7 @@ torch and other slow imports wait until a command runs, so that ``--help`` answe
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from seq2seq.version import __version__
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status is 0, 2 after an error that the user can mend, 128 + n after signal n."""
     set_up_streams()
+    let_threads_yield()
     try:
         try:
             options = _parser().parse_args(arguments)
@@ -48,6 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("seq2seq: interrupted", file=sys.stderr)
         return 130
     return options.exit_code if hasattr(options, "exit_code") else 0
+
+
+def let_threads_yield() -> None:
+    """Lets OpenMP's threads spin for a moment only when they wait for one another, unless the user has said otherwise.
+
+    By default they spin for milliseconds, and beside another busy process a command took ten times as long
+    (docs/log.md). It must come before torch is imported; processes that are started inherit it.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _refused(message: object) -> int:
