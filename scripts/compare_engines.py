@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engines.turns import TOKENS
 
@@ -62,7 +63,7 @@ class Engine:
         engine.ask(sentences)
         return engine
 
-    def ask(self, question: object) -> dict[str, object]:
+    def ask(self, question: object) -> Any:
         """One line there, one line back."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -133,7 +134,7 @@ def main() -> None:
     options = parser.parse_args()
     translator = Translator.load(options.model, device="cpu", engine="torch")
     sentences = [pair.src for pair in prepare(translator.config).test[: options.sentences]]
-    engines = start_all(options, sentences, translator.reader.lengths(sentences))
+    engines = start_all(options, sentences, translator.reader.lengths(sentences) or ())
     for _ in range(options.rounds):
         for kind in _TURNS:
             for engine in engines:

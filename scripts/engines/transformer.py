@@ -10,11 +10,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ctranslate2
 import numpy as np
 from ctranslate2.specs import TransformerSpec
-from turns import TOKENS, answer_turns
+
+from engines.turns import TOKENS, answer_turns
 
 _WIDTH, _PIECES = 256, 6000
 
@@ -29,13 +31,13 @@ def _write(folder: Path, layers: tuple[int, int], inner: int) -> None:
     """
     generator = np.random.default_rng(0)
 
-    def draw(*shape: int) -> np.ndarray:
+    def draw(*shape: int) -> Any:
         return (0.05 * generator.standard_normal(shape)).astype(np.float32)
 
-    def linear(spec: object, outputs: int, inputs: int) -> None:
+    def linear(spec: Any, outputs: int, inputs: int) -> None:
         spec.weight, spec.bias = draw(outputs, inputs), draw(outputs)
 
-    def norm(spec: object) -> None:
+    def norm(spec: Any) -> None:
         spec.gamma, spec.beta = np.ones(_WIDTH, np.float32), np.zeros(_WIDTH, np.float32)
 
     model = TransformerSpec.from_config(layers, 4)
