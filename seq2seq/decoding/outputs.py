@@ -4,15 +4,17 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword, normalise
 from seq2seq.corpus.words import split_words
-from seq2seq.decoding.mbr import expected_utilities, weights_of_list
-from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from seq2seq.metrics.criterion import Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ def unique(outputs: Sequence[Translation]) -> list[Translation]:
     return list(best.values())
 
 
-def least_risk(outputs: Sequence[Translation], options: DecodingConfig, criterion: Criterion) -> list[Translation]:
+def least_risk(outputs: Sequence[Translation], options: DecodingConfig, criterion: "Criterion") -> list[Translation]:
     """Each text once, scored and ranked by its expected utility among all of them; see :mod:`seq2seq.decoding.mbr`."""
+    # Metrics take a while to import, and only this needs them.
+    from seq2seq.decoding.mbr import expected_utilities, weights_of_list
+
     candidates = unique(outputs)
     if options.sample:
         counts = Counter(output.text for output in outputs)

@@ -16,7 +16,6 @@ from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.device import gpu_memory
 from seq2seq.errors import RunError
-from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis, Ranking
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
@@ -96,6 +95,8 @@ class Predictor(Ensemble):
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
+            from seq2seq.metrics.criterion import Criterion  # as in least_risk
+
             criterion = Criterion.of_run(self.config)
             outputs = [least_risk(candidates, options, criterion) for candidates in outputs]
         if options.replace_unknown:
