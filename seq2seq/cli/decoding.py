@@ -126,10 +126,11 @@ def _translate(options: argparse.Namespace) -> None:
 
 def _caption(options: argparse.Namespace) -> None:
     from seq2seq.decoding.captioner import Captioner, picture_files
+    from seq2seq.decoding.lengths import warn_of_cut_outputs
     from seq2seq.filters.translate import nbest_line
 
     set_up_process(options)
-    paths = picture_files(options.pictures)
+    paths, cut = picture_files(options.pictures), 0
     with output_stream() as target:
         captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
         settings = decoding(options, captioner.config)
@@ -139,13 +140,16 @@ def _caption(options: argparse.Namespace) -> None:
                     found = captioner.nbest([str(path)], options.nbest, settings)[0]
                     lines = [nbest_line(number, output) for output in found]
                 else:
-                    lines = [captioner.caption([str(path)], settings)[0].text]
+                    found = captioner.caption([str(path)], settings)
+                    lines = [found[0].text]
             except CorpusError as error:  # a damaged picture, which does not stop the others
                 print(f"seq2seq: {one_line(error)}", file=sys.stderr)
                 options.exit_code = 2
                 continue
+            cut += sum(output.cut for output in found)
             target.write("".join(f"{line}\n" for line in lines).encode())
             target.flush()
+    warn_of_cut_outputs(cut)
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -23,7 +23,8 @@ class DecodingConfig:
     min_length: Annotated[int, Range(0, 100_000)] = 0
     """Minimum tokens of an output."""
     max_length: Annotated[int, Range(0, 100_000)] = 0
-    """Maximum tokens of an output; 0: twice the source's plus 10."""
+    """Maximum tokens of an output; 0: as ``max_ratio`` says, or else half as many again as the longest training targets
+    whose sources have about this length, plus 5."""
     min_ratio: Annotated[float, Range(0, 100)] = 0.0
     """Minimum tokens of an output for each token of its source."""
     max_ratio: Annotated[float, Range(0, 100)] = 0.0
@@ -54,8 +55,10 @@ class DecodingConfig:
     """Source tokens times beam in a batch; ``auto``: 4000 on a CPU, more on a GPU, as its memory allows."""
 
     def greedy(self) -> "DecodingConfig":
-        """Plain greedy search, whatever else is set."""
-        return DecodingConfig(beam=1, max_length=self.max_length, batch_tokens=self.batch_tokens)
+        """Plain greedy search for outputs of the same greatest length, whatever else is set."""
+        return DecodingConfig(
+            beam=1, max_length=self.max_length, max_ratio=self.max_ratio, batch_tokens=self.batch_tokens
+        )
 
 
 def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:

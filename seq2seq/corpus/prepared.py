@@ -12,12 +12,13 @@ from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.corpus.unknown import unknown_in_words
 from seq2seq.files.cache import find_or_make
 
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 5
+_LAYOUT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Prepared:
     """The cached folder."""
     images: tuple[str, ...] = ()
     """Names of the images, if sources are images: then a source's one token is its index among these."""
+
+    @property
+    def target_lengths(self) -> TargetLengths:
+        """How long the targets of the training part are."""
+        return TargetLengths.read(self.report["target lengths"])
 
 
 def prepare(config: Config) -> Prepared:

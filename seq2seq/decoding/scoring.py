@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.config import DecodingConfig
+from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
@@ -80,6 +82,12 @@ def _gather_log_probs(
         logits = [layer(inputs[part]) for layer, inputs in zip(layers, features, strict=True)]
         parts.append(log_softmax(combine(logits, combination)).gather(1, targets[part].unsqueeze(1)).squeeze(1))
     return torch.cat(parts)
+
+
+def as_read(ensemble: Ensemble, pair: Pair) -> Pair:
+    """A source and an output of it as the models read and write them: with placeholders for what is protected."""
+    protected = Placeholders.of(ensemble.config.subword.protect).protect(pair.src)
+    return Pair(protected.text, protected.mask(pair.tgt))
 
 
 def log_probs(
@@ -175,7 +183,7 @@ def with_source_words(
     def filled(source: str, output: Translation) -> Translation:
         if UNK not in output.ids:
             return output
-        pieces = fill_unknown(output.tokens, output.ids, source, next(attention))
+        pieces = fill_unknown(output.tokens, output.ids, source, next(attention), ensemble.vocabularies.src)
         return replace(output, text=join_words(pieces), tokens=tuple(pieces))
 
     return [[filled(source, output) for output in outputs] for source, outputs in zip(sources, lists, strict=True)]
@@ -194,11 +202,14 @@ def canonical(
     rescored_lists = []
     for source, outputs in zip(sources, lists, strict=True):
         ids = {output.text: _canonical_ids(tgt, output) for output in outputs}
+        cut = {output.text for output in outputs if output.cut}
         usual = [output for output in outputs if output.ids == ids[output.text]]
         others = sorted(ids.keys() - {output.text for output in usual})
         totals = log_probs(ensemble, [source] * len(others), [ids[text] for text in others], options)
         rescored = [
-            Translation(text, ranking.score(total, len(ids[text])), tuple(tgt.pieces(ids[text])), ids[text], total)
+            Translation(
+                text, ranking.score(total, len(ids[text])), tuple(tgt.pieces(ids[text])), ids[text], total, text in cut
+            )
             for text, total in zip(others, totals, strict=True)
         ]
         if others and options.coverage_penalty:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from seq2seq.config import Config, DecodingConfig, EvaluationConfig
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.lengths import warn_of_cut_outputs
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.translator import Translator
@@ -117,13 +118,15 @@ def evaluate(
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
-        texts = [output.text for output in outputs]
+        texts, cut = [output.text for output in outputs], sum(output.cut for output in outputs)
+        warn_of_cut_outputs(cut)
         table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
         scores = Evaluation(
             split=material.name,
             sentences=len(texts),
             beam=options.beam,
             seconds=seconds,
+            cut=cut,
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),

@@ -27,6 +27,8 @@ class Evaluation:
     """Decoding time, without loading and scoring."""
     exact_match: float
     """Share of outputs that equal a reference."""
+    cut: int
+    """Outputs as long as outputs may be, so that the rest may be missing."""
     scores: dict[str, Score]
     """By name of the metric; in the file each is an entry of its own."""
     weights: str

@@ -102,6 +102,7 @@ def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: f
         "subword": {"type": config.subword.type}
         | {side: f"subword.{'joint' if joint else side}.model" for side in ("src", "tgt")},
         "max_tokens": config.data.max_tokens,
+        "longest_outputs": loaded.target_lengths.limits,
         "largest_difference": difference,
     }
 
@@ -128,6 +129,9 @@ def _readme(manifest: dict[str, Any]) -> str:
         "stay the same. Between steps rows can be selected, repeated and reordered, alike in all inputs.",
         f"4. The end mark is {manifest['tokens']['eos']}. seq2seq never generates the tokens "
         f"{', '.join(map(str, manifest['never_written']))}, whatever their probability.",
+        "5. `longest_outputs` in `manifest.json` says how many tokens an output has at most: the second number of the "
+        "first pair whose first number is not less than the source's tokens; for longer sources, in proportion to the "
+        "last pair. A picture counts as one token.",
         "",
         f"On random batches the graphs differed from torch by at most {manifest['largest_difference']:.1g}.",
     ]

@@ -52,10 +52,10 @@ class ExportedModel:
         return log_probs, state | dict(zip(next_names.values(), tensors, strict=True))
 
     def greedy(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Greedy search: at each step the most probable token, at most 2 · source length + 10 tokens."""
+        """Greedy search: at each step the most probable token, until outputs have as many as the manifest allows."""
         state, eos = self.start(sources), self.manifest["tokens"]["eos"]
         token = np.full(len(sources), self.manifest["tokens"]["bos"])
-        longest = [2 * len(source) + 10 for source in sources]
+        longest = [self.longest_output(len(source)) for source in sources]
         outputs: list[list[int]] = [[] for _ in sources]
         rows = np.arange(len(sources))
         while len(rows):
@@ -68,6 +68,13 @@ class ExportedModel:
             for row, token_id in zip(rows, token.tolist(), strict=True):
                 outputs[row].append(token_id)
         return outputs
+
+    def longest_output(self, size: int) -> int:
+        """Most tokens of an output for a source of ``size`` tokens; beyond the manifest's longest in proportion."""
+        for upto, most in self.manifest["longest_outputs"]:
+            if size <= upto:
+                return int(most)
+        return int(-(-most * size // upto))
 
     def translate(self, sentence: str) -> str:
         """Translates one sentence."""

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.pairs import Pair
-from seq2seq.decoding.scoring import token_log_probs
+from seq2seq.decoding.scoring import as_read, token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import open_file, to_texts, warn_of_cuts
@@ -74,9 +74,10 @@ def score_stream(
     while block := list(islice(remaining, _PAIRS)):
         warn_of_cuts(translator, [pair.src for pair in block], first)
         first += len(block)
-        targets = [tgt.encode(pair.tgt) for pair in block]
+        read = [as_read(translator, pair) for pair in block]
+        targets = [tgt.encode(pair.tgt) for pair in read]
         rows = [row for row, pair in enumerate(block) if not translator.is_empty(pair.src)]
-        scores = token_log_probs(translator, [block[row].src for row in rows], [targets[row] for row in rows], options)
+        scores = token_log_probs(translator, [read[row].src for row in rows], [targets[row] for row in rows], options)
         scored = dict(zip(rows, scores, strict=True))
         for row, ids in enumerate(targets):
             log_probs = scored[row].tolist() if row in scored else [-math.inf if ids else 0.0]
