@@ -47,9 +47,9 @@ class Protected:
         known = _SYMBOL.sub(lambda match: match[0] if match[0] in originals else "", text)
         return _SYMBOL.sub(lambda match: originals[match[0]], " ".join(known.split()))
 
-    def lost(self, text: str) -> list[str]:
-        """The originals that an output lacks."""
-        return [original for original in self.originals if original not in text]
+    def loses(self, output: str, references: Sequence[str]) -> bool:
+        """Whether an output lacks an original that a reference has."""
+        return any(one not in output and any(one in text for text in references) for one in self.originals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +92,7 @@ class Placeholders:
         return list(dict.fromkeys(match[0] for match in matches if match[0]))
 
     def _protect(self, source: str, texts: Sequence[str]) -> Protected:
-        protected = Protected(source, tuple(texts[: len(_SYMBOLS)]), self.pattern)
+        # Those that look like placeholders first, so that none is left that would be taken for another text's.
+        ordered = sorted(texts, key=lambda text: _SYMBOL.fullmatch(text) is None)
+        protected = Protected(source, tuple(ordered[: len(_SYMBOLS)]), self.pattern)
         return Protected(protected.mask(source), protected.originals, self.pattern)

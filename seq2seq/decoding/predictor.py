@@ -158,7 +158,9 @@ class Predictor(Ensemble):
         if options.no_repeat_ngram:
             strikes.append(NoRepeatNgram(options.no_repeat_ngram))
         if tokens and tokens.blocked:
-            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, most))
+            # Nothing continues a whole word: a phrase must not be completed, as if there were no room after it.
+            room = torch.zeros_like(most) if self.config.subword.type == "word" else most
+            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, room))
         if any(shortest):
             strikes.append(MinLength(torch.tensor(shortest, device=device), EOS))
         prefix = prefix_table(tokens.prefixes) if tokens else None

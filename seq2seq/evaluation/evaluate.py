@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from seq2seq.config import Config, DecodingConfig, EvaluationConfig
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.lengths import warn_of_cut_outputs
@@ -127,6 +128,7 @@ def evaluate(
             beam=options.beam,
             seconds=seconds,
             cut=cut,
+            lost=_lost(config.subword.protect, material, texts),
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
@@ -211,6 +213,14 @@ def _text_scores(
         "scores": corpus_scores(texts, references, evaluation),
         "labels": confusion(texts, references) if are_labels(references) else None,
     }
+
+
+def _lost(protect: Sequence[str], material: ReferenceSet, texts: Sequence[str]) -> int | None:
+    """How many outputs lack a protected text."""
+    if not protect:
+        return None
+    rows = zip(material.sources, texts, material.references, strict=True)
+    return sum(Placeholders.of(protect).protect(source).loses(text, references) for source, text, references in rows)
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: f
         "next": {port["name"]: port["name"].removesuffix(NEXT) for port in step["outputs"][1:]},
         "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
         "never_written": [PAD, UNK, BOS],
-        "subword": {"type": config.subword.type}
+        "subword": {name: getattr(config.subword, name) for name in ("type", "unicode", "lowercase", "protect")}
         | {side: f"subword.{'joint' if joint else side}.model" for side in ("src", "tgt")},
         "max_tokens": config.data.max_tokens,
         "longest_outputs": loaded.target_lengths.limits,

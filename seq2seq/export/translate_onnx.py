@@ -78,7 +78,11 @@ class ExportedModel:
 
     def translate(self, sentence: str) -> str:
         """Translates one sentence."""
-        normal = " ".join(unicodedata.normalize("NFC", sentence.translate(_RESERVED)).split())
+        subword = self.manifest["subword"]
+        normal = unicodedata.normalize(subword["unicode"].upper(), sentence.translate(_RESERVED))
+        if subword["lowercase"]:
+            normal = unicodedata.normalize(subword["unicode"].upper(), normal.lower())
+        normal = " ".join(normal.split())
         if all(character == " " or unicodedata.category(character) == "Cf" for character in normal):
             return ""  # nothing but characters of no width
         ids = self.src.encode(normal)[: self.manifest["max_tokens"]]
@@ -91,6 +95,11 @@ def main() -> None:
     if model.manifest["subword"]["type"] == "word":
         sys.exit(
             "translate.py: this model has a word vocabulary, which only seq2seq can tokenise: pass ids to greedy()"
+        )
+    if model.manifest["subword"]["protect"]:
+        sys.exit(
+            "translate.py: this model has placeholders for protected texts, which only seq2seq puts in: "
+            "pass ids to greedy()"
         )
     for line in sys.stdin.buffer:
         print(model.translate(line.decode("utf-8", "replace")), flush=True)

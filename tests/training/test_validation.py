@@ -90,7 +90,7 @@ def judged(metric: str) -> Criterion:
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "exact-match", "cer", "wer"])
 def test_a_better_score_or_a_lower_perplexity_is_better(metric: str) -> None:
-    low, high = Validation(9.0, 20.0, 0.0, [], judged(metric)), Validation(9.0, 30.0, 0.0, [], judged(metric))
+    low, high = Validation(9.0, 20.0, 0.0, [], 0, judged(metric)), Validation(9.0, 30.0, 0.0, [], 0, judged(metric))
     worse, better = (high, low) if metric in ("cer", "wer") else (low, high)
     assert better.result(metric) > worse.result(metric)
     # Equal scores are settled by perplexity; perplexity alone knows nothing of scores.
