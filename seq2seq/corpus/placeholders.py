@@ -47,7 +47,7 @@ class Protected:
         known = _SYMBOL.sub(lambda match: match[0] if match[0] in originals else "", text)
         return _SYMBOL.sub(lambda match: originals[match[0]], " ".join(known.split()))
 
-    def loses(self, output: str, references: Sequence[str]) -> bool:
+    def is_lost(self, output: str, references: Sequence[str]) -> bool:
         """Whether an output lacks an original that a reference has."""
         return any(one not in output and any(one in text for text in references) for one in self.originals)
 
@@ -77,6 +77,11 @@ class Placeholders:
     def protect(self, source: str) -> Protected:
         """A source with placeholders for the first nine different protected texts."""
         return self._protect(source, self._found(source))
+
+    def lost(self, sources: Sequence[str], outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
+        """Numbers of the outputs, from 0, that lack a protected text of their source that a reference has."""
+        rows = enumerate(zip(sources, outputs, references, strict=True))
+        return [number for number, (source, text, wanted) in rows if self.protect(source).is_lost(text, wanted)]
 
     def protect_pair(self, pair: Pair) -> Pair:
         """A pair to learn from, with placeholders for what both sides have."""

@@ -119,6 +119,7 @@ def evaluate(
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
+        protect, placeholders = config.subword.protect, Placeholders.of(config.subword.protect)
         texts, cut = [output.text for output in outputs], sum(output.cut for output in outputs)
         warn_of_cut_outputs(cut)
         table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
@@ -128,7 +129,7 @@ def evaluate(
             beam=options.beam,
             seconds=seconds,
             cut=cut,
-            lost=_lost(config.subword.protect, material, texts),
+            lost=len(placeholders.lost(material.sources, texts, material.references)) if protect else None,
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
@@ -213,14 +214,6 @@ def _text_scores(
         "scores": corpus_scores(texts, references, evaluation),
         "labels": confusion(texts, references) if are_labels(references) else None,
     }
-
-
-def _lost(protect: Sequence[str], material: ReferenceSet, texts: Sequence[str]) -> int | None:
-    """How many outputs lack a protected text."""
-    if not protect:
-        return None
-    rows = zip(material.sources, texts, material.references, strict=True)
-    return sum(Placeholders.of(protect).protect(source).loses(text, references) for source, text, references in rows)
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:

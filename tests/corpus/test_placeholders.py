@@ -58,9 +58,9 @@ def test_a_pair_keeps_what_only_one_side_has() -> None:
 def test_a_placeholder_of_nothing_vanishes_and_a_lost_one_is_noticed() -> None:
     protected = ALL.protect("on page 7")
     assert protected.restore("página ⟨3⟩ ⟨1⟩") == "página 7"
-    assert protected.loses("página", ["página 7"])
-    assert not protected.loses("página 7", ["página 7"])
-    assert not protected.loses("página", ["la página"])
+    assert protected.is_lost("página", ["página 7"])
+    assert not protected.is_lost("página 7", ["página 7"])
+    assert not protected.is_lost("página", ["la página"])
 
 
 def test_nothing_is_protected_by_default() -> None:
