@@ -119,17 +119,14 @@ def evaluate(
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
-        protect, placeholders = config.subword.protect, Placeholders.of(config.subword.protect)
-        texts, cut = [output.text for output in outputs], sum(output.cut for output in outputs)
-        warn_of_cut_outputs(cut)
+        texts = [output.text for output in outputs]
         table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
         scores = Evaluation(
             split=material.name,
             sentences=len(texts),
             beam=options.beam,
             seconds=seconds,
-            cut=cut,
-            lost=len(placeholders.lost(material.sources, texts, material.references)) if protect else None,
+            **_incomplete(outputs, material, config.subword.protect),
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
@@ -214,6 +211,16 @@ def _text_scores(
         "scores": corpus_scores(texts, references, evaluation),
         "labels": confusion(texts, references) if are_labels(references) else None,
     }
+
+
+def _incomplete(
+    outputs: Sequence[Translation], material: ReferenceSet, protect: Sequence[str]
+) -> dict[str, int | None]:
+    """How many outputs are cut, which is said, and how many lack a protected text."""
+    cut, texts = sum(output.cut for output in outputs), [output.text for output in outputs]
+    warn_of_cut_outputs(cut)
+    lost = Placeholders.of(protect).lost(material.sources, texts, material.references)
+    return {"cut": cut, "lost": len(lost) if protect else None}
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:
