@@ -1,7 +1,7 @@
 """Everything that only a GPU can show, in one run: is it right, and how fast is it? Prints Markdown for docs/log.md.
 
-For a bare machine: beside this checkout it needs torch with CUDA and the packages in ``_NEEDED``, no network, and nothing
-is installed. Each section is a process of its own with a time limit, so that one that fails or hangs costs
+For a bare machine: beside this checkout it needs torch with CUDA and the packages in ``_NEEDED``, no network, and
+nothing is installed. Each section is a process of its own with a time limit, so that one that fails or hangs costs
 no other. ``--only`` runs some of them. On a machine without a GPU, ``--miniature`` runs every section on the CPU with
 tiny sizes, to see that it works; its figures mean nothing.
 

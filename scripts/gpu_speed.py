@@ -101,10 +101,9 @@ def updates(sizes: Sizes, options: argparse.Namespace) -> None:
                 trainer = _trainer(config, device_spec, batch, sizes)
                 work = operations(trainer, next(coming_batches(trainer)))
                 steps = trainer.steps()
-                seconds, busy = _time(lambda steps=steps: next(steps), sizes.updates, device_spec)
+                seconds, busy = _time(partial(next, steps), sizes.updates, device_spec)
                 cells = f"{1e3 * seconds:.1f}", f"{2 * _TOKENS * batch / seconds:,.0f}", f"{work / seconds / rate:.0%}"
                 print(f"| {name} | {precision} | {batch} | {' | '.join(cells)} | {busy:.0%} |", flush=True)
-                steps.close()
                 del trainer, steps
 
 
