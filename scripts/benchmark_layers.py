@@ -35,9 +35,7 @@ def compare(works: dict[str, Work], device_spec: DeviceSpec, repeat: int) -> Non
     for number in range(repeat + 2):
         for name, work in works.items():
             started = time.perf_counter()
-            with device_spec.autocast():
-                loss = work()
-            loss.backward()
+            work().backward()
             if device_spec.device.type == "cuda":
                 torch.cuda.synchronize(device_spec.device)
             if number >= 2:
@@ -52,10 +50,12 @@ def against_torch(device_spec: DeviceSpec, batch: int, steps: int, width: int) -
     """A stack of two layers and ``nn.LSTM(num_layers=2)``, without padding and with it."""
     stack = RecurrentStack([LSTM(width, width), LSTM(width, width)], nn.Identity(), [False, False])
     raw = nn.LSTM(width, width, num_layers=2, batch_first=True)
-    stack, raw = stack.to(device_spec.device), raw.to(device_spec.device)
-    inputs = torch.randn(batch, steps, width, device=device_spec.device)
+    place = device_spec.device, device_spec.dtype
+    stack, raw = stack.to(*place), raw.to(*place)
+    inputs = torch.randn(batch, steps, width).to(*place)
     lengths = torch.randint(steps // 2, steps, (batch,)).sort(descending=True).values
     lengths[0] = steps
+    there = lengths.to(device_spec.device)  # packing wants them on the host
 
     def packed() -> Tensor:
         outputs, _ = raw(pack_padded_sequence(inputs, lengths, batch_first=True))
@@ -65,23 +65,22 @@ def against_torch(device_spec: DeviceSpec, batch: int, steps: int, width: int) -
         f"nn.LSTM 2×{width}, {batch}×{steps}": lambda: raw(inputs)[0].sum(),
         f"RecurrentStack 2×{width}, {batch}×{steps}": lambda: stack(inputs)[0].sum(),
         "nn.LSTM, packed": packed,
-        "RecurrentStack, lengths differ": lambda: stack(inputs, lengths=lengths)[0].sum(),
+        "RecurrentStack, lengths differ": lambda: stack(inputs, lengths=there)[0].sum(),
     }
 
 
 def cells(device_spec: DeviceSpec, batch: int, steps: int, width: int, *, compiled: bool) -> dict[str, Work]:
     """One layer of each kind; step cells also with their step compiled."""
-    inputs = torch.randn(batch, steps, width, device=device_spec.device)
+    place = device_spec.device, device_spec.dtype
+    inputs = torch.randn(batch, steps, width).to(*place)
 
     def work(cell: nn.Module) -> Work:
         return lambda: cell(inputs)[0].sum()
 
     works: dict[str, Work] = {}
     for kind in ("lstm", "gru", "rnn", "peephole", "layernorm"):
-        works[f"{kind} {width}, {batch}×{steps}"] = work(
-            build_cell(kind, width, width, ModelConfig()).to(device_spec.device)
-        )
-        cell: Any = build_cell(kind, width, width, ModelConfig()).to(device_spec.device)
+        works[f"{kind} {width}, {batch}×{steps}"] = work(build_cell(kind, width, width, ModelConfig()).to(*place))
+        cell: Any = build_cell(kind, width, width, ModelConfig()).to(*place)
         if compiled and isinstance(cell, StepCell):
             cell.__dict__["step"] = torch.compile(cell.step)
             works[f"{kind}, step compiled"] = work(cell)
@@ -95,7 +94,7 @@ def attention(device_spec: DeviceSpec, batch: int, steps: int, width: int, vocab
     data = collate(ids[0], ids[1], reverse=False).to(device_spec.device)
 
     def work(config: ModelConfig) -> Work:
-        model = build_model(config, vocab, vocab).to(device_spec.device)
+        model = build_model(config, vocab, vocab).to(device_spec.device, device_spec.dtype)
         return lambda: cross_entropy(model(data), model.decoder.output, data.tgt_out, smoothing=0.1).smoothed
 
     return {

@@ -17,7 +17,7 @@ import PIL.Image
 import torch
 
 from seq2seq.corpus.images import read_image
-from seq2seq.device import DeviceSpec, tune_process
+from seq2seq.device import DeviceSpec, autocast, tune_process
 from seq2seq.model.vision.efficientnet import EfficientNetLite0
 
 _ROUNDS = 5
@@ -69,7 +69,7 @@ def run_backbone(
     backbone: EfficientNetLite0, images: torch.Tensor, device_spec: DeviceSpec, layout: torch.memory_format
 ) -> None:
     """One forward pass; reading the sum waits for its end."""
-    with torch.inference_mode(), device_spec.autocast():
+    with torch.inference_mode(), autocast(device_spec.device, device_spec.dtype):
         float(backbone(images.to(device_spec.device).contiguous(memory_format=layout)).sum())
 
 

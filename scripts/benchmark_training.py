@@ -25,7 +25,7 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import Seq2SeqError
-from seq2seq.training.objective import cross_entropy
+from seq2seq.training.optimizer import clip_gradients, optimizer_step
 from seq2seq.training.trainer import Trainer
 
 # Target tokens of a batch on a GPU; a CPU takes what the recipe says.
@@ -83,32 +83,29 @@ def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
 
 def shares(trainer: Trainer, updates: int) -> dict[str, float]:
     """Share of the time that each part of an update takes: what :meth:`Trainer._update` does, taken apart."""
-    model, optimizer, scaler = trainer.model, trainer.optimizer, trainer.scaler
+    model, optimizer, scale = trainer.model, trainer.learner.optimizer, trainer.learner.scale
+    bad = torch.zeros((), device=trainer.device_spec.device)
     batches = coming_batches(trainer)
     next(batches)
     clock = PartClock(trainer.device_spec.device, rest="rest")
     attention = model.decoder.attention
+    clock.watch("encoder", model.encoder)
+    clock.watch("decoder", model.decoder, model.decoder.bridge)
     clock.watch("attention", *(attention.modules() if attention else ()))
     for _ in range(updates):
         with clock.part("data"):
-            batch = next(batches)
+            batch = next(batches).to(trainer.device_spec.device)
         tokens = (batch.tgt_out != PAD).sum()
         with clock.part("optimiser"):
             optimizer.zero_grad()
-        with trainer.device_spec.autocast():
-            with clock.part("encoder"):
-                encoded = model.encoder(batch)
-            with clock.part("decoder"):
-                features = model.decoder(batch.tgt_in, model.decoder.start(encoded))
-            with clock.part("output, loss"):
-                loss = cross_entropy(features, model.decoder.output, batch.tgt_out, smoothing=0.1)
+        weights = trainer.learner.objective.cast_weights(trainer.device_spec.dtype)
+        with clock.part("output, loss"):
+            loss = trainer.learner.objective.loss(batch, weights)
         with clock.part("backward"):
-            scaler.scale(loss.smoothed / tokens).backward()
+            scale.scale(loss.smoothed / tokens).backward()
         with clock.part("optimiser"):
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            scaler.step(optimizer)
-            scaler.update()
+            clip_gradients(model.parameters(), 1.0, scale)
+            optimizer_step(optimizer, scale, bad)
     return clock.shares()
 
 

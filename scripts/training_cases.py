@@ -91,14 +91,13 @@ def _random_corpus() -> Prepared:
 
 
 def coming_batches(trainer: Trainer) -> Iterator[Batch]:
-    """The batches that ``trainer.steps()`` is going to make, on its device; the trainer stays where it is."""
+    """The batches that ``trainer.steps()`` is going to make, on the host; the trainer stays where it is."""
     made: list[Batch] = []
     maker = copy(trainer)
     maker.state = replace(trainer.state)
     maker._update = made.extend  # type: ignore[assignment, method-assign]
-    device = trainer.device_spec.device
     for _ in maker.steps():
-        yield from (batch if batch.tgt_out.device.type == device.type else batch.to(device) for batch in made)
+        yield from made
         made.clear()
 
 
@@ -107,7 +106,7 @@ def operations(trainer: Trainer, batch: Batch) -> float:
 
     Of a matrix's entries each takes part in one multiplication and addition forward and two backward, for every token.
     """
-    model, lengths = trainer.model, batch.src_lengths.to(batch.tgt_out.device)
+    model, lengths = trainer.model, batch.src_lengths
     answers = (batch.tgt_out != PAD).sum(1)
     decoder = model.decoder
     source = sum(_entries(part) for name, part in model.encoder.named_children() if name != "embedding")

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_
 
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
-    """A device and the dtype of its matrix products; weights are float32."""
+    """A device and the type in which models compute on it; while they learn, their own weights are float32."""
 
     device: torch.device
     dtype: torch.dtype
@@ -78,11 +79,14 @@ class DeviceSpec:
             return "int8"
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
-    def autocast(self) -> AbstractContextManager[object]:
-        """A context in which matrix products run in this precision."""
-        if self.dtype == torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """A context in which the convolutions and matrix products of float32 weights run in ``dtype``.
+
+    It is for convolutional networks only: on CUDA it runs recurrent layers in float16, whatever ``dtype`` is.
+    """
+    # Copies of weights that outlived a call could not be part of a CUDA graph.
+    return torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16), cache_enabled=False)
 
 
 def own_device(device: str, local_rank: int) -> str:
@@ -107,13 +111,15 @@ def own_device(device: str, local_rank: int) -> str:
 
 
 def tune_process(device_spec: DeviceSpec) -> None:
-    """Makes training on a CPU faster by settings of the whole process that change no result.
+    """Settings of the whole process that change no result.
 
-    glibc keeps freed blocks, because fresh memory for each large temporary costs page faults at every step (1.1-1.3x
-    measured). Float32 products go through oneDNN (2x on AMD, same error), except on CPUs with AMX, where it would
-    round them to bf16.
+    A CPU becomes faster: glibc keeps freed blocks, because fresh memory for each large temporary costs page faults at
+    every step (1.1-1.3x measured). Float32 products go through oneDNN (2x on AMD, same error), except on CPUs with
+    AMX, where it would round them to bf16.
     """
     if device_spec.device.type != "cpu":
+        # Weights with a column for padding, or of another type, are put together at every call, which takes no time.
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         return
     # torch's probes of the CPU are private, and absent from some builds.
     amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)

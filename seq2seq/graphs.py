@@ -6,6 +6,7 @@ CPU nothing is recorded: the work itself is called again, so that everything abo
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import torch
 
@@ -21,7 +22,9 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._pool: Any = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        self._graphs: WeakSet[Any] = WeakSet()  # those that are still in use
+        self._pool: Any = None
+        self._stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def record(self, work: Callable[[], T]) -> Callable[[], T]:
         """A function that repeats ``work`` and returns its result, the same tensors every time.
@@ -31,10 +34,18 @@ class Recorder:
         """
         if self.device.type != "cuda":
             return work
+        if not self._graphs:  # torch gives a pool up with its last graph
+            self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
+        self._graphs.add(graph)
         # Only this thread's calls are checked: another one may pin memory for the next batch meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            result = work()
+        capture = torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local")
+        try:
+            # The outer context returns to the current stream even where torch fails to end a broken capture.
+            with torch.cuda.stream(torch.cuda.current_stream(self.device)), capture:
+                result = work()
+        except RuntimeError as error:
+            raise (error.__context__ or error) from None  # the error in `work` rather than the one at its end
 
         def repeat() -> T:
             graph.replay()

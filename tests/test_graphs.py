@@ -6,7 +6,7 @@ from seq2seq.graphs import Recorder
 
 @pytest.mark.parametrize(
     "device",
-    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))],
+    ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)],
 )
 def test_a_recording_is_not_run_at_once_and_reads_its_tensors_anew(device):
     number, total = torch.ones((), device=device), torch.zeros((), device=device)

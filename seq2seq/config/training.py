@@ -37,6 +37,9 @@ class TrainingConfig:
     label_smoothing: Annotated[float, Range(0, 0.99)] = 0.1
     weight_decay: Annotated[float, Range(0, 1)] = 0.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    graphs: Literal["auto", "off"] = "auto"
+    """``auto``: on a GPU updates are recorded as CUDA graphs, one for each shape of batch that comes often; not with
+    several processes, a device map or ``accumulate``, nor while a backbone learns. ``off``: they are not."""
     seed: Annotated[int, Range(0, 2**63 - 1)] = 1
     validate_every: Annotated[int, Range(1)] = 1000
     """Updates between two validations; each validation is followed by a checkpoint."""

@@ -26,26 +26,29 @@ class Batch:
     """Source ids with end mark, (B, S), padding at the end; of images features (B, S, C) or pixels
     (B, 3, height, width)."""
     src_lengths: Tensor
-    """Real tokens in each row of ``src``, (B,), always on the CPU: kernels need them there."""
+    """Real tokens in each row of ``src``, (B,)."""
     tgt_in: Tensor
     """Decoder inputs: begin mark and target, (B, T)."""
     tgt_out: Tensor
     """Expected outputs: target and end mark, (B, T)."""
+    full: bool = False
+    """True if every source fills its row, so that a CPU need not look for padding; False is right for any lengths."""
 
     @property
     def src_mask(self) -> Tensor:
         """True at real source positions, (B, S)."""
         positions = torch.arange(self.src.shape[1], device=self.src.device)
-        return positions < self.src_lengths.to(self.src.device, non_blocking=True).unsqueeze(1)
+        return positions < self.src_lengths.unsqueeze(1)
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on ``device``."""
-        if device.type == "cpu":
+        if device.type == self.src.device.type:
             return self
-        src, tgt_in, tgt_out = (
-            tensor.pin_memory().to(device, non_blocking=True) for tensor in (self.src, self.tgt_in, self.tgt_out)
+        src, src_lengths, tgt_in, tgt_out = (
+            tensor.pin_memory().to(device, non_blocking=True)
+            for tensor in (self.src, self.src_lengths, self.tgt_in, self.tgt_out)
         )
-        return Batch(src, self.src_lengths, tgt_in, tgt_out)
+        return Batch(src, src_lengths, tgt_in, tgt_out, self.full)
 
 
 def collate(
@@ -62,12 +65,15 @@ def collate(
         reverse: reverse each source.
     """
     rows = [[*(source[::-1] if reverse else source), EOS] for source in sources]
-    return Batch(_pad(rows), torch.tensor([len(row) for row in rows]), *_pad_targets(len(rows), targets))
+    lengths = [len(row) for row in rows]
+    full = min(lengths) == max(lengths)
+    return Batch(_pad(rows), torch.tensor(lengths), *_pad_targets(len(rows), targets), full=full)
 
 
 def collate_images(images: Tensor, targets: Sequence[Sequence[int]] | None = None) -> Batch:
     """A batch of images, features (B, S, C) or pixels (B, 3, height, width), which need no padding."""
-    return Batch(images, torch.full((len(images),), images.shape[1]), *_pad_targets(len(images), targets))
+    lengths = torch.full((len(images),), images.shape[1])
+    return Batch(images, lengths, *_pad_targets(len(images), targets), full=True)
 
 
 def _pad_targets(count: int, targets: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:

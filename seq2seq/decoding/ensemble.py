@@ -3,13 +3,14 @@
 Shapes: ``R`` rows being decoded, ``V`` vocabulary.
 """
 
+import copy
 import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Ensemble:
     """Models on one device, and the reader of their sources.
 
     Args:
-        members: one model, or several with the same target vocabulary.
+        members: one model, or several with the same target vocabulary; weights are of the type they compute in.
         device_spec: device and precision.
         reader: of sentences or of pictures.
     """
@@ -71,14 +72,22 @@ class Ensemble:
         batches = [batch.to(self.device_spec.device) for batch in self.reader.batches(sources, targets)]
         return [(batch, member.model.encode(batch)[1]) for member, batch in zip(self.members, batches, strict=True)]
 
+    def snapshot(self) -> Self:
+        """The same with copies of the models that are ready to decode, for models that are still being trained."""
+        other = copy.copy(self)
+        other.members = tuple(replace(member, model=copy.deepcopy(member.model)) for member in self.members)
+        for member in other.members:
+            _prepare(member.model, self.device_spec)
+        return other
+
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Evaluation mode, no gradients, the chosen precision; restores each model's mode at the end."""
+        """Evaluation mode and no gradients; restores each model's mode at the end."""
         training = [member.model.training for member in self.members]
         for member in self.members:
             member.model.eval()
         try:
-            with torch.inference_mode(), self.device_spec.autocast():
+            with torch.inference_mode():
                 yield
         finally:
             for member, mode in zip(self.members, training, strict=True):
@@ -104,16 +113,26 @@ def load_members(
         if loaded.config.data.reads_images != images:
             kinds, command = ("text, not pictures", "translate") if images else ("pictures, not text", "caption")
             raise RunError(f"{run} reads {kinds}: use 'seq2seq {command}'")
-        model = loaded.model.to(device_spec.device).eval()
-        if device_spec.int8:
-            quantise(model)
-        members.append(Member(model, loaded.vocabularies, loaded.config))
+        _prepare(loaded.model.to(device_spec.device), device_spec)
+        members.append(Member(loaded.model, loaded.vocabularies, loaded.config))
         if loaded.vocabularies.tgt.model != members[0].vocabularies.tgt.model:
             raise RunError(
                 f"{run} and {runs[0]} have different target vocabularies, so they cannot decode together: train "
                 "them on one corpus with the same [subword] settings"
             )
     return tuple(members)
+
+
+def _prepare(model: Seq2Seq, device_spec: DeviceSpec) -> None:
+    """Makes a model of float32 weights ready to decode, in place: weights of the type it computes in, no dropout."""
+    model.eval()
+    if device_spec.int8:
+        quantise(model)
+        # The decoder stays in float32, even where it shares its embedding with the encoder.
+        model.encoder = copy.deepcopy(model.encoder)
+        model.encoder.cast(device_spec.dtype)
+    else:
+        model.cast(device_spec.dtype)
 
 
 @dataclass(frozen=True, slots=True)

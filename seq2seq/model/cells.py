@@ -7,13 +7,12 @@ Shapes: ``B`` batch, ``T`` time, ``E`` input width, ``H`` width of the layer.
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.model.state import LayerState
 
@@ -49,13 +48,11 @@ class FusedCell(nn.Module):
         Args:
             inputs: (B, T, E), padding at the end.
             start: the state before the first step; None: zero.
-            lengths: (B,) on the CPU; None: every row is T long.
+            lengths: (B,); None: every row is T long.
 
         Returns:
             Outputs (B, T, H), zero at padding, and the state after each row's last real step.
         """
-        if lengths is not None and inputs.is_cuda:
-            return self._run_packed(inputs, start, lengths)
         start = start or self._zeros(inputs)
         if lengths is not None:
             return self._run_padded(inputs, start, lengths)
@@ -74,25 +71,12 @@ class FusedCell(nn.Module):
         return [weight_ih, functional.dropout(weight_hh, self.weight_dropout, self.training), bias_ih, bias_hh]
 
     def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Rows of different lengths on a CPU, where packing misses the fused kernel (up to 15× slower, docs/log.md).
+        """Rows of different lengths, as a rectangle: packing them is slower everywhere (docs/log.md).
 
         Steps at padding, after a row's end, are computed and discarded.
         """
         outputs, _ = self._run(inputs, start, self._weights())
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
-
-    def _run_packed(self, inputs: Tensor, start: LayerState | None, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Rows of different lengths on a GPU."""
-        sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        # Torch's modules expect (1, B, H), and no tuple if there is only h.
-        states = tuple(state.unsqueeze(0) for state in start or ())
-        initial = states if len(states) > 1 else states[0] if states else None
-        if self.training and self.weight_dropout:
-            outputs, final = functional_call(self.kernel, {_RECURRENT: self._weights()[1]}, (sequence, initial))
-        else:
-            outputs, final = self.kernel(sequence, initial)
-        outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
-        return outputs, tuple(state[0] for state in (final if self.num_states == 2 else (final,)))
 
     @torch.no_grad()
     def trace(self, inputs: Tensor, start: LayerState | None = None) -> dict[str, Tensor]:
@@ -157,10 +141,9 @@ class LSTM(FusedCell):
 
     def _run_padded(self, inputs: Tensor, start: LayerState, lengths: Tensor) -> tuple[Tensor, LayerState]:
         # The outputs contain h of a row's last real step but not c, so c must pass through padding unchanged: one more
-        # input column flags padding, and its fixed weights close the input gate and open the forget gate.
+        # input flags padding, and its fixed weights close the input gate and open the forget gate.
         weights = self._weights()
-        gates = weights[0].new_tensor([-_SATURATING, _SATURATING, 0.0, 0.0])
-        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], gates)
+        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], (-_SATURATING, _SATURATING, 0.0, 0.0))
         outputs, (_, cell) = self._run(inputs, start, weights)
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths), cell)
 
@@ -221,7 +204,7 @@ class RNN(FusedCell):
             return super()._run_padded(inputs, start, lengths)
         # Rectified units could overflow at padding, and the gradient ∞ · 0 is NaN, so they are forced to 0 there.
         weights = self._weights()
-        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], weights[0].new_full((1,), -_SATURATING))
+        inputs, weights[0] = _flag_padding(inputs, lengths, weights[0], (-_SATURATING,))
         outputs, _ = self._run(inputs, start, weights)
         return _zero_padding(outputs, lengths), (_last_real(outputs, lengths),)
 
@@ -239,14 +222,32 @@ class RNN(FusedCell):
 
 def step_mask(sequence: Tensor, lengths: Tensor) -> Tensor:
     """True at the real steps of a sequence (B, T, …), (B, T, 1)."""
-    return (torch.arange(sequence.shape[1]) < lengths.unsqueeze(1)).unsqueeze(-1).to(sequence.device)
+    return (torch.arange(sequence.shape[1], device=sequence.device) < lengths.unsqueeze(1)).unsqueeze(-1)
 
 
-def _flag_padding(inputs: Tensor, lengths: Tensor, weight: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
-    """Appends a column to the inputs, 1 at padding, and its weights, ``gates``, to the input weights."""
-    flag = (~step_mask(inputs, lengths)).to(inputs.dtype)
-    column = gates.repeat_interleave(len(weight) // len(gates)).unsqueeze(1)
-    return torch.cat([inputs, flag], dim=-1), torch.cat([weight, column], dim=1)
+def _flag_padding(inputs: Tensor, lengths: Tensor, weight: Tensor, gates: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Flags padding by more input columns, whose fixed weights add ``gates`` to the gates there.
+
+    Args:
+        inputs: (B, T, E).
+        lengths: (B,).
+        weight: input weights, (gates · H, E).
+        gates: a number for each gate.
+
+    Returns:
+        Inputs and weights with the columns appended.
+    """
+    columns = _flag_columns(inputs.device)
+    flags = (~step_mask(inputs, lengths)).to(inputs.dtype).expand(-1, -1, columns)
+    fixed = weight.new_zeros(len(weight), columns)
+    for gate, value in zip(fixed.chunk(len(gates)), gates, strict=True):
+        gate.fill_(value / columns)
+    return torch.cat([inputs, flags], dim=-1), torch.cat([weight, fixed], dim=1)
+
+
+def _flag_columns(device: torch.device) -> int:
+    """How many columns share the flag's weight: cuDNN's fast kernels want widths in multiples of 8."""
+    return 8 if device.type == "cuda" else 1
 
 
 def _zero_padding(outputs: Tensor, lengths: Tensor) -> Tensor:
@@ -255,7 +256,7 @@ def _zero_padding(outputs: Tensor, lengths: Tensor) -> Tensor:
 
 def _last_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     """Output at the last real step of each row, (B, H)."""
-    return outputs[torch.arange(len(outputs)), (lengths - 1).to(outputs.device)]
+    return outputs.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, outputs.shape[-1])).squeeze(1)
 
 
 def stack_steps(steps: list[dict[str, Tensor]]) -> dict[str, Tensor]:

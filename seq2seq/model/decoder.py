@@ -64,7 +64,7 @@ class Decoder(nn.Module):
 
     def start(self, encoded: Encoded) -> DecoderState:
         """Encoder output to the state before the first target token."""
-        encoded = encoded.to(self.embedding.weight.device)
+        encoded = encoded.to(self.embedding.weight)
         init = self.bridge(encoded)
         return DecoderState(
             layers=init.state,

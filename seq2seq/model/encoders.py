@@ -38,8 +38,12 @@ class Encoder(nn.Module):
         return {"src": src, "lengths": torch.tensor(lengths)}
 
     def backbone_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the pretrained backbone, which have their own learning rate."""
+        """Parameters of the pretrained backbone, which have their own learning rate and stay float32."""
         return []
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Casts the weights in place."""
+        self.to(dtype)
 
     def set_finetuning(self, on: bool) -> None:
         """Trains the backbone from now on, or freezes it."""
@@ -69,7 +73,7 @@ class RecurrentEncoder(Encoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes ``batch.src`` (B, S) to a memory (B, S, H)."""
         embedded = self.stack.dropout(self.embedding(batch.src))
-        memory, final = self.stack(embedded, lengths=batch.src_lengths)
+        memory, final = self.stack(embedded, lengths=None if batch.full else batch.src_lengths)
         return Encoded(memory=memory, mask=batch.src_mask, final=final)
 
 
@@ -101,7 +105,7 @@ class ConvolutionalEncoder(Encoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes ``batch.src`` (B, S) to a memory (B, ⌈S / pool⌉, H)."""
         mask = batch.src_mask
-        lengths = (batch.src_lengths + self.pool - 1) // self.pool
+        lengths = None if batch.full else (batch.src_lengths + self.pool - 1) // self.pool
         shortened = self._shorten(self.embedding(batch.src), mask)
         memory, final = self.stack(self.stack.dropout(shortened), lengths=lengths)
         # Not a slice: whether a slice is contiguous depends on its length, and torch.export would fix the answer.

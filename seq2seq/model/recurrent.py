@@ -70,22 +70,20 @@ class RecurrentStack(nn.Module):
         Args:
             inputs: (B, T, E), padding at the end.
             state: initial state of each layer; None: zero.
-            lengths: (B,) on the CPU, needed only where sequences differ in length *and* the final state or
-                a backward cell matters; None: every row is T long.
+            lengths: (B,), needed only where sequences differ in length *and* the final state or a backward cell
+                matters; None: every row is T long.
             context: (B, T, C), concatenated to the inputs of every layer.
 
         Returns:
             Outputs of the top layer (B, T, H), and the state of every layer after each row's last real step.
         """
-        # An exported graph must work for all lengths, so the test must not be part of it.
-        if lengths is not None and not torch.compiler.is_exporting() and bool((lengths == inputs.shape[1]).all()):
-            lengths = None
         final: list[LayerState] = []
         for index, layer in enumerate(self.layers):
             start = None if state is None else state.layer(index)
             if self.devices:
                 inputs = inputs.to(self.devices[index])
                 start = None if start is None else tuple(tensor.to(inputs.device) for tensor in start)
+                lengths = None if lengths is None else lengths.to(inputs.device)
             layer_inputs = inputs if context is None else torch.cat([inputs, context.to(inputs.device)], dim=-1)
             outputs, last = layer(layer_inputs, start, lengths)
             outputs = self.dropout(outputs)
@@ -104,9 +102,9 @@ def reverse(sequence: Tensor, lengths: Tensor | None) -> Tensor:
     """Reverses each row of (B, T, …), leaving padding at the end: ``[a b c _]`` of length 3 becomes ``[c b a _]``."""
     if lengths is None:
         return sequence.flip(1)
-    steps = torch.arange(sequence.shape[1])
+    steps = torch.arange(sequence.shape[1], device=sequence.device)
     mirrored = lengths.unsqueeze(1) - 1 - steps
-    index = torch.where(mirrored >= 0, mirrored, steps).to(sequence.device)
+    index = torch.where(mirrored >= 0, mirrored, steps)
     return sequence.gather(1, index.unsqueeze(-1).expand(-1, -1, sequence.shape[-1]))
 
 

@@ -3,6 +3,7 @@
 Shapes: ``B`` batch, ``T`` target length, ``F`` features.
 """
 
+import torch
 from torch import Tensor, nn
 
 from seq2seq.corpus.batching import Batch
@@ -23,6 +24,11 @@ class Seq2Seq(nn.Module):
         """The encoder's output for the sources, and the decoder's initial state."""
         encoded = self.encoder(batch)
         return encoded, self.decoder.start(encoded)
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Casts the weights in place, for decoding; training casts copies (:class:`~.training.objective.Objective`)."""
+        self.encoder.cast(dtype)
+        self.decoder.to(dtype)
 
     def forward(self, batch: Batch) -> Tensor:
         """Teacher-forced features (B, T, F); ``decoder.output`` turns them into logits.

@@ -51,9 +51,9 @@ class State:
             tuple(layer.index_select(0, index.to(layer.device)) for layer in self.cell),
         )
 
-    def to(self, device: torch.device) -> "State":
-        """The state with all tensors on one device."""
-        return State(tuple(layer.to(device) for layer in self.hidden), tuple(layer.to(device) for layer in self.cell))
+    def to(self, other: Tensor) -> "State":
+        """The state on the device and in the type of another tensor."""
+        return State(tuple(layer.to(other) for layer in self.hidden), tuple(layer.to(other) for layer in self.cell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class Encoded:
     final: State
     """State of every layer after the last real token: the fixed vector *v* of Sutskever et al. 2014."""
 
-    def to(self, device: torch.device) -> "Encoded":
-        """The record with all tensors on one device."""
-        return Encoded(self.memory.to(device), self.mask.to(device), self.final.to(device))
+    def to(self, other: Tensor) -> "Encoded":
+        """The record on the device and in the type of another tensor."""
+        return Encoded(self.memory.to(other), self.mask.to(other.device), self.final.to(other))
 
     def mean(self) -> Tensor:
         """Mean of the memory over real positions, (B, M)."""

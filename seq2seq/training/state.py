@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -42,46 +42,63 @@ class TrainerState:
         return better
 
 
-@dataclass(slots=True)
 class Window:
-    """Sums since the last line of the log; tensors, so that no update waits for the device."""
+    """Sums since the last line of the log, on the device: no update waits for them.
 
-    nll: Tensor | float = 0.0
-    """Negative log-likelihood of this rank's batches; the other fields are global."""
-    tokens: Tensor | int = 0
-    norm: Tensor | float = 0.0
-    """Sum of the gradients' norms, before clipping."""
-    bad: Tensor | float = 0.0
-    """Updates skipped because the gradient was not finite; they count in no other sum."""
-    streak: Tensor | float = 0.0
-    """How many of the latest updates in a row were skipped."""
-    updates: int = 0
-    started: float = field(default_factory=time.perf_counter)
+    They are added to in place, so that a recorded update finds them.
 
-    def add(self, nll: Tensor, tokens: int, norm: Tensor, bad: Tensor) -> None:
-        """Adds an update; ``bad`` is 1 if it was skipped."""
-        good = bad == 0
-        self.nll = self.nll + torch.where(good, nll, 0.0)
-        self.norm = self.norm + torch.where(good, norm, 0.0)
-        self.tokens = self.tokens + torch.where(good, tokens, 0)
-        self.bad = self.bad + bad
-        self.streak = (self.streak + 1) * bad
+    Args:
+        device: where updates are computed.
+
+    Attributes:
+        nll: negative log-likelihood of this rank's batches; the other sums are global. A float64 scalar, as all are.
+        tokens: target tokens.
+        norm: sum of the gradients' norms, before clipping.
+        bad: updates skipped because the gradient was not finite; they count in no other sum but ``updates``.
+        streak: how many of the latest updates in a row were skipped.
+        updates: all.
+        started: when the window began, in the seconds of ``time.perf_counter``.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        self.nll, self.norm, self.tokens, self.bad, self.streak, self.updates = self._sums.unbind()
+        self.started = time.perf_counter()
+
+    def add(self, nll: Tensor, tokens: Tensor, norm: Tensor, bad: Tensor) -> None:
+        """Adds an update; ``bad`` is 1.0 if it was skipped, else 0.0."""
+        skipped = bad > 0
+        self.nll += nll.masked_fill(skipped, 0)
+        self.tokens += tokens.masked_fill(skipped, 0)
+        self.norm += norm.masked_fill(skipped, 0)
+        self.bad += bad
+        self.streak.add_(1).mul_(bad)
         self.updates += 1
+
+    def clear(self) -> None:
+        """Begins a new window; the streak goes on."""
+        streak = self.streak.clone()
+        self._sums.zero_()
+        self.streak.copy_(streak)
+        self.started = time.perf_counter()
 
     def numbers(self) -> dict[str, float]:
         """The sums as a checkpoint holds them; the host waits for the device here."""
+        nll, norm, *counts = self._sums.tolist()
+        tokens, bad, streak, updates = map(int, counts)
+        seconds = time.perf_counter() - self.started
         return {
-            "nll": float(self.nll),
-            "tokens": int(self.tokens),
-            "norm": float(self.norm),
-            "bad": int(self.bad),
-            "streak": int(self.streak),
-            "updates": self.updates,
-            "seconds": time.perf_counter() - self.started,
+            "nll": nll,
+            "tokens": tokens,
+            "norm": norm,
+            "bad": bad,
+            "streak": streak,
+            "updates": updates,
+            "seconds": seconds,
         }
 
-    @classmethod
-    def restored(cls, numbers: Mapping[str, Any]) -> "Window":
-        """The window of which :meth:`numbers` are, to the last bit; time in between does not count."""
-        sums = {name: value for name, value in numbers.items() if name != "seconds"}
-        return cls(**sums, started=time.perf_counter() - numbers["seconds"])
+    def restore(self, numbers: Mapping[str, Any]) -> None:
+        """Goes on from :meth:`numbers`, to the last bit; time in between does not count."""
+        for name in ("nll", "norm", "tokens", "bad", "streak", "updates"):
+            getattr(self, name).fill_(numbers[name])
+        self.started = time.perf_counter() - numbers["seconds"]

@@ -16,16 +16,18 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import PAD
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import Seq2SeqError
+from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import unique_tensors
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
-from seq2seq.training.objective import cross_entropy
-from seq2seq.training.optimizer import build_optimizer, optimizer_step, optimizer_tensors, restore_optimizer
-from seq2seq.training.out_of_memory import retry_in_pieces
+from seq2seq.training.learner import Learner
+from seq2seq.training.optimizer import optimizer_tensors, restore_optimizer
+from seq2seq.training.out_of_memory import fits, retry_in_pieces
 from seq2seq.training.placement import move_to_devices
+from seq2seq.training.recorded import RecordedUpdates, are_recorded
 from seq2seq.training.schedule import Decay, Position, is_finished, learning_rates
 from seq2seq.training.state import TrainerState, Window
 
@@ -42,10 +44,12 @@ class Trainer:
         config: the ``[training]`` table.
         device_spec: device and precision.
         world: the processes that train this model together.
+        recorder: records updates; None: only where :func:`seq2seq.training.recorded.are_recorded` says so.
 
     Attributes:
         decay: of a ``linear`` schedule.
         schedule: learning rates of the next update: of the model, and of the backbone of an image encoder.
+        rates: learning rates of the latest update.
         stop: a signal that any rank has received and all ranks know of; 0: none.
     """
 
@@ -57,6 +61,7 @@ class Trainer:
         device_spec: DeviceSpec,
         *,
         world: World = ALONE,
+        recorder: Recorder | None = None,
     ) -> None:
         move_to_devices(model, device_spec)
         self.model = model
@@ -66,10 +71,13 @@ class Trainer:
         self.world = world
         self.decay = Decay.of(config)
         self.schedule: Callable[[Position], tuple[float, float]] = self._learning_rates
-        self.optimizer = build_optimizer(model, config)
-        self.scaler = torch.amp.GradScaler(device_spec.device.type, enabled=device_spec.dtype == torch.float16)
         self.state = TrainerState()
-        self.window = Window()
+        self.window = Window(device_spec.device)
+        self.learner = Learner(model, config, device_spec, self.window)
+        if recorder is None and are_recorded(config, device_spec, world):
+            recorder = Recorder(device_spec.device)
+        self.recorded = RecordedUpdates(recorder, self.learner.update, self._seed) if recorder else None
+        self.rates = (0.0, 0.0)
         self.stop = 0
         self._received: Callable[[], int] = lambda: 0
         self._unshared_seconds = 0.0  # of this rank's clock, not yet part of the state
@@ -131,30 +139,31 @@ class Trainer:
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
     def _update(self, batches: list[Batch]) -> None:
-        """One optimiser step on the mean loss of these batches and those of the other ranks."""
+        """One optimiser step on the mean loss of these batches, on the host, and those of the other ranks."""
         # 1. Count: the loss is a mean over the batches of all ranks, so each needs the total before its backward pass.
-        tokens, sentences = self._sync_step(
-            sum(int((batch.tgt_out != PAD).sum()) for batch in batches), sum(len(batch.tgt_out) for batch in batches)
-        )
-        count = sentences if self.config.loss_mean == "sentences" else tokens
+        counts = [_count(batch) for batch in batches]
+        tokens, sentences = self._sync_step(*map(sum, zip(*counts, strict=True)))
         # 2. Learning rates: a function of the position, so that a resumed training has the same.
-        for group, rate in zip(self.optimizer.param_groups, self.schedule(self.position()), strict=False):
-            group["lr"] = rate  # few models have a second group, the backbone
-        # 3. Forward and backward, in smaller pieces if memory runs out.
-        nll = self._forward_backward([batch.to(self.device_spec.device) for batch in batches], count)
-        # 4. Sum over ranks: only once, since each rank may have split its batches in another way.
-        self.world.sum_gradients(self.model.parameters())
-        # 5. Unscale and clip: the norm is that of the true gradient of the whole update.
-        self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        # 6. Step, unless the gradient is not finite: one such step would destroy all weights.
-        bad = (~norm.isfinite()).float()
-        optimizer_step(self.optimizer, self.scaler, bad)
-        # 7. Book-keeping: sums stay on the device, and the host waits for them only once in a while.
+        self.rates = self.schedule(self.position())
+        self.learner.expect(tokens=tokens, sentences=sentences, rates=self.rates)
+        # On a GPU, phases 3 to 5 at once.
+        if not self._repeat(batches):
+            # 3. Forward and backward, in smaller pieces if memory runs out.
+            nll = self._forward_backward(batches)
+            # 4. Sum over ranks: only once, since each rank may have split its batches in another way.
+            self.world.sum_gradients(self.model.parameters())
+            # 5. Clip and step, unless the gradient is not finite; sums stay on the device.
+            self.learner.step(nll)
+        # 6. The host waits for the device only once in a while.
         self.state.updates += 1
-        self.window.add(nll, tokens, norm, bad)
         if self.state.updates % _MOST_BAD_STEPS == 0:
             self._check_finite()
+
+    def _repeat(self, batches: list[Batch]) -> bool:
+        """Makes the update by a recording, if there is one for its shape; False: nothing was done."""
+        if self.recorded is None or self.finetunes() or not fits(batches[0], self.state.oom_cells):
+            return False
+        return self.recorded.make(*batches)
 
     def _sync_step(self, tokens: int = 0, sentences: int = 0) -> tuple[int, int]:
         """Exchanges, in one message, what must be equal on all ranks; returns tokens and sentences of all."""
@@ -171,34 +180,28 @@ class Trainer:
         self._unshared_seconds += seconds
         self._sync_step()
 
-    def _forward_backward(self, batches: list[Batch], count: int) -> Tensor:
-        """Leaves the gradient of ``loss / count`` in the parameters; returns the summed negative log-likelihood.
+    def _forward_backward(self, batches: list[Batch]) -> Tensor:
+        """Leaves the gradient of the mean loss in the parameters; returns the summed negative log-likelihood.
 
         Raises:
             Seq2SeqError: memory does not even suffice for a single pair.
         """
 
         def work(split: Callable[[Batch], Iterator[Batch]]) -> Tensor:
-            self.optimizer.zero_grad()  # a failed attempt may have left half a gradient
-            nll = torch.zeros((), device=self.device_spec.device)
+            weights = self.learner.begin()  # a failed attempt may have left half a gradient
+            device = self.device_spec.device
+            nll = torch.zeros((), device=device)
             for place, batch in enumerate(batches):
                 self._seed(place)
                 for piece in split(batch):
-                    nll = nll + self._add_gradient(piece, count).to(nll.device)
+                    nll = nll + self.learner.add_gradient(piece.to(device), weights).to(device)
             return nll
 
-        nll, self.state.oom_cells = retry_in_pieces(work, self.state.oom_cells)
+        free = self.recorded.free if self.recorded else lambda: False
+        nll, self.state.oom_cells = retry_in_pieces(work, self.state.oom_cells, free)
         return nll
 
-    def _add_gradient(self, piece: Batch, count: int) -> Tensor:
-        """Adds the gradient of one piece's share in the mean loss; returns its negative log-likelihood."""
-        with self.device_spec.autocast():
-            features, output = self.model(piece), self.model.decoder.output
-            loss = cross_entropy(features, output, piece.tgt_out, smoothing=self.config.label_smoothing)
-        self.scaler.scale(loss.smoothed / count).backward()
-        return loss.nll
-
-    def _seed(self, place: int) -> None:
+    def _seed(self, place: int = 0) -> None:
         """Seeds dropout by update and batch, so that it depends neither on ranks nor on what ran before."""
         number = place * self.world.size + self.world.rank
         (seed,) = np.random.SeedSequence((self.config.seed, self.state.updates, number)).generate_state(1)
@@ -226,7 +229,8 @@ class Trainer:
         Where every update was skipped there is no ``loss``, ``perplexity`` and ``gradient_norm``.
         """
         self.gather_window(to_all=True)
-        window, self.window = self.window.numbers(), Window(streak=self.window.streak)
+        window = self.window.numbers()
+        self.window.clear()
         self.state.skipped += int(window["bad"])
         means = {}
         if good := window["updates"] - window["bad"]:
@@ -237,29 +241,28 @@ class Trainer:
             "skipped": self.state.skipped,
             "tokens": window["tokens"],
             "tokens_per_second": window["tokens"] / window["seconds"],
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.rates[0],
         }
 
     def gather_window(self, *, to_all: bool = False) -> None:
         """Moves the sums of all ranks to rank 0, before a checkpoint, or to all; all ranks must call it together."""
         (total,) = map(sum, zip(*self.world.gather([float(self.window.nll)]), strict=True))
-        self.window.nll = total if to_all or self.world.is_main else 0.0
+        self.window.nll.fill_(total if to_all or self.world.is_main else 0.0)
 
     def checkpoint(self) -> Checkpoint:
         """Everything :meth:`restore` needs."""
         tensors = {f"model.{name}": tensor for name, tensor in unique_tensors(self.model).items()}
-        tensors |= optimizer_tensors(self.optimizer, self.model)
+        tensors |= optimizer_tensors(self.learner.optimizer, self.model)
         numbers = {**asdict(self.state), "seconds": self.state.seconds + self._unshared_seconds}
-        others = {"scaler": self.scaler.state_dict(), "window": self.window.numbers(), "decay": asdict(self.decay)}
+        others = {"scaler": self.learner.scale.numbers(), "window": self.window.numbers(), "decay": asdict(self.decay)}
         return Checkpoint(tensors, numbers | others)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continues from a checkpoint that a trainer of the same settings, but perhaps other limits, made."""
         numbers = dict(checkpoint.numbers)
         window, decay = numbers.pop("window"), numbers.pop("decay")
-        self.window = Window.restored(window if self.world.is_main else window | {"nll": 0.0})
-        if scale := numbers.pop("scaler"):  # empty where the precision needs none
-            self.scaler.load_state_dict(scale)
+        self.window.restore(window if self.world.is_main else window | {"nll": 0.0})
+        self.learner.scale.restore(numbers.pop("scaler"))
         self.state = TrainerState(**numbers)
         old = Decay(limits=tuple(decay["limits"]), start=Position(**decay["start"]), factor=decay["factor"])
         self.decay = old.changed(self.position(), self.config)
@@ -267,4 +270,12 @@ class Trainer:
         with torch.no_grad():
             for name, tensor in unique_tensors(self.model).items():
                 tensor.copy_(weights[name])
-        restore_optimizer(self.optimizer, self.model, checkpoint.tensors)
+        restore_optimizer(self.learner.optimizer, self.model, checkpoint.tensors)
+        if self.recorded:
+            self.recorded.forget()
+
+
+def _count(batch: Batch) -> tuple[int, int]:
+    """Target tokens and sentences of a batch; rows that only fill it up are neither."""
+    real = batch.tgt_out.cpu().numpy() != PAD
+    return int(real.sum()), int(real[:, 0].sum())

@@ -37,18 +37,17 @@ class Validation:
 
 
 def validate(predictor: Predictor, pairs: list[Pair], world: World) -> Validation:
-    """Scores a model on the first validation pairs that are not blank and leaves it in training mode.
+    """Scores a model that is being trained on the first validation pairs that are not blank.
 
     Each rank takes its share of the pairs; the result is the same on all.
     """
     pairs = list(islice((pair for pair in pairs if pair.src.strip()), _SENTENCES))
-    predictor.model.eval()
+    predictor = predictor.snapshot()
     # Greedy search is fast enough for every validation; evaluation on the test set uses the full beam.
     options = predictor.config.decoding.greedy()
     sources, references = with_references(pairs, grouped=predictor.config.data.reads_images)
     outputs = world.interleave([output.text for output in predictor.best(world.share(sources), options)])
     perplexity = _perplexity(predictor, pairs, world)
-    predictor.model.train()
     shown = range(0, len(sources), max(1, len(sources) // _SAMPLES))[:_SAMPLES]
     return Validation(
         perplexity=perplexity,

@@ -1,9 +1,12 @@
 """The contract of every model: all cells × encoders × bridges × attentions × depths, and other settings."""
 
+import copy
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
+from no_sync import no_sync
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_images
@@ -14,7 +17,7 @@ from seq2seq.runs.folder import restore_weights, unique_tensors
 from seq2seq.search.beam import beam_search
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Rules
-from seq2seq.training.objective import cross_entropy
+from seq2seq.training.objective import Objective
 
 # With their end marks 6, 2 and 5 tokens: the last is no multiple of the pool, so padding lies inside a window.
 SOURCES = [[5, 6, 7, 8, 9], [4], [10, 11, 12, 13]]
@@ -90,6 +93,51 @@ def test_the_contract(settings: dict[str, object], tmp_path_factory: pytest.Temp
     check_beam_search_runs(model, batch)
 
 
+@pytest.mark.gpu
+def test_a_gpu_computes_what_a_cpu_does_and_the_host_never_waits(settings: dict[str, object]) -> None:
+    model = make(settings).train()
+    batch = read(model, SOURCES, TARGETS)
+    losses, gradients = [], []
+    for device in map(torch.device, ("cpu", "cuda")):
+        objective, there = Objective(copy.deepcopy(model).to(device), 0.1), batch.to(device)
+        objective(there)  # kernels are loaded at their first call
+        objective.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            loss = objective(there).smoothed
+            loss.backward()
+        finally:
+            if device.type == "cuda":
+                torch.cuda.set_sync_debug_mode("default")
+        losses.append(loss.detach().cpu())
+        gradients.append([weight.grad.cpu() for weight in objective.parameters() if weight.grad is not None])
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)
+
+
+RANDOM = {"dropout": 0.3, "word_dropout": 0.2, "weight_dropout": 0.3}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"cell": cell, "encoder": "bidirectional", "attention": "general"} for cell in ("lstm", "gru", "rnn")),
+        *({"cell": cell, "zoneout": 0.2, "bridge": "mean"} for cell in ("peephole", "layernorm")),
+        {"encoder": "convolutional", "variational": True, "attention": "additive", "input_feeding": True},
+        {"cell": "rnn", "nonlinearity": "relu", "tie_embeddings": "all"},
+    ],
+    ids=str,
+)
+def test_whatever_is_drawn_or_cast_the_host_never_waits(settings: dict[str, object], dtype: torch.dtype) -> None:
+    objective = Objective(make(RANDOM | settings).float().train(), 0.1)
+    batch = collate(SOURCES, TARGETS, reverse=True)
+    with no_sync():
+        objective.loss(batch, objective.cast_weights(dtype)).smoothed.backward()
+    assert all(weight.grad.isfinite().all() for weight in objective.parameters())
+
+
 def check_shapes(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     encoded, state = model.encode(batch)
     positions = encoded.mask.shape[1]
@@ -116,12 +164,16 @@ def check_forward_equals_repeated_step(model: Seq2Seq, batch: Batch, logits: tor
 
 def check_outputs_do_not_depend_on_the_batch(model: Seq2Seq, batch: Batch, logits: torch.Tensor) -> None:
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
-        alone = everything(model, read(model, [source], [target]))
+        single = read(model, [source], [target])
+        alone = everything(model, single)
         torch.testing.assert_close(logits[row : row + 1, : alone.shape[1]], alone)
+        # Whoever does not know that nothing is padded gets the same.
+        torch.testing.assert_close(everything(model, replace(single, full=False)), alone)
 
 
 def check_gradients_reach_every_parameter(model: Seq2Seq, batch: Batch) -> None:
-    cross_entropy(model(batch), model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed.backward()
+    with no_sync():
+        Objective(model, 0.1)(batch).smoothed.backward()
     learned = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert [name for name, parameter in learned.items() if parameter.grad is None or not parameter.grad.any()] == []
 

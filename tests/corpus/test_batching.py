@@ -17,6 +17,7 @@ def test_what_a_batch_looks_like() -> None:
     assert batch.src.tolist() == [[7, 6, 5, EOS], [8, EOS, PAD, PAD]]
     assert batch.src_lengths.tolist() == [4, 2]
     assert batch.src_mask.tolist() == [[True] * 4, [True, True, False, False]]
+    assert not batch.full
     assert batch.tgt_in.tolist() == [[BOS, 9, PAD], [BOS, 10, 11]]
     assert batch.tgt_out.tolist() == [[9, EOS, PAD], [10, 11, EOS]]
     assert batch.to(torch.device("cpu")) is batch
@@ -28,12 +29,19 @@ def test_without_targets_there_are_only_marks() -> None:
         assert batch.tgt_out.tolist() == [[EOS], [EOS]]
 
 
+@pytest.mark.parametrize("lengths", [(3,), (3, 3), (3, 2), (1, 3, 3)])
+def test_a_batch_is_full_where_no_source_is_padded(lengths: tuple[int, ...]) -> None:
+    batch = collate([[5] * length for length in lengths], reverse=True)
+    assert batch.full == bool(batch.src_mask.all())
+
+
 def test_images_need_no_padding() -> None:
     features = torch.randn(2, 49, 8)
     batch = collate_images(features, [[9], [10, 11]])
     assert batch.src is features
     assert batch.src_lengths.tolist() == [49, 49]
     assert batch.src_mask.all()
+    assert batch.full
     assert batch.tgt_in.tolist() == [[BOS, 9, PAD], [BOS, 10, 11]]
     assert batch.tgt_out.tolist() == [[9, EOS, PAD], [10, 11, EOS]]
 

@@ -5,8 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.config import ModelConfig
+from seq2seq.model import cells
 from seq2seq.model.build import build_cell
 from seq2seq.model.cells import GRU, LSTM, RNN, FusedCell
 from seq2seq.model.step_cells import LayerNormLSTM, PeepholeLSTM, StepCell
@@ -136,32 +139,45 @@ def test_padding_changes_neither_outputs_nor_state_nor_gradients(kind: str, dtyp
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing_in_bfloat16(kind: str) -> None:
-    made = cell(kind).float()
-    inputs, lengths = torch.randn(3, 5, E), torch.tensor([5, 2, 4])
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs, final = made(inputs, None, lengths)
-        for row, length in enumerate(lengths.tolist()):
-            alone, state = made(inputs[row : row + 1, :length])
-            torch.testing.assert_close(outputs[row : row + 1, :length], alone, rtol=0.02, atol=0.02)
-            for tensor, expected in zip(final, state, strict=True):
-                torch.testing.assert_close(tensor[row : row + 1], expected, rtol=0.02, atol=0.02)
+    made = cell(kind).bfloat16()
+    inputs, lengths = torch.randn(3, 5, E, dtype=torch.bfloat16), torch.tensor([5, 2, 4])
+    outputs, final = made(inputs, None, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone, state = made(inputs[row : row + 1, :length])
+        torch.testing.assert_close(outputs[row : row + 1, :length], alone, rtol=0.02, atol=0.02)
+        for tensor, expected in zip(final, state, strict=True):
+            torch.testing.assert_close(tensor[row : row + 1], expected, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize("columns", [1, 8])
 @pytest.mark.parametrize("weight_dropout", [0.0, 0.4])
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "relu"])
-def test_packed_rows_come_out_as_padded_ones(kind: str, weight_dropout: float) -> None:
-    """What a GPU does, done on a CPU."""
+def test_a_rectangle_equals_torchs_packed_rows(
+    kind: str, weight_dropout: float, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one column that flags padding, as on a CPU, and with eight, as on a GPU."""
+    monkeypatch.setattr(cells, "_flag_columns", lambda _: columns)
     made = cell(kind, weight_dropout=weight_dropout).train()
     inputs, lengths, state = torch.randn(3, 5, E, dtype=torch.float64), torch.tensor([5, 2, 4]), start(made)
+
+    def packed() -> tuple[Tensor, tuple[Tensor, ...]]:
+        sequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        weight = nn.functional.dropout(made.kernel.weight_hh_l0, weight_dropout)
+        initial = tuple(tensor.unsqueeze(0) for tensor in state)
+        arguments = sequence, initial if len(initial) > 1 else initial[0]
+        outputs, final = functional_call(made.kernel, {"weight_hh_l0": weight}, arguments)
+        final = final if len(initial) > 1 else (final,)
+        return pad_packed_sequence(outputs, batch_first=True)[0], tuple(tensor[0] for tensor in final)
+
     results = []
-    for run in (made._run_packed, made._run_padded):
+    for run in (packed, lambda: made(inputs, state, lengths)):
         made.zero_grad()
         torch.manual_seed(5)
-        outputs, final = run(inputs, state, lengths)
+        outputs, final = run()
         (outputs.sum() + sum(tensor.sum() for tensor in final)).backward()
         results.append([outputs, *final, *(parameter.grad.clone() for parameter in made.parameters())])
-    for packed, padded in zip(*results, strict=True):
-        torch.testing.assert_close(packed, padded)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_rectified_units_do_not_explode_at_padding() -> None:

@@ -100,7 +100,7 @@ def zeros_in_inputs(model: Seq2Seq, stack: RecurrentStack) -> Tensor:
 
 def fifty(batch: Batch) -> Batch:
     """The batch fifty times over, so that shares mean something."""
-    repeated = (tensor.repeat(50, *(1,) * (tensor.dim() - 1)) for tensor in astuple(batch))
+    repeated = (tensor.repeat(50, *(1,) * (tensor.dim() - 1)) for tensor in astuple(batch)[:-1])
     return Batch(*repeated)
 
 

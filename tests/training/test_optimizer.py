@@ -8,10 +8,16 @@ from torch import Tensor, nn
 
 from seq2seq.config import TrainingConfig
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.optimizer import build_optimizer, optimizer_step, optimizer_tensors, restore_optimizer
+from seq2seq.training.loss_scale import LossScale
+from seq2seq.training.optimizer import (
+    build_optimizer,
+    optimizer_step,
+    optimizer_tensors,
+    restore_optimizer,
+)
 
 GOOD, BAD = torch.tensor(0.0), torch.tensor(1.0)
-NO_SCALER = torch.amp.GradScaler("cpu", enabled=False)
+UNSCALED = LossScale(torch.device("cpu"), enabled=False)
 
 
 class Encoder(nn.Module):
@@ -41,11 +47,11 @@ def learn(model: Model, optimizer: torch.optim.Optimizer, updates: int, rate: fl
     gradients = []
     for _ in range(updates):
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"].fill_(rate)
         for parameter in (model.encoder.first, model.encoder.second):
             parameter.grad = torch.randn_like(parameter)
         gradients.append([model.encoder.first.grad.clone(), model.encoder.second.grad.clone()])
-        optimizer_step(optimizer, NO_SCALER, GOOD)
+        optimizer_step(optimizer, UNSCALED, GOOD)
     return gradients
 
 
@@ -83,10 +89,10 @@ def test_a_bad_gradient_changes_neither_weights_nor_moments(name: str) -> None:
     optimizer = build_optimizer(model, TrainingConfig(optimizer=name, weight_decay=0.1))
     learn(model, optimizer, updates=2)
     before = {key: tensor.clone() for key, tensor in (optimizer_tensors(optimizer, model) | model.state_dict()).items()}
-    optimizer_step(optimizer, NO_SCALER, BAD)
+    optimizer_step(optimizer, UNSCALED, BAD)
     after = optimizer_tensors(optimizer, model) | model.state_dict()
     assert all(torch.equal(after[key], before[key]) for key in before)
-    optimizer_step(optimizer, NO_SCALER, GOOD)
+    optimizer_step(optimizer, UNSCALED, GOOD)
     assert not torch.equal(model.encoder.first, before["encoder.first"])
 
 
@@ -128,7 +134,7 @@ def test_a_real_model_with_tied_tables_gives_its_moments_back(tiny_model: Callab
     optimizer = build_optimizer(one, TrainingConfig())
     for parameter in one.parameters():
         parameter.grad = torch.randn_like(parameter)
-    optimizer_step(optimizer, NO_SCALER, GOOD)
+    optimizer_step(optimizer, UNSCALED, GOOD)
     saved = optimizer_tensors(optimizer, one)
     assert len(saved) == 3 * len(list(one.parameters()))
     restored = build_optimizer(other, TrainingConfig())

@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from seq2seq.config import TrainingConfig
+from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepared import Prepared, prepare
+from seq2seq.corpus.subword import EOS, PAD
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError, RunError, Seq2SeqError
 from seq2seq.files import manifest
@@ -240,7 +242,7 @@ def test_the_rates_of_all_groups_follow_the_schedule(
     training = trainer(
         schedule="linear", max_updates=4, learning_rate=0.4, finetune_learning_rate=0.2, tie_embeddings="none"
     )
-    rates = [[group["lr"] for group in training.optimizer.param_groups] for _ in training.steps()]
+    rates = [[float(group["lr"]) for group in training.learner.optimizer.param_groups] for _ in training.steps()]
     assert rates == [pytest.approx([0.4 * left, 0.2 * left]) for left in (1, 0.75, 0.5, 0.25)]
 
 
@@ -328,6 +330,29 @@ def test_gradients_that_stay_bad_stop_training(clip_norm: float, advice: str, tr
         next(steps)
     with pytest.raises(Seq2SeqError, match=f"diverged: no finite gradient in 20 updates in a row .*; {advice}$"):
         next(steps)
+
+
+@pytest.mark.parametrize("mean", ["tokens", "sentences"])
+def test_rows_that_only_fill_a_batch_up_count_for_nothing(mean: str, trainer: Callable[..., Trainer]) -> None:
+    weights, sums = [], []
+    for filled in (False, True):
+        torch.manual_seed(1)
+        training = trainer(loss_mean=mean, optimizer="sgd")
+        batch = collate([[5, 6], [7]], [[7, 8], [9]], reverse=True)
+        if filled:
+            src = torch.full((2, 3), PAD).index_fill_(1, torch.tensor([0]), EOS)
+            nothing = torch.full((2, 3), PAD)
+            batch = Batch(
+                torch.cat([batch.src, src]),
+                torch.cat([batch.src_lengths, torch.ones(2, dtype=torch.int64)]),
+                torch.cat([batch.tgt_in, nothing]),
+                torch.cat([batch.tgt_out, nothing]),
+            )
+        training._update([batch])
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()]))
+        sums.append(training.window.numbers())
+    torch.testing.assert_close(*weights, rtol=1e-6, atol=1e-7)
+    assert sums[0]["tokens"] == sums[1]["tokens"] == 5
 
 
 def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Trainer]) -> None:
@@ -489,7 +514,7 @@ def test_a_second_ctrl_c_is_not_held_back() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
 def test_a_gpu_learns_in_every_precision(precision: str, corpus: Prepared, tiny_model: Callable) -> None:
     config = TrainingConfig(max_updates=200, batch_tokens=500, learning_rate=0.005, warmup_updates=10)

@@ -41,6 +41,9 @@ class Predictor:
     read: list[str] = field(default_factory=list)
     scored: list[tuple[str, int]] = field(default_factory=list)
 
+    def snapshot(self) -> "Predictor":
+        return replace(self, model=nn.Module().eval())
+
     def best(self, sources: Sequence[str], options: DecodingConfig) -> list[Any]:
         assert not self.model.training
         assert options == self.config.decoding.greedy()

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.images import SIZE
+from seq2seq.device import autocast
 from seq2seq.model.encoders import Encoder
 from seq2seq.model.recurrent import RecurrentStack
 from seq2seq.model.state import Encoded, State
@@ -46,9 +47,11 @@ class ImageEncoder(Encoder):
 
         The final state has one layer, the mean of the memory.
         """
-        features = batch.src
+        features, dtype = batch.src, self.project.weight.dtype
         if features.dim() == 4:
-            features = flatten_maps(self.backbone(features.contiguous(memory_format=torch.channels_last)))
+            with autocast(features.device, dtype):
+                features = flatten_maps(self.backbone(features.contiguous(memory_format=torch.channels_last)))
+        features = features.to(dtype)
         if not self.grid:
             features = features.mean(1, keepdim=True)
         memory = self.dropout(torch.tanh(self.project(features)))
@@ -62,6 +65,10 @@ class ImageEncoder(Encoder):
     def backbone_parameters(self) -> list[nn.Parameter]:
         """All parameters of the backbone, trained or frozen."""
         return list(self.backbone.parameters())
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Casts all but the backbone, which keeps float32 weights and statistics and casts its own inputs."""
+        self.project.to(dtype)
 
     def set_finetuning(self, on: bool) -> None:
         """Trains the backbone from now on, or freezes it."""

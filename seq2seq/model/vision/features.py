@@ -19,7 +19,7 @@ from seq2seq.config import Config
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.images import READING, read_image
 from seq2seq.corpus.prepared import Prepared
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, autocast
 from seq2seq.files.cache import find_or_make
 from seq2seq.model.vision.backbone import build_backbone, published_version
 from seq2seq.model.vision.encoder import flatten_maps
@@ -79,7 +79,7 @@ class Pictures:
         names = self._names
         stored = torch.float32 if self._device_spec.dtype == torch.float32 else torch.float16
         bar = tqdm(total=len(names), desc="looking at pictures", unit=" pictures", delay=2, disable=None)
-        with bar, torch.inference_mode(), self._device_spec.autocast():
+        with bar, torch.inference_mode(), autocast(self._device_spec.device, self._device_spec.dtype):
             for start in range(0, len(names), _BATCH):
                 pixels = self.pixels(names[start : start + _BATCH]).to(self._device_spec.device)
                 maps = flatten_maps(backbone(pixels.contiguous(memory_format=torch.channels_last)))

@@ -18,7 +18,7 @@ from seq2seq.corpus import images
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.prepared import prepare
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, autocast
 from seq2seq.model.vision import backbone, features
 from seq2seq.model.vision.backbone import build_backbone
 from seq2seq.model.vision.encoder import flatten_maps
@@ -69,7 +69,7 @@ def computed(config: Config, precision: str) -> Tensor:
     """Features as ``caption`` computes them, from the pixels of each picture."""
     read, device_spec = image_reader(config.data), DeviceSpec.pick("cpu", precision)
     pixels = torch.stack([read_image(read(name)) for name in prepare(config).images])
-    with torch.inference_mode(), device_spec.autocast():
+    with torch.inference_mode(), autocast(device_spec.device, device_spec.dtype):
         return flatten_maps(build_backbone(BACKBONE).eval()(pixels)).float()
 
 
