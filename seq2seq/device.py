@@ -118,7 +118,8 @@ def tune_process(device_spec: DeviceSpec) -> None:
     AMX, where it would round them to bf16.
     """
     if device_spec.device.type != "cpu":
-        # Weights with a column for padding, or of another type, are put together at every call, which takes no time.
+        # cuDNN wants a layer's weights in one piece. Ours, cast or with columns for padding, are copied at every call,
+        # which is little beside the products.
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         return
     # torch's probes of the CPU are private, and absent from some builds.

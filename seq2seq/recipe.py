@@ -184,7 +184,9 @@ def _describe(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_describe(option) for option in get_args(kind))
     if origin is tuple:
-        return "a list of whole numbers" if get_args(kind)[0] is int else "a list of strings"
+        item = get_args(kind)[0]
+        items = {int: "whole numbers", str: "strings"}.get(item, _describe(item).removeprefix("one of "))
+        return f"a list of {items}"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
 
 

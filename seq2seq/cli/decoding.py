@@ -48,7 +48,13 @@ def add_commands(commands: Commands) -> None:
     rescore.add_argument("--src", required=True, type=Path, metavar="FILE", help="sentences that the lists translate")
     weight = rescore.add_mutually_exclusive_group()
     weight.add_argument("--weight", type=share, default=0.5, metavar="W", help="weight of our score (default: 0.5)")
-    weight.add_argument("--tune", type=Path, metavar="REF", help="find the weight with the best BLEU against REF")
+    weight.add_argument(
+        "--tune",
+        nargs="+",
+        type=Path,
+        metavar="REF",
+        help="find the weight with the best score against these references",
+    )
     add_combination(rescore)
     add_compute(rescore)
     rescore.set_defaults(command=_rescore)
@@ -163,9 +169,11 @@ def _rescore(options: argparse.Namespace) -> None:
     from seq2seq.decoding.translator import Translator
     from seq2seq.filters.rescore import read_lists, rescored, tune_weight, write_lists
     from seq2seq.filters.streams import file_texts, to_texts
+    from seq2seq.metrics.names import shown_score
 
     require_file("--src", options.src)
-    require_file("--tune", options.tune)
+    for path in options.tune or ():
+        require_file("--tune", path)
     set_up_process(options)
     with input_stream() as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision)
@@ -175,9 +183,11 @@ def _rescore(options: argparse.Namespace) -> None:
             write_lists(lists, options.weight, target)
             return
         candidates = list(lists)
-        weight = tune_weight(candidates, list(file_texts(options.tune)))
-        print(f"best BLEU on {options.tune} with --weight {weight:g}", file=sys.stderr)
-        write_lists(candidates, weight, target)
+        references = [list(file_texts(path)) for path in options.tune]
+        tuned = tune_weight(candidates, references, translator.config)
+        score = shown_score(tuned.criterion.key, tuned.score)
+        print(f"best with --weight {tuned.weight:g}: {score} on {', '.join(map(str, options.tune))}", file=sys.stderr)
+        write_lists(candidates, tuned.weight, target)
 
 
 def _encode(options: argparse.Namespace) -> None:

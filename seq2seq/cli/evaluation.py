@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from seq2seq.cli.options import (
     Commands,
@@ -9,21 +10,28 @@ from seq2seq.cli.options import (
     add_decoding,
     add_device,
     add_model,
+    add_overrides,
     decoding,
     set_up_process,
     text,
 )
 from seq2seq.cli.streams import require_file
+from seq2seq.config.evaluation import Tokeniser
 from seq2seq.errors import Seq2SeqError
 
 
 def add_commands(commands: Commands) -> None:
     """Declares the commands."""
-    evaluate = commands.add_parser("evaluate", help="BLEU, chrF and TER with signatures and intervals")
-    add_model(evaluate)
+    evaluate = commands.add_parser("evaluate", help="BLEU, chrF, error rates with signatures and intervals")
+    add_model(evaluate, several=True)
     evaluate.add_argument("--split", choices=("test", "validation"), default="test")
     evaluate.add_argument("--src", metavar="FILE", help="sentences to translate instead of a split")
-    evaluate.add_argument("--ref", metavar="FILE", help="their references")
+    evaluate.add_argument("--ref", nargs="+", default=[], metavar="FILE", help="their references, one file or several")
+    evaluate.add_argument("--tokenize", choices=get_args(Tokeniser), help="of BLEU: evaluation.tokenize")
+    evaluate.add_argument(
+        "--out", metavar="DIR", help="a new or empty folder for scores and outputs (default: the run, for a split)"
+    )
+    add_overrides(evaluate)
     add_decoding(evaluate)
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -42,25 +50,30 @@ def add_commands(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from seq2seq.evaluation.evaluate import evaluate, summary
+    from seq2seq.evaluation.evaluate import evaluate
+    from seq2seq.evaluation.record import summary
     from seq2seq.reports.report import write_report
     from seq2seq.runs.layout import read_config
 
     if bool(options.src) != bool(options.ref):
         raise Seq2SeqError("--src and --ref go together: expected both or neither")
-    files = (Path(options.src), Path(options.ref)) if options.src else None
-    for option, path in zip(("--src", "--ref"), files or (), strict=False):
-        require_file(option, path)
+    for option, path in (("--src", options.src), *(("--ref", path) for path in options.ref)):
+        require_file(option, path and Path(path))
+    overrides = options.overrides + ([f"evaluation.tokenize={options.tokenize}"] if options.tokenize else [])
     set_up_process(options)
     evaluated = evaluate(
-        options.model,
+        *options.model,
         split=options.split,
-        files=files,
-        options=decoding(options, read_config(Path(options.model))),
+        src=options.src,
+        refs=options.ref,
+        out=options.out,
+        overrides=overrides,
+        options=decoding(options, read_config(Path(options.model[0]), overrides)),
         device=options.device,
         precision=options.precision,
     )
-    write_report(evaluated)
+    if evaluated.written == evaluated.folder:
+        write_report(evaluated)
     print(summary(evaluated.scores))
 
 

@@ -54,6 +54,11 @@ def text(argument: str) -> str:
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declares RECIPE and ``--set``."""
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a TOML file")
+    add_overrides(parser)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Declares ``--set``."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides", help="change one setting"
     )

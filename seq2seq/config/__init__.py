@@ -1,4 +1,4 @@
-"""The settings of a run: five frozen tables, checked as a whole.
+"""The settings of a run: six frozen tables, checked as a whole.
 
 Each setting is defined once, here. Its name is its TOML key, :mod:`seq2seq.recipe` enforces its type annotation, and
 :meth:`Config.faults` lists the combinations that cannot work.
@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 
 from seq2seq.config.data import DataConfig, data_faults
 from seq2seq.config.decoding import DecodingConfig, decoding_faults
+from seq2seq.config.evaluation import EvaluationConfig, evaluation_faults
 from seq2seq.config.model import CellKind, ModelConfig, model_faults
 from seq2seq.config.subword import SubwordConfig, subword_faults
 from seq2seq.config.training import TrainingConfig, device_map_faults, training_faults
 from seq2seq.errors import ConfigError
 
-__all__ = ["CellKind", "Config", "DataConfig", "DecodingConfig", "ModelConfig", "SubwordConfig", "TrainingConfig"]
+__all__ = [
+    "CellKind",
+    "Config",
+    "DataConfig",
+    "DecodingConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "SubwordConfig",
+    "TrainingConfig",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +40,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
         faults = list(self.faults())
@@ -43,6 +54,7 @@ class Config:
         yield from model_faults(self.model)
         yield from training_faults(self.training)
         yield from decoding_faults(self.decoding)
+        yield from evaluation_faults(self.evaluation)
         yield from device_map_faults(self.model, self.training.device_map)
         if self.data.reads_images != (self.model.encoder == "image"):
             yield (

@@ -40,6 +40,10 @@ class DataConfig:
     """Hub revision; empty is the newest."""
     validation_size: Annotated[int, Range(0, 1_000_000)] = 2000
     test_size: Annotated[int, Range(0, 1_000_000)] = 2000
+    references: Literal["one", "all"] = "one"
+    """``all``: pairs of the validation and test part with the same source are one sentence with several references.
+    ``one``: every pair of a given part is a sentence of its own, and a part that is cut out has the first pair of each
+    source. Pictures always have all their captions."""
     max_tokens: Annotated[int, Range(1, 100_000)] = 100
     """Training pairs with more subword tokens than this on either side are dropped."""
     long_sources: Literal["drop", "cut"] = "drop"
@@ -56,6 +60,11 @@ class DataConfig:
     def reads_images(self) -> bool:
         """True if sources are images."""
         return self.format in ("pictures", "hub-pictures", "emoji")
+
+    @property
+    def several_references(self) -> bool:
+        """True if all targets of a held-out source are its references."""
+        return self.reads_images or self.references == "all"
 
 
 def data_faults(data: DataConfig) -> Iterator[str]:

@@ -43,7 +43,9 @@ class TrainingConfig:
     seed: Annotated[int, Range(0, 2**63 - 1)] = 1
     validate_every: Annotated[int, Range(1)] = 1000
     """Updates between two validations; each validation is followed by a checkpoint."""
-    validation_metric: Literal["bleu", "perplexity"] = "bleu"
+    validation_metric: Literal["auto", "bleu", "chrf", "exact-match", "cer", "wer", "perplexity"] = "auto"
+    """What chooses the best model, stops a training that does not improve, and tunes ``rescore``. ``auto``: BLEU if at
+    least half of the validation references have four tokens; else exact match if they are labels, and chrF2 if not."""
     patience: Annotated[int, Range(0)] = 0
     """Stop after this many validations without a better one; 0: never."""
     checkpoint_every: Annotated[int, Range(0)] = 0

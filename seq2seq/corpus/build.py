@@ -18,13 +18,14 @@ from tqdm import tqdm
 
 from seq2seq.config import Config, DataConfig
 from seq2seq.corpus.captions import image_reader
-from seq2seq.corpus.cleaning import clean, hold_out
+from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import read_pairs
-from seq2seq.corpus.subword import Subword, Vocabularies, normalise
+from seq2seq.corpus.subword import UNK, Subword, Vocabularies
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
+from seq2seq.corpus.unknown import unknown_share, warn_of_unknown
 from seq2seq.errors import CorpusError
 
 TOKENS, IMAGES, REPORT = "tokens.arrow", "pictures.json", "report.json"
@@ -56,7 +57,7 @@ def build_corpus(config: Config, folder: Path) -> None:
         validation, test = ([pair for pair in part if pair.src in images] for part in (validation, test))
         training = training.without("damaged picture", lambda pair: pair.src not in images, dropped)
         (folder / IMAGES).write_text(json.dumps(images, ensure_ascii=False), encoding="utf-8")
-    held_out = {pair.src if images else normalise(pair.src) for pair in (*validation, *test)}
+    held_out = {pair.src for pair in (*validation, *test)}
     training = training.without("source held out", lambda pair: pair.src in held_out, dropped)
     _require_parts(data, training, validation, test, dropped)
     for name, part in (("validation", validation), ("test", test)):
@@ -70,14 +71,17 @@ def build_corpus(config: Config, folder: Path) -> None:
     fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())
     for pair in (*validation, *test):
         fingerprint.update(f"{pair.src}\t{pair.tgt}\n".encode("utf-8", "replace"))
-    test_sources = {pair.src if images else normalise(pair.src) for pair in test}
+    test_sources = {pair.src for pair in test}
     leaked = _write_ids(folder / TOKENS, training, encoder, dropped, fingerprint, test_sources)
     text.unlink()
+    unknown = _unknown_shares(folder / TOKENS, encoder, {"validation": validation, "test": test})
+    warn_of_unknown(unknown)
 
     # 4. Report.
     report = {
         **_statistics(folder / TOKENS, vocabularies),
         "test sources in training": leaked,  # must be 0
+        "unknown tokens": unknown,  # shares from 0 to 1
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
@@ -92,11 +96,12 @@ def _with_bar(pairs: Iterable[Pair], what: str, total: int | None = None) -> Ite
 
 
 def _held_out_parts(data: DataConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
-    """Validation and test part: given ones as they are, every line; others cut out of the training part."""
+    """Validation and test part: every line of given ones, normalised; others cut out of the training part."""
     sizes = (0 if data.validation else data.validation_size, 0 if data.test else data.test_size)
-    cut = hold_out(_with_bar(training, "splitting", len(training)), sizes)
-    validation = list(read_pairs(data, "validation")) if data.validation else cut[0]
-    test = list(read_pairs(data, "test")) if data.test else cut[1]
+    pairs = _with_bar(training, "splitting", len(training))
+    cut = hold_out(pairs, sizes, every=data.references == "all")
+    validation = [normalised(pair, data) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
+    test = [normalised(pair, data) for pair in read_pairs(data, "test")] if data.test else cut[1]
     return validation, test
 
 
@@ -222,3 +227,14 @@ def _statistics(tokens: Path, vocabularies: Vocabularies) -> dict[str, Any]:
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(src.lengths().sum()), "tgt": int(tgt.lengths().sum())},
     }
+
+
+def _unknown_shares(tokens: Path, encoder: _Encoder, held_out: dict[str, list[Pair]]) -> dict[str, dict[str, float]]:
+    """Shares of unknown tokens by part and side; pictures have none."""
+    sides = ("tgt",) if encoder.images else ("src", "tgt")
+    columns = dict(zip(("src", "tgt"), open_columns(tokens), strict=True))
+    shares = {"training": {side: columns[side].count(UNK) / int(columns[side].lengths().sum()) for side in sides}}
+    encode = {"src": encoder.sources, "tgt": encoder.targets}
+    for part, pairs in held_out.items():
+        shares[part] = {side: unknown_share(encode[side]([getattr(pair, side) for pair in pairs])) for side in sides}
+    return shares

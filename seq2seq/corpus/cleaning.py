@@ -17,11 +17,16 @@ _SHORT = 20
 def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
     """Normalises pairs and drops those with empty, identical or lopsided sides; ``dropped`` counts them by reason."""
     for raw in pairs:
-        pair = Pair(raw.src if data.reads_images else normalise(raw.src), normalise(raw.tgt))
+        pair = normalised(raw, data)
         if reason := _fault(pair, data):
             dropped[reason] += 1
         else:
             yield pair
+
+
+def normalised(pair: Pair, data: DataConfig) -> Pair:
+    """The pair as models read and write it; the name of a picture stays as it is."""
+    return Pair(pair.src if data.reads_images else normalise(pair.src), normalise(pair.tgt))
 
 
 def _fault(pair: Pair, data: DataConfig) -> str:
@@ -37,15 +42,16 @@ def _fault(pair: Pair, data: DataConfig) -> str:
     return ""
 
 
-def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int]) -> tuple[list[Pair], list[Pair]]:
+def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = False) -> tuple[list[Pair], list[Pair]]:
     """Selects a validation and a test part, the same ones each time.
 
-    The parts are selected by *source sentence*: those with the smallest hashes. Each source contributes its first
-    pair only; training must leave out all pairs with these sources.
+    The parts are selected by *source sentence*: those with the smallest hashes. Training must leave out all pairs with
+    these sources.
 
     Args:
         pairs: cleaned.
-        sizes: sentences of the validation and of the test part.
+        sizes: sources of the validation and of the test part.
+        every: each source contributes all its pairs, which follow one another; else its first one only.
 
     Returns:
         The two parts.
@@ -56,21 +62,23 @@ def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int]) -> tuple[list[Pair],
     total = sum(sizes)
     if not total:
         return [], []
-    # A max-heap (by negated hash) of the smallest hashes so far; ``first`` holds the pair of each.
+    # A max-heap (by negated hash) of the smallest hashes so far; ``held`` has the pairs of each.
     heap: list[tuple[int, str]] = []
-    first: dict[str, Pair] = {}
+    held: dict[str, list[Pair]] = {}
     for pair in pairs:
         key = -int.from_bytes(hashlib.blake2b(pair.src.encode(), digest_size=8).digest())
-        if pair.src in first or (len(heap) == total and key <= heap[0][0]):
-            continue
-        first[pair.src] = pair
-        heapq.heappush(heap, (key, pair.src))
-        if len(heap) > total:
-            del first[heapq.heappop(heap)[1]]
+        if pair.src in held:
+            held[pair.src] += [pair] if every else []
+        elif len(heap) < total or key > heap[0][0]:
+            held[pair.src] = [pair]
+            heapq.heappush(heap, (key, pair.src))
+            if len(heap) > total:
+                del held[heapq.heappop(heap)[1]]
     if len(heap) < total:
         raise CorpusError(
             f"{len(heap)} different sources are too few to cut {sizes[0]} for validation and {sizes[1]} for "
             "testing: bring more, or set data.validation_size and data.test_size lower"
         )
-    selected = [first[source] for _, source in sorted(heap, reverse=True)]
-    return selected[: sizes[0]], selected[sizes[0] :]
+    selected = [held[source] for _, source in sorted(heap, reverse=True)]
+    validation, test = selected[: sizes[0]], selected[sizes[0] :]
+    return [pair for own in validation for pair in own], [pair for own in test for pair in own]

@@ -13,10 +13,11 @@ from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.token_file import TokenColumn, open_columns
+from seq2seq.corpus.unknown import unknown_in_words
 from seq2seq.files.cache import find_or_make
 
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 4
+_LAYOUT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ def corpus_summary(prepared: Prepared) -> str:
     """What was kept of a corpus and what was dropped, in one line."""
     report = prepared.report
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in report["dropped"].items()) or "none"
+    unknown = unknown_in_words(report["unknown tokens"])
     return (
         f"corpus: {report['kept']:,} training pairs, {report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
+        f"{f'; unknown tokens: {unknown}' if unknown else ''}"
     )
 
 

@@ -34,6 +34,10 @@ class TokenColumn:
         """Tokens in each sentence, (N,)."""
         return np.concatenate([np.diff(offsets) for offsets in self._offsets]).astype(np.int32)
 
+    def count(self, token: int) -> int:
+        """How often a token occurs."""
+        return sum(int(np.count_nonzero(values == token)) for values in self._values)
+
 
 class TokenFile:
     """Writes token ids block by block; a context manager."""

@@ -1,4 +1,4 @@
-"""Minimum Bayes risk: the output with the highest expected utility, which is sentence-level chrF2 (Popović 2016).
+"""Minimum Bayes risk: the output with the highest expected utility, which is the sentence's score by a criterion.
 
 Kumar & Byrne 2004 for n-best lists; Eikema & Aziz 2020 for samples. N-grams of each text are counted once, not once
 for each pair.
@@ -12,22 +12,28 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import rapidfuzz
+from rapidfuzz.distance import Levenshtein
+
+from seq2seq.metrics.criterion import Criterion
+from seq2seq.metrics.scores import scorer, settled_on
 
 Matrix = npt.NDArray[np.float64]
 
-_ORDERS = 6
+_ORDERS, _BLEU_ORDERS = 6, 4
 # β² of chrF2: recall counts twice as much as precision.
 _BETA_SQUARED = 4.0
 
 
-def expected_utilities(texts: Sequence[str], weights: Sequence[float]) -> list[float]:
-    """``Σ_j weight_j · chrF2(text_i, text_j)`` of each text i, 0 to 100.
+def expected_utilities(texts: Sequence[str], weights: Sequence[float], criterion: Criterion) -> list[float]:
+    """``Σ_j weight_j · utility(text_i, text_j)`` of each text i, in per cent.
 
     Args:
         texts: candidates, each once.
         weights: their probabilities.
+        criterion: its score of a sentence is the utility; an error rate counts with a minus.
     """
-    expected: list[float] = (_chrf(texts) @ np.asarray(weights)).tolist()
+    expected: list[float] = (_utilities(texts, criterion) @ np.asarray(weights)).tolist()
     return expected
 
 
@@ -38,8 +44,47 @@ def weights_of_list(log_probs: Sequence[float]) -> list[float]:
     return [share / sum(shares) for share in shares]
 
 
+def _utilities(texts: Sequence[str], criterion: Criterion) -> Matrix:
+    """The utility of each text with each as its reference, (N, N)."""
+    evaluation = settled_on(criterion.evaluation, [texts])
+    cased = [text.lower() for text in texts] if evaluation.lowercase else texts
+    match criterion.metric:
+        case "bleu":
+            tokenize = scorer("bleu", evaluation).tokenizer
+            return _bleu([tuple(tokenize(text).split()) for text in cased])
+        case "chrf":
+            return _chrf(cased)
+        case "exact-match":
+            return 100 * np.equal.outer(cased, cased).astype(float)
+        case "cer" | "wer":
+            units = [scorer(criterion.metric, evaluation).units(text) for text in cased]
+            edits = rapidfuzz.process.cdist(units, units, scorer=Levenshtein.distance, dtype=np.float64)
+            lengths = np.array([len(text) for text in units])
+            return -100 * np.where(lengths > 0, edits / np.maximum(lengths, 1), edits > 0)
+
+
+def _bleu(texts: Sequence[tuple[str, ...]]) -> Matrix:
+    """Sentence BLEU of all pairs of tokenised texts, (N, N), as sacreBLEU has it.
+
+    Orders without a match are smoothed by halves (Chen & Cherry 2014, method 3); those that the output is too short for
+    are left out.
+    """
+    log_precision = orders = misses = np.zeros((len(texts), len(texts)))
+    for order in range(1, _BLEU_ORDERS + 1):
+        matches, count = _matches(texts, order)
+        total = count[:, None]
+        misses = misses + (matches == 0)
+        precision = np.where(matches > 0, matches, 0.5**misses) / np.maximum(total, 1)
+        log_precision = log_precision + np.where(total > 0, np.log(precision), 0)
+        orders = orders + (total > 0)
+    lengths = np.array([len(text) for text in texts], dtype=float)
+    brevity = np.minimum(1 - lengths / np.maximum(lengths, 1)[:, None], 0)
+    any_match = _matches(texts, 1)[0] > 0
+    return np.where(any_match, 100 * np.exp(log_precision / np.maximum(orders, 1) + brevity), 0)
+
+
 def _chrf(texts: Sequence[str]) -> Matrix:
-    """chrF2 of all pairs, (N, N): mean precision and mean recall of the orders that both texts are long enough for."""
+    """chrF2 of all pairs (Popović 2016), (N, N): of the mean precision and recall, over orders that fit both texts."""
     characters = ["".join(text.split()) for text in texts]
     precision = recall = orders = np.zeros((len(texts), len(texts)))
     for order in range(1, _ORDERS + 1):
@@ -53,9 +98,9 @@ def _chrf(texts: Sequence[str]) -> Matrix:
     return 100 * (1 + _BETA_SQUARED) * precision * recall / np.where(below > 0, below, 1)
 
 
-def _matches(texts: Sequence[str], order: int) -> tuple[Matrix, Matrix]:
-    """Character n-grams of one order that each pair of texts shares, (N, N), and how many each text has, (N,)."""
-    occurrences: dict[str, list[tuple[int, int]]] = defaultdict(list)
+def _matches(texts: Sequence[Sequence[str]], order: int) -> tuple[Matrix, Matrix]:
+    """N-grams of one order that each pair of texts shares, (N, N), and how many each text has, (N,)."""
+    occurrences: dict[Sequence[str], list[tuple[int, int]]] = defaultdict(list)
     for number, text in enumerate(texts):
         for ngram, count in Counter(text[place : place + order] for place in range(len(text) - order + 1)).items():
             occurrences[ngram].append((number, count))

@@ -11,6 +11,7 @@ from seq2seq.config import DecodingConfig
 from seq2seq.corpus.subword import UNK, Subword, normalise
 from seq2seq.corpus.words import split_words
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
+from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis
 
 
@@ -69,7 +70,7 @@ def unique(outputs: Sequence[Translation]) -> list[Translation]:
     return list(best.values())
 
 
-def least_risk(outputs: Sequence[Translation], options: DecodingConfig) -> list[Translation]:
+def least_risk(outputs: Sequence[Translation], options: DecodingConfig, criterion: Criterion) -> list[Translation]:
     """Each text once, scored and ranked by its expected utility among all of them; see :mod:`seq2seq.decoding.mbr`."""
     candidates = unique(outputs)
     if options.sample:
@@ -77,7 +78,7 @@ def least_risk(outputs: Sequence[Translation], options: DecodingConfig) -> list[
         weights = [counts[output.text] / len(outputs) for output in candidates]
     else:
         weights = weights_of_list([output.log_prob for output in candidates])
-    utilities = expected_utilities([output.text for output in candidates], weights)
+    utilities = expected_utilities([output.text for output in candidates], weights, criterion)
     scored = [replace(output, score=utility) for output, utility in zip(candidates, utilities, strict=True)]
     return sorted(scored, key=lambda output: -output.score)
 

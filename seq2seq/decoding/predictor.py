@@ -14,6 +14,7 @@ from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.errors import RunError
+from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis, Ranking
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
@@ -89,7 +90,8 @@ class Predictor(Ensemble):
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
-            outputs = [least_risk(candidates, options) for candidates in outputs]
+            criterion = Criterion.of_run(self.config)
+            outputs = [least_risk(candidates, options, criterion) for candidates in outputs]
         if options.replace_unknown:
             outputs = with_source_words(self, sources, outputs)
         return outputs

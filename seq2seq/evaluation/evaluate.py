@@ -1,56 +1,44 @@
-"""Evaluates a run: decodes a held-out set, scores the outputs against the references, writes ``evaluation.json``."""
+"""Evaluates trained models: decodes sources, scores the outputs against references, writes both down."""
 
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DecodingConfig
-from seq2seq.corpus.pairs import Pair, with_references
+from seq2seq.config import Config, DecodingConfig, EvaluationConfig
 from seq2seq.corpus.prepared import prepare
-from seq2seq.corpus.sources import read_aligned
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
-from seq2seq.errors import CorpusError, RunError
-from seq2seq.evaluation.caption_metrics import caption_scores
-from seq2seq.evaluation.metrics import Score, corpus_scores, exact_match
+from seq2seq.errors import ConfigError, shown, warn
+from seq2seq.evaluation.outputs import output_rows, to_tsv
+from seq2seq.evaluation.record import Evaluation
+from seq2seq.evaluation.reference_sets import ReferenceSet, file_set, own_set
 from seq2seq.evaluation.retrieval import prefers_own_targets
-from seq2seq.files.atomic import check_writable, write_atomic
-from seq2seq.files.manifest import check_manifest, digest
+from seq2seq.files.atomic import check_writable, new_folder, write_atomic
+from seq2seq.files.manifest import check_manifest
+from seq2seq.metrics.captions import caption_scores
+from seq2seq.metrics.labels import are_labels, confusion
+from seq2seq.metrics.scores import corpus_scores, exact_match
+from seq2seq.metrics.tokenisers import require_tokeniser
 from seq2seq.model.vision.features import Pictures
-from seq2seq.runs.layout import EVALUATION, MODEL, read_config, run_name
+from seq2seq.runs.layout import EVALUATION, MODEL, read_config, run_name, settled_overrides
 
 # Sources decoded between two steps of the progress bar.
 _CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Scores of a run on one set of sources; ``evaluation.json`` holds its fields."""
-
-    split: str
-    sentences: int
-    beam: int
-    seconds: float
-    """Decoding time, without loading and scoring."""
-    exact_match: float
-    """Share of outputs that equal a reference: the accuracy where targets are labels."""
-    bleu: Score
-    chrf: Score
-    ter: Score
-    weights: str
-    """SHA-256 of the model file."""
-    captions: dict[str, Any] | None = None
-    """Pictures only: :func:`seq2seq.evaluation.caption_metrics.caption_scores`, and ``prefers_own`` from
-    :func:`seq2seq.evaluation.retrieval.prefers_own_targets`."""
+# Bytes that are sure to be enough for scores and outputs of most sets.
+_ROOM = 10_000_000
+# Tables whose settings change what is compared, and how; the others made the model.
+_CHANGEABLE = ("data", "decoding", "evaluation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +46,7 @@ class EvaluatedRun:
     """An evaluation and what a report needs besides the scores."""
 
     folder: Path
+    """The run; of an ensemble the first one."""
     config: Config
     scores: dict[str, Any]
     """The content of ``evaluation.json``."""
@@ -69,6 +58,8 @@ class EvaluatedRun:
     """One or more for each source."""
     outputs: Sequence[Translation]
     """The best output for each source."""
+    written: Path | None = None
+    """The folder that scores and outputs were written to; None if they were not."""
 
     @property
     def name(self) -> str:
@@ -78,72 +69,127 @@ class EvaluatedRun:
 
 def evaluate(
     run: str | Path,
-    *,
+    *others: str | Path,
     split: Literal["test", "validation"] = "test",
-    files: tuple[Path, Path] | None = None,
+    src: str | Path | None = None,
+    refs: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
     options: DecodingConfig | None = None,
     device: str = "auto",
     precision: str = "fp32",
 ) -> EvaluatedRun:
-    """Decodes and scores a set of sources; writes ``evaluation.json``, and nothing else, into the run.
+    """Decodes and scores a set of sources.
+
+    Writes ``evaluation.json`` and the table of outputs into ``out``; without it, into the run, if it is one run and the
+    set is a part of its own corpus; else nowhere.
 
     Args:
         run: a trained run.
-        split: a held-out part of the run's own corpus.
-        files: source and reference file, instead of a split.
-        options: how to decode; None: the run's ``[decoding]``.
+        others: runs that decode with it as an ensemble.
+        split: a held-out part of the first run's corpus.
+        src: source file, instead of a split.
+        refs: reference files, one or more.
+        out: a new or empty folder.
+        overrides: ``table.key=value`` each, of the tables ``[data]``, ``[decoding]`` and ``[evaluation]``.
+        options: how to decode; None: the first run's ``[decoding]``.
         device: ``auto``, ``cpu``, ``cuda``.
         precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` or ``auto``.
 
     Raises:
         RunError: no run, or a damaged one.
-        CorpusError: sources or references cannot be read, or there are none.
+        CorpusError: sources or references cannot be read, or there are none, or the corpus is another one.
+        ConfigError: settings that cannot be, or a tokeniser that is not installed.
     """
-    folder = Path(run)
-    config = read_config(folder)
-    if config.data.reads_images and files:
-        raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
-    manifest = check_manifest(folder)
-    options = options or config.decoding
-    name = str(files[0]) if files else split
-    pairs = list(read_aligned(*files)) if files else _split_pairs(folder, config, manifest, split)
-    if not pairs:
-        raise CorpusError(f"no sentences in {name}: there is nothing to evaluate")
-    check_writable(folder / EVALUATION)
-    predictor, pictures = _load(folder, config, device, precision)
-    sources, references = with_references(pairs, grouped=pictures is not None)
-    started = time.perf_counter()
-    outputs = _decode(predictor, sources, options, "captioning" if pictures else "translating")
-    seconds = round(time.perf_counter() - started, 2)
-    texts = [output.text for output in outputs]
-    captions = None
-    if pictures:
-        captions = caption_scores(texts, references)
-        captions["prefers_own"] = prefers_own_targets(predictor, sources, references)
-    evaluation = Evaluation(
-        split=name,
-        sentences=len(sources),
-        beam=options.beam,
-        seconds=seconds,
-        exact_match=exact_match(texts, references),
-        **corpus_scores(texts, references),
-        weights=manifest["files"][MODEL]["sha256"],
-        captions=captions,
+    folders = [Path(folder) for folder in (run, *others)]
+    configs = [read_config(folder) for folder in folders]
+    manifests = [check_manifest(folder) for folder in folders]
+    config = _config(folders[0], manifests[0], overrides)
+    options, reads_images = options or config.decoding, config.data.reads_images
+    files = src is not None or bool(refs)
+    if not files:
+        _warn_of_other_corpora(folders, manifests)
+    material = file_set(folders[0], config, src, refs) if files else own_set(folders[0], manifests[0], config, split)
+    written = Path(out) if out else None if files or others else folders[0]
+    with _target(written, material.table, new=out is not None) as target:
+        pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision)) if reads_images else None
+        predictor = _load(folders, configs, pictures, device, precision)
+        started = time.perf_counter()
+        outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
+        seconds = round(time.perf_counter() - started, 2)
+        texts = [output.text for output in outputs]
+        table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
+        scores = Evaluation(
+            split=material.name,
+            sentences=len(texts),
+            beam=options.beam,
+            seconds=seconds,
+            **_text_scores(texts, material.references, config.evaluation),
+            captions=_caption_scores(predictor, material, texts) if pictures else None,
+            weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
+            outputs=sha256(table).hexdigest(),
+        ).content()
+        if target:
+            write_atomic(target / material.table, table)
+            write_atomic(target / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
+    return EvaluatedRun(
+        folders[0], config, scores, predictor, pictures, material.sources, material.references, outputs, written
     )
-    scores = asdict(evaluation)
-    scores["digest"] = digest(scores)
-    write_atomic(folder / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
-    print(f"wrote {folder / EVALUATION}", file=sys.stderr)
-    return EvaluatedRun(folder, config, scores, predictor, pictures, sources, references, outputs)
 
 
-def _load(run: Path, config: Config, device: str, precision: str) -> tuple[Predictor, Pictures | None]:
-    """The run's model, and the corpus's pictures if it reads any."""
-    if not config.data.reads_images:
-        return Translator.load(run, device=device, precision=precision), None
-    pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision))
-    look_up = pictures.pixels if config.training.finetune_from else pictures.features
-    return Captioner.load(run, device=device, precision=precision, look_up=look_up), pictures
+def _config(run: Path, manifest: Mapping[str, Any], overrides: Sequence[str]) -> Config:
+    """The run's settings with others in the place of some.
+
+    Raises:
+        ConfigError: they make another model, or cannot be, or name a tokeniser that is not installed.
+    """
+    for override in overrides:
+        if override.strip().partition(".")[0] not in _CHANGEABLE:
+            raise ConfigError(
+                f"--set {shown(override)}: expected a setting of {', '.join(_CHANGEABLE)}; the others made the model"
+            )
+    config = read_config(run, [*settled_overrides(manifest), *overrides])
+    require_tokeniser(config.evaluation.tokenize)
+    return config
+
+
+def _warn_of_other_corpora(runs: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> None:
+    """A warning for each member of an ensemble that may have been trained on the first one's test sentences."""
+    for run, manifest in zip(runs, manifests, strict=True):
+        if manifest["corpus"]["fingerprint"] != manifests[0]["corpus"]["fingerprint"]:
+            warn(f"{run} was trained on another corpus than {runs[0]}, whose held-out sentences may be among it")
+
+
+@contextmanager
+def _target(folder: Path | None, table: str, *, new: bool) -> Iterator[Path | None]:
+    """Where to write, which is found writable before the work; None: nothing is written.
+
+    Args:
+        folder: what is written to in the end.
+        table: name of the table of outputs.
+        new: it must be a new or empty folder.
+    """
+    if folder is None:
+        yield None
+        return
+    if new:
+        with new_folder(folder, size=_ROOM) as scratch:
+            yield scratch
+    else:
+        for name in (EVALUATION, table):
+            check_writable(folder / name)
+        yield folder
+    print(f"wrote {folder / EVALUATION} and {folder / table}", file=sys.stderr)
+
+
+def _load(
+    runs: Sequence[Path], configs: Sequence[Config], pictures: Pictures | None, device: str, precision: str
+) -> Predictor:
+    if pictures is None:
+        return Translator.load(*runs, device=device, precision=precision)
+    # A fine-tuned backbone reads pixels, which the others can read too.
+    look_up = pictures.pixels if any(config.training.finetune_from for config in configs) else pictures.features
+    return Captioner.load(*runs, device=device, precision=precision, look_up=look_up)
 
 
 def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfig, verb: str) -> list[Translation]:
@@ -153,50 +199,17 @@ def _decode(predictor: Predictor, sources: Sequence[str], options: DecodingConfi
     return outputs
 
 
-def read_evaluation(run: Path) -> dict[str, Any]:
-    """The scores that :func:`evaluate` wrote.
-
-    Raises:
-        RunError: they cannot be read, or are damaged.
-    """
-    try:
-        content: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{run / EVALUATION} cannot be read ({error}): run seq2seq evaluate again") from None
-    if not isinstance(content, dict) or content.get("digest") != digest(content):
-        raise RunError(f"{run / EVALUATION} is damaged: run seq2seq evaluate again")
-    return content
+def _text_scores(
+    texts: Sequence[str], references: Sequence[Sequence[str]], evaluation: EvaluationConfig
+) -> dict[str, Any]:
+    """The fields of an :class:`Evaluation` that texts and references alone decide."""
+    return {
+        "exact_match": exact_match(texts, references, evaluation),
+        "scores": corpus_scores(texts, references, evaluation),
+        "labels": confusion(texts, references) if are_labels(references) else None,
+    }
 
 
-def is_evaluated(run: Path) -> bool:
-    """Whether the run holds intact scores of its present model."""
-    try:
-        content = read_evaluation(run)
-    except RunError:
-        return False
-    return bool(content.get("weights") == check_manifest(run)["files"][MODEL]["sha256"])
-
-
-def summary(evaluation: dict[str, Any]) -> str:
-    """A few lines of text: each score with its interval and signature."""
-    lines = [f"{evaluation['sentences']} sentences of {evaluation['split']}, beam {evaluation['beam']}:"]
-    for name, label in (("bleu", "BLEU"), ("chrf", "chrF2"), ("ter", "TER")):
-        score = evaluation[name]
-        interval = f"[{score['low']:.1f}, {score['high']:.1f}]"
-        lines.append(f"  {label:5} {score['score']:5.1f}  95% {interval:14} {score['signature']}")
-    lines.append(f"  exact match {evaluation['exact_match']:.1%}")
-    if captions := evaluation.get("captions"):
-        orders = ", ".join(f"BLEU-{order} {captions[f'bleu{order}']:.1f}" for order in range(1, 5))
-        lines.append(f"  {orders}, CIDEr-D {captions['cider_d']:.3f}  {captions['signature']}")
-        lines.append(f"  right captions of two pictures preferred to swapped ones {captions['prefers_own']:.1%}")
-    return "\n".join(lines)
-
-
-def _split_pairs(run: Path, config: Config, manifest: dict[str, Any], split: str) -> list[Pair]:
-    prepared = prepare(config)
-    if prepared.report["fingerprint"] != manifest["corpus"]["fingerprint"]:
-        raise CorpusError(
-            f"{config.data.path} has changed since {run} was trained, so test sentences could be among those it was "
-            "trained on: bring the old corpus back, or name files with --src and --ref"
-        )
-    return prepared.validation if split == "validation" else prepared.test
+def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:
+    scores = caption_scores(texts, material.references)
+    return {**scores, "prefers_own": prefers_own_targets(predictor, material.sources, material.references)}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from typing import BinaryIO
 
-from sacrebleu.metrics.bleu import BLEU
-
-from seq2seq.config import DecodingConfig
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.corpus.subword import normalise
 from seq2seq.decoding.scoring import log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import warn_of_cuts
+from seq2seq.metrics.criterion import Criterion
 
 _STEPS = 20
 
@@ -94,24 +94,45 @@ def ranked(candidates: Sequence[ScoredCandidate], weight: float) -> list[ScoredC
     return sorted(candidates, key=lambda candidate: -candidate.combined(weight))
 
 
-def tune_weight(lists: Sequence[Sequence[ScoredCandidate]], references: Sequence[str]) -> float:
-    """The weight, in steps of 0.05, with the highest BLEU of the first candidates; the lowest of several.
+@dataclass(frozen=True, slots=True)
+class TunedWeight:
+    """The weight of our score that is best for some references."""
+
+    weight: float
+    score: float
+    """Of the first candidates with this weight."""
+    criterion: Criterion
+    """Which score that is."""
+
+
+def tune_weight(
+    lists: Sequence[Sequence[ScoredCandidate]], references: Sequence[Sequence[str]], config: Config
+) -> TunedWeight:
+    """The weight, in steps of 0.05, with the best first candidates; the lowest of several.
+
+    Args:
+        lists: scored, not empty ones.
+        references: one or more sets, each with a reference for each list.
+        config: says by which metric; ``auto`` and ``perplexity`` become one that fits the references.
 
     Raises:
         CorpusError: there are no lists, or the number of references differs.
+        ConfigError: the tokeniser is not installed.
     """
-    if not lists or len(lists) != len(references):
-        raise CorpusError(
-            f"expected a reference for each list, and at least one: found {len(references)} references "
-            f"and {len(lists)} lists"
-        )
-    metric = BLEU()
+    for texts in references:
+        if not lists or len(lists) != len(texts):
+            raise CorpusError(
+                f"expected a reference for each list, and at least one: found {len(texts)} references "
+                f"and {len(lists)} lists"
+            )
+    own_references = [[normalise(text) for text in texts] for texts in zip(*references, strict=True)]
+    criterion = Criterion.of(config, own_references)
 
-    def quality(weight: float) -> float:
-        outputs = [ranked(candidates, weight)[0].text for candidates in lists]
-        return float(metric.corpus_score(outputs, [list(references)]).score)
+    def tuned(weight: float) -> TunedWeight:
+        outputs = [normalise(ranked(candidates, weight)[0].text) for candidates in lists]
+        return TunedWeight(weight, criterion.score(outputs, own_references), criterion)
 
-    return max((step / _STEPS for step in range(_STEPS + 1)), key=quality)
+    return max((tuned(step / _STEPS) for step in range(_STEPS + 1)), key=lambda found: criterion.quality(found.score))
 
 
 def write_lists(lists: Iterable[Sequence[ScoredCandidate]], weight: float, target: BinaryIO) -> None:

@@ -5,6 +5,7 @@ from textwrap import shorten
 from seq2seq.config import Config
 from seq2seq.config.model import CellKind
 from seq2seq.evaluation.evaluate import EvaluatedRun
+from seq2seq.metrics.names import ERROR_RATES, LABELS
 
 _SAMPLES = 12
 
@@ -35,8 +36,11 @@ def model_card(evaluated: EvaluatedRun) -> str:
         "| metric | score | 95 % interval | signature |",
         "|---|---|---|---|",
     ]
-    for key, label in (("bleu", "BLEU"), ("chrf", "chrF2"), ("ter", "TER (lower is better)")):
-        score = scores[key]
+    for key, label in LABELS.items():
+        if not (score := scores.get(key)):
+            continue
+        label += " (lower is better)" if key in ERROR_RATES else ""
+        label += score["note"] and f" ({score['note']})"
         interval = f"{score['low']:.1f} – {score['high']:.1f}"
         lines.append(f"| {label} | {score['score']:.1f} | {interval} | {_table_cell(score['signature'])} |")
     if captions := scores["captions"]:

@@ -22,7 +22,7 @@ from seq2seq.files.tensors import load_tensors, write_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import to_toml
-from seq2seq.runs.layout import CONFIG, MODEL, read_config, require_folder
+from seq2seq.runs.layout import CONFIG, MODEL, read_config, require_folder, settled_overrides
 from seq2seq.version import __version__
 
 
@@ -32,6 +32,7 @@ class LoadedRun:
 
     folder: Path
     config: Config
+    """Its settings, with what ``auto`` became in training in its place."""
     vocabularies: Vocabularies
     model: Seq2Seq
     manifest: dict[str, Any]
@@ -61,7 +62,7 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, 
     Args:
         folder: a run folder that :func:`create_run` created.
         weights: from :func:`unique_tensors`.
-        facts: entries of the manifest: updates, scores, the corpus's fingerprint.
+        facts: entries of the manifest: updates, scores, the corpus's fingerprint, what ``auto`` became.
     """
     with scratch_file(folder / MODEL) as scratch:
         write_tensors(scratch, weights)
@@ -96,7 +97,7 @@ def load_run(folder: str | Path) -> LoadedRun:
             f"{folder} holds no {MODEL}: train it first ('seq2seq train RECIPE --run {folder}'), or name another"
         )
     manifest = check_manifest(folder)
-    config = read_config(folder)
+    config = read_config(folder, settled_overrides(manifest))
     vocabularies = Vocabularies.load(folder, config.subword)
     # Built without storage until the weights are known to fit: a forged config cannot exhaust the memory.
     with torch.device("meta"):

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from seq2seq.errors import ConfigError
 from seq2seq.files.atomic import friendly_os_errors, write_atomic
+from seq2seq.metrics.names import JUDGES
 from seq2seq.runs.layout import LOG
 from seq2seq.training.schedule import Position
 
@@ -24,7 +25,7 @@ _NUMBERS = {
     "start": (),
     "stop": ("signal",),
     "training": ("tokens_per_second", "learning_rate", "skipped"),
-    "validation": ("perplexity", "bleu", "best"),
+    "validation": ("perplexity", "exact_match", "best"),
 }
 
 
@@ -135,8 +136,8 @@ def _entries(path: Path) -> Iterator[Entry]:
                 minutes=float(content.pop("minutes")),
             )
             whole = all(0 <= value < _MOST for value in (when, *astuple(position)))
-            # A training entry has no loss if every update was skipped.
-            for name in (*_NUMBERS[kind], *({"loss"} & content.keys())):
+            # A training entry has no loss if every update was skipped; a validation has one of several scores.
+            for name in (*_NUMBERS[kind], *({"loss", *JUDGES} & content.keys())):
                 math.isnan(content[name])  # raises unless it is a number, which need not be finite
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue

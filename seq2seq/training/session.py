@@ -18,8 +18,9 @@ from seq2seq.decoding.readers import Member
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError, warn
+from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
-from seq2seq.runs.layout import CARD, EVALUATION, MODEL
+from seq2seq.runs.layout import CARD, EVALUATION, MODEL, outputs_name
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
@@ -27,7 +28,7 @@ from seq2seq.training.schedule import BEGINNING, Position, in_words, minutes_lef
 from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
-from seq2seq.training.validation import Validation, validate
+from seq2seq.training.validation import Validation, criterion_of, validate
 from seq2seq.training.writer import BackgroundWriter
 from seq2seq.version import __version__
 
@@ -63,6 +64,7 @@ class TrainingSession:
             )
         if world.is_main:
             say(corpus_summary(prepared))
+        self.criterion = criterion_of(config, prepared.validation)
         self.trainer = Trainer.of(config, prepared, device_spec, world)
         self.predictor = self._predictor()
         self.writer = BackgroundWriter()
@@ -208,7 +210,7 @@ class TrainingSession:
         """Scores the model on held-out sentences and logs the scores; returns them if it is the best so far."""
         trainer = self.trainer
         started = time.perf_counter()
-        validation = validate(self.predictor, self.prepared.validation, self.world)
+        validation = validate(self.predictor, self.prepared.validation, self.world, self.criterion)
         best = trainer.state.add_result(validation.result(self.config.training.validation_metric))
         trainer.add_seconds(time.perf_counter() - started)
         if self.world.is_main:
@@ -232,10 +234,12 @@ class TrainingSession:
     def _write(self, checkpoint: Checkpoint, best: Validation | None) -> None:
         # The model first, so that at any crash the folder has the best model that its newest checkpoint knows of.
         if best:
-            for name in (EVALUATION, CARD):  # scores of an older model
+            outputs = [outputs_name(split) for split in ("test", "validation")]
+            for name in (EVALUATION, CARD, *outputs):  # of an older model
                 (self.folder / name).unlink(missing_ok=True)
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
+            facts["settled"] = self.criterion.settled(self.config)
             save_model(self.folder, checkpoint.weights(), facts)
         save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
 
@@ -247,10 +251,10 @@ def say(text: str) -> None:
 
 def _show(validation: Validation, position: Position, bar: "tqdm[Any]", *, best: bool) -> None:
     """Prints the scores and some outputs above the progress bar."""
+    shown = [shown_score(key, score) for key, score in validation.scores().items() if key != "perplexity"]
     bar.write(
         f"update {position.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
-        f"perplexity {validation.perplexity:.2f}, BLEU {validation.bleu:.1f}, "
-        f"exact match {validation.exact_match:.1%} (greedy){', the best so far' if best else ''}",
+        f"perplexity {validation.perplexity:.2f}, {', '.join(shown)} (greedy){', the best so far' if best else ''}",
         file=sys.stderr,
     )
     for pair, output in validation.samples:

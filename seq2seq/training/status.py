@@ -8,6 +8,7 @@ from signal import Signals
 
 from seq2seq.config import Config, TrainingConfig
 from seq2seq.files.lock import is_locked
+from seq2seq.metrics.names import JUDGES, judge_of, shown_score
 from seq2seq.reports.text_plot import axis, plot
 from seq2seq.runs.layout import read_config
 from seq2seq.training.log import Entry, read_log
@@ -17,11 +18,7 @@ from seq2seq.training.schedule import in_words, is_finished, minutes_left, progr
 _SILENCES, _GRACE = 3, 60
 # The same where there is only one entry.
 _SLOW_START = 600
-_CURVES = {
-    "training loss": ("training", "loss"),
-    "validation perplexity": ("validation", "perplexity"),
-    "validation BLEU": ("validation", "bleu"),
-}
+_CURVES = {"training loss": ("training", "loss"), "validation perplexity": ("validation", "perplexity")}
 
 
 def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
@@ -46,7 +43,9 @@ def status(run: str | Path, *, width: int = 80, height: int = 24) -> str:
         f"  done   {_done(entries, config)}",
     ]
     if best := [entry for entry in entries if entry.kind == "validation" and entry.numbers.get("best")]:
-        scores = "perplexity {perplexity:.2f}, BLEU {bleu:.1f}".format(**best[-1].numbers)
+        numbers = best[-1].numbers
+        judge = judge_of(numbers) or "exact_match"
+        scores = f"perplexity {numbers['perplexity']:.2f}, {shown_score(judge, numbers[judge])}"
         lines.append(f"  best   {scores}, at update {best[-1].position.updates:,}")
     if training and (numbers := training[-1].numbers):
         loss = f"loss {numbers['loss']:.3f}" if "loss" in numbers else "every update skipped"
@@ -100,13 +99,16 @@ def _session(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 def _curves(entries: Sequence[Entry], width: int, height: int) -> list[str]:
     """The curves that have data, over the same updates, in ``height`` lines."""
+    validations = [entry for entry in entries if entry.kind == "validation"]
+    judge = judge_of(validations[-1].numbers) if validations else None
+    curves = _CURVES | ({f"validation {JUDGES[judge]}": ("validation", judge)} if judge else {})
     series = {
         title: [
             (entry.position.updates, entry.numbers[name])
             for entry in entries
             if entry.kind == kind and name in entry.numbers
         ]
-        for title, (kind, name) in _CURVES.items()
+        for title, (kind, name) in curves.items()
     }
     shown = {title: points for title, points in series.items() if points}
     # Each curve has a title; the last two lines are the axis and the prompt.

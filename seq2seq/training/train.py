@@ -9,8 +9,10 @@ from seq2seq.config import Config
 from seq2seq.corpus.prepared import prepare
 from seq2seq.device import tune_process
 from seq2seq.errors import ConfigError, RunError
-from seq2seq.evaluation.evaluate import evaluate, is_evaluated, read_evaluation, summary
+from seq2seq.evaluation.evaluate import evaluate
+from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.lock import locked
+from seq2seq.metrics.tokenisers import require_tokeniser
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.report import write_report
 from seq2seq.runs.layout import CARD, CONFIG, read_config
@@ -23,6 +25,8 @@ from seq2seq.training.signals import stopping_at_once
 
 # Settings that may change when a training continues: they decide when it stops, what it logs and keeps, and where.
 _EXTENDABLE = {"max_updates", "max_epochs", "max_minutes", "patience", "log_every", "keep_checkpoints", "device_map"}
+# And what the evaluation computes, and where the corpus is now, whose fingerprint is checked.
+_EXTENDABLE |= {"metrics", "path", "directory"}
 
 
 def train(
@@ -60,6 +64,7 @@ def train(
             # Again under the lock: another training may have begun there with other settings.
             config = world.from_rank0(lambda: _settings(recipe, overrides, folder))
             device_spec = choose_devices(config.training, world, device)
+            require_tokeniser(config.evaluation.tokenize)
             tune_process(device_spec)
             prepared = world.rank0_first(lambda: prepare(config))
             log = Log(folder, tensorboard=tensorboard)
@@ -86,9 +91,9 @@ def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
     old, new = asdict(read_config(folder)), asdict(config)
     differing = [
         f"{table}.{key} ({old[table][key]} there, {new[table][key]} now)"
-        for table in ("data", "subword", "model", "training")
+        for table in ("data", "subword", "model", "training", "evaluation")
         for key in new[table]
-        if old[table][key] != new[table][key] and key not in _EXTENDABLE and key != "directory"
+        if old[table][key] != new[table][key] and key not in _EXTENDABLE
     ]
     if differing:
         raise ConfigError(

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -115,13 +114,46 @@ def test_a_reader_that_leaves_early_is_no_error(digits_run: Path) -> None:
 def test_evaluating_files(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "src").write_text("123\n\n45\n")
     (tmp_path / "ref").write_text("321\n\n54\n")
-    run = shutil.copytree(digits_run, tmp_path / "run")
-    arguments = ["--src", str(tmp_path / "src"), "--ref", str(tmp_path / "ref"), "--beam", "2"]
-    assert main(["evaluate", "--model", str(run), *arguments]) == 0
-    content = json.loads((run / "evaluation.json").read_bytes())
+    (tmp_path / "ref 2").write_text("999\n\n54\n")
+    out = tmp_path / "out"
+    arguments = ["--src", tmp_path / "src", "--ref", tmp_path / "ref", tmp_path / "ref 2", "--out", out, "--beam", "2"]
+    arguments += [
+        "--tokenize",
+        "char",
+        "--set",
+        "evaluation.metrics=['bleu', 'cer']",
+        "--model",
+        digits_run,
+        digits_run,
+    ]
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    content = json.loads((out / "evaluation.json").read_bytes())
     assert (content["sentences"], content["beam"]) == (3, 2)
-    assert content["bleu"]["signature"] in capsys.readouterr().out
-    assert f"\n3 sentences of {tmp_path / 'src'}, beam 2, " in (run / "README.md").read_text(encoding="utf-8")
+    signature = content["bleu"]["signature"]
+    assert signature.startswith("nrefs:2|")
+    assert "|tok:char|" in signature
+    assert signature in capsys.readouterr().out
+    assert "chrf" not in content
+    assert {path.name for path in out.iterdir()} == {"evaluation.json", "outputs.tsv"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--src", __file__], "--src and --ref go together"),
+        (["--set", "model.layers=3"], "expected a setting of data, decoding, evaluation"),
+        (["--set", "evaluation.metrics=[]"], "must name at least one metric"),
+        (["--set", "evaluation.metrics=['blue']"], 'must be a list of "bleu", "chrf"'),
+        (["--out", str(Path(__file__).parent)], "expected a new or empty folder, found files in it"),
+    ],
+)
+def test_what_evaluate_cannot_do_is_one_line(
+    arguments: list[str], said: str, digits_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--model", str(digits_run), *arguments]) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.slow

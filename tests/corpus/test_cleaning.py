@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from itertools import repeat
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given
@@ -78,7 +78,7 @@ words = st.sampled_from([f"s{number}" for number in range(30)])
 
 
 @given(st.lists(st.builds(Pair, words, words), min_size=1, max_size=120), st.integers(0, 5), st.integers(0, 5))
-def test_held_out_are_the_sources_of_the_smallest_hashes_each_with_its_first_pair(
+def test_held_out_are_the_sources_of_the_smallest_hashes_each_with_its_first_pair_or_all(
     pairs: list[Pair], validation: int, test: int
 ) -> None:
     first = {pair.src: pair for pair in reversed(pairs)}
@@ -90,6 +90,9 @@ def test_held_out_are_the_sources_of_the_smallest_hashes_each_with_its_first_pai
     by_hash = sorted(first, key=lambda source: hashlib.blake2b(source.encode(), digest_size=8).digest())
     expected = [first[source] for source in by_hash[: validation + test]]
     assert hold_out(iter(pairs), (validation, test)) == (expected[:validation], expected[validation:])
+    every = [[pair for pair in pairs if pair.src == one.src] for one in expected]
+    parts = (list(chain(*every[:validation])), list(chain(*every[validation:])))
+    assert hold_out(iter(pairs), (validation, test), every=True) == parts
 
 
 def test_the_split_depends_on_sources_alone_not_on_their_order() -> None:

@@ -1,6 +1,7 @@
 """The prepared corpus: what goes in comes out, once, and is made anew when anything changes."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from seq2seq.config import SubwordConfig
 from seq2seq.corpus import build as making
 from seq2seq.corpus import prepared
+from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.corpus.prepared import corpus_summary, prepare
-from seq2seq.corpus.subword import Subword
+from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.errors import CorpusError
 from seq2seq.recipe import build_config
 
@@ -191,3 +193,54 @@ def test_given_parts_are_taken_whole_and_their_sources_left_out(corpus: Path) ->
     found = prepare(config(corpus, path=str(corpus), validation="valid.tsv", test="test.tsv"))
     assert [pair.tgt for pair in found.test] == ["x", "y", ""]
     assert found.report["dropped"] == {"source held out": 4}
+
+
+def test_given_parts_are_normalised_as_the_training_part_is(tmp_path: Path) -> None:
+    """CRLF, NFD, double spaces and a byte order mark, in validation and test as in training."""
+    plain = [("señor uno", "le garçon"), ("dos", "où ça")]
+    numbered = [(f"{src} {n}", f"{tgt} {n}") for n in range(9) for src, tgt in plain]
+    for name, rows in (("train", numbered), ("test", plain)):
+        lines = [f"{src}\t{tgt}\n" for src, tgt in rows]
+        odd = "\ufeff" + "".join(unicodedata.normalize("NFD", line).replace("\n", "\r\n") for line in lines)
+        (tmp_path / f"{name}.tsv").write_bytes("".join(lines).encode())
+        (tmp_path / f"{name}-odd.tsv").write_bytes(odd.replace(" ", "  ").encode())
+    where = {"path": str(tmp_path), "train": "train.tsv"}
+    expected = prepare(config(tmp_path, **where, validation="test.tsv", test="test.tsv"))
+    found = prepare(config(tmp_path, **where, validation="test-odd.tsv", test="test-odd.tsv"))
+    assert found.test == found.validation == expected.test == [Pair(*row) for row in plain]
+    odd = prepare(config(tmp_path, **where | {"train": "train-odd.tsv"}, validation="test.tsv", test="test.tsv"))
+    assert odd.report["fingerprint"] == found.report["fingerprint"] == expected.report["fingerprint"]
+
+
+def test_all_targets_of_a_held_out_source_are_its_references(corpus: Path) -> None:
+    one, all_ = (prepare(config(corpus, references=which)) for which in ("one", "all"))
+    for part in ("validation", "test"):
+        first = getattr(one, part)
+        sources, references = with_references(getattr(all_, part), grouped=True)
+        assert sources == [pair.src for pair in first]
+        assert references == [[pair.tgt, f"{pair.tgt[:-1]}b"] for pair in first]
+    assert one.report["kept"] == all_.report["kept"]
+
+
+def test_unknown_tokens_are_counted_in_each_part_and_warned_of(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the words of the given test part occur in no training pair."""
+    (corpus / "known.tsv").write_text("2 source\t2 ziel\n" * 4, encoding="utf-8")
+    (corpus / "new.tsv").write_text("source nowhere\t2 ziel\n" * 4, encoding="utf-8")
+    settings = config(corpus, path=str(corpus), validation="known.tsv", test="new.tsv")
+    found = prepare(replace(settings, subword=SubwordConfig(type="word", vocab_size=400)))
+    shares = found.report["unknown tokens"]
+    assert shares["validation"] == {"src": 0.0, "tgt": 0.0}
+    assert shares["test"] == {"src": 0.5, "tgt": 0.0}
+    for side, column in (("src", found.src), ("tgt", found.tgt)):
+        counted = sum(column[row].count(UNK) for row in range(len(column.lengths())))
+        assert shares["training"][side] == counted / found.report["tokens"][side]
+    warning = capsys.readouterr().err
+    assert warning.count("warning: unknown tokens: 50.0% of src in test; ") == 1
+    assert "unknown tokens: 50.0% of src in test" in corpus_summary(found)
+
+
+def test_nothing_is_said_where_nothing_is_unknown(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unknown" not in corpus_summary(prepare(config(corpus)))
+    assert "unknown" not in capsys.readouterr().err

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sacrebleu.metrics.chrf import CHRF
 
 import seq2seq
 from seq2seq.config import DecodingConfig, ModelConfig, SubwordConfig
@@ -17,8 +14,7 @@ from seq2seq.corpus.subword import UNK, Subword, Vocabularies
 from seq2seq.decoding import scoring
 from seq2seq.decoding.constraints import Constraints, contains
 from seq2seq.decoding.ensemble import combine
-from seq2seq.decoding.mbr import expected_utilities, weights_of_list
-from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, least_risk, seed_of
+from seq2seq.decoding.outputs import coverage_penalty, fill_unknown, seed_of
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
 from seq2seq.decoding.translator import Translator
@@ -263,34 +259,6 @@ def test_unknown_words_are_copied_from_where_the_model_looked() -> None:
     looks = torch.tensor([[0.1, 0.8, 0.1], [0.9, 0.05, 0.05], [0.0, 0.0, 1.0]])
     assert fill_unknown(["a", "<unk>"], [5, UNK], "Hello Zanzibar", looks) == ["a", "Hello"]
     assert fill_unknown(["<unk>", "b"], [UNK, 5], "Hello Zanzibar", looks) == ["Zanzibar", "b"]
-
-
-def test_least_risk_takes_the_one_in_the_middle() -> None:
-    texts = ["the cat sat", "the cat sat down", "a dog ran", "the cat sat here"]
-    utilities = expected_utilities(texts, [0.25] * 4)
-    assert max(zip(utilities, texts, strict=True))[1] != "a dog ran"
-    assert min(zip(utilities, texts, strict=True))[1] == "a dog ran"
-    assert weights_of_list([0.0, 0.0]) == [0.5, 0.5]
-    assert sum(weights_of_list([-700.0, -3.0, -4.0])) == pytest.approx(1.0)
-
-
-@given(texts=st.lists(st.text("ab .,", max_size=12), min_size=1, max_size=5, unique=True))
-@settings(max_examples=30, deadline=None)
-def test_utilities_are_those_of_sacrebleu(texts: list[str]) -> None:
-    metric = CHRF()
-    weights = [(place + 1) / sum(range(1, len(texts) + 1)) for place in range(len(texts))]
-    expected = [
-        sum(weight * metric.sentence_score(text, [other]).score for other, weight in zip(texts, weights, strict=True))
-        for text in texts
-    ]
-    assert expected_utilities(texts, weights) == pytest.approx(expected)
-
-
-def test_what_is_drawn_often_weighs_more() -> None:
-    outputs = [Translation(text, 0.0, (), ()) for text in ["a b c", *["x y z"] * 3]]
-    best, other = least_risk(outputs, DecodingConfig(sample=True, mbr=4))
-    assert (best.text, best.score) == ("x y z", pytest.approx(75.0))
-    assert other.score == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize(

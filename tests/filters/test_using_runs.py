@@ -1,4 +1,4 @@
-"""The commands that use runs: translate and its constraints, score, rescore, encode, average."""
+"""The commands that use runs: translate and its constraints, score, encode, average."""
 
 import io
 import json
@@ -23,7 +23,6 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.filters.constraint_files import ConstraintFiles
 from seq2seq.filters.encode import encode_stream, sentence_vectors
-from seq2seq.filters.rescore import ScoredCandidate, ranked, read_lists, rescored, tune_weight
 from seq2seq.filters.score import score_stream
 from seq2seq.filters.translate import OutputFormat, translate_stream
 from seq2seq.model.build import build_model
@@ -79,83 +78,6 @@ def test_score_reads_two_files_or_lines_with_tabs(
     (tmp_path / "t").write_text("321\n")
     assert main(["score", "--model", str(digits_run), *files]) == 2
     assert "ends before line 2" in capsys.readouterr().err
-
-
-def test_rescoring_ranks_by_the_weighted_sum(translator: Translator) -> None:
-    lines = ["0 ||| 321 ||| a= 1 ||| -9.5", "0 ||| 123 ||| a= 2 ||| -1.5", "1 ||| 54 ||| -2"]
-    lists = list(rescored(translator, ["123", "45"], read_lists(lines, "list")))
-    assert [[one.text for one in found] for found in lists] == [["321", "123"], ["54"]]
-    assert [one.text for one in ranked(lists[0], 0.0)] == ["123", "321"]
-    assert ranked(lists[0], 1.0)[0].ours == max(one.ours for one in lists[0])
-    assert lists[0][0].combined(0.25) == pytest.approx(0.75 * -9.5 + 0.25 * lists[0][0].ours)
-    assert lists[0][0].line(0.5).startswith("0 ||| 321 ||| a= 1 Seq2Seq= ")
-    again = list(read_lists([one.line(0.5) for found in lists for one in found], "again"))
-    assert [[one.text for one in found] for found in again] == [["321", "123"], ["54"]]
-
-
-def test_a_tuned_weight_is_the_best_of_all() -> None:
-    good, bad = "a b c d e f", "x y z u v w"
-    lists = [[ScoredCandidate(0, good, "", -3.0, -1.0), ScoredCandidate(0, bad, "", -2.0, -9.0)]]
-    assert 0 < tune_weight(lists, [good]) <= 0.15
-    assert tune_weight(lists, [bad]) == 0.0
-    for some, references in ((lists, [good, bad]), ([], []), (lists, [])):
-        with pytest.raises(CorpusError, match="a reference for each list"):
-            tune_weight(some, references)
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["0 | 321"], "list, line 1: expected 'number"),
-        (["0 ||| 321 ||| x"], "list, line 1"),
-        (["0 ||| 321 ||| nan"], "list, line 1"),
-        (["0 ||| 321"], "list, line 1"),
-        (["0 ||| 321 ||| -1", "2 ||| 321 ||| -1"], "expected the list of sentence 1 next, found that of 2"),
-    ],
-)
-def test_broken_lists_are_refused_with_their_line(lines: list[str], message: str) -> None:
-    with pytest.raises(CorpusError, match=message):
-        list(read_lists(lines, "list"))
-
-
-def test_lists_and_sources_must_be_as_many(translator: Translator) -> None:
-    for sources in (["1"], ["1", "2", "3"]):
-        with pytest.raises(CorpusError, match="as many lists as lines"):
-            list(rescored(translator, sources, read_lists(["0 ||| 1 ||| -1", "1 ||| 2 ||| -1"], "list")))
-
-
-def test_the_list_of_an_empty_source_stays_as_it_is(translator: Translator) -> None:
-    lines = ["0 ||| 321 ||| a= 1 ||| -2", "0 ||| ||| a= 2 ||| -1", "1 ||| 54 ||| -2"]
-    lists = list(read_lists(lines, "list"))
-    found = list(rescored(translator, [" ", "45"], lists))
-    assert found[0] == lists[0]
-    assert found[1][0].ours < 0
-
-
-def test_lists_are_rescored_the_way_they_are_asked_to_be(
-    translator: Translator, digits_run: Path, tmp_path: Path, capsysbinary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "s").write_text("123\n")
-    other = average(digits_run, checkpoint_folders(digits_run), tmp_path / "other")
-    said = []
-    for combination in ("average", "log-linear"):
-        lists = io.TextIOWrapper(io.BytesIO(b"0 ||| 99321 ||| -1\n0 ||| 321 ||| -2\n"))
-        monkeypatch.setattr("sys.stdin", lists)
-        models = ["--model", str(digits_run), str(other), "--src", str(tmp_path / "s")]
-        assert main(["rescore", *models, "--combination", combination]) == 0
-        said.append(capsysbinary.readouterr().out)
-    assert said[0].count(b"\n") == 2
-    assert said[0] != said[1]
-
-
-def test_rescore_command(digits_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "s").write_text("123\n")
-    (tmp_path / "r").write_text("321\n")
-    line = [sys.executable, "-m", "seq2seq", "rescore", "--model", str(digits_run), "--src", str(tmp_path / "s")]
-    lists = b"0 ||| 99999 ||| -1\n0 ||| 321 ||| -2\n"
-    result = subprocess.run([*line, "--tune", str(tmp_path / "r")], input=lists, capture_output=True, check=True)
-    assert result.stdout.count(b"\n") == 2
-    assert b"--weight" in result.stderr
 
 
 def test_vectors_are_the_encoders_final_states(translator: Translator, tmp_path: Path) -> None:

@@ -228,9 +228,9 @@ def _faults(writer: str, run: Path, base: Path, out: Path, lines: Path) -> list[
         may_change = {target, *inside}
         while (target := os.path.dirname(target)) not in before and target:
             may_change.add(target)
-        may_change |= (
-            {os.path.relpath(os.path.realpath(out.parent) + "/README.md", base)} if writer == "evaluate" else set()
-        )
+        if writer == "evaluate":
+            beside = ("README.md", "outputs.test.tsv")
+            may_change |= {os.path.relpath(f"{os.path.realpath(out.parent)}/{name}", base) for name in beside}
         found += [f"changed {path}" for path in before if path not in may_change and after.get(path) != before[path]]
         found += [f"made {path}" for path in after.keys() - before.keys() - may_change]
     elif status == 2:
@@ -282,7 +282,7 @@ def _put_run(run: Path, out: Path) -> None:
     """The run around its ``evaluation.json``, as far as that place can hold one."""
     with contextlib.suppress(OSError):
         for path in run.iterdir():
-            if path.is_file() and path.name not in ("evaluation.json", "README.md"):
+            if path.is_file() and path.name not in ("evaluation.json", "README.md", "outputs.test.tsv"):
                 if shutil.disk_usage(out.parent).free > path.stat().st_size:
                     shutil.copy(path, out.parent)
                 else:

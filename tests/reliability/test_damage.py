@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seq2seq.errors import RunError
-from seq2seq.evaluation.evaluate import is_evaluated
+from seq2seq.evaluation.record import is_evaluated
 from seq2seq.files import manifest
 from seq2seq.runs.folder import load_run
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint

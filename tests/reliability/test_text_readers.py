@@ -21,7 +21,7 @@ from seq2seq.config import DataConfig
 from seq2seq.corpus.cleaning import clean
 from seq2seq.corpus.sources import read_pairs
 from seq2seq.errors import Seq2SeqError
-from seq2seq.evaluation.evaluate import is_evaluated, read_evaluation, summary
+from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.manifest import MANIFEST, check_manifest, digest, write_manifest
 from seq2seq.recipe import load_recipe, recipe_text
 from seq2seq.runs.layout import CONFIG, EVALUATION, LOG
@@ -244,7 +244,7 @@ LOG_LINES = b"".join(
     for n, (kind, numbers) in enumerate(
         [("start", {"device": "cpu"})]
         + [("training", {"loss": 2.0, "tokens_per_second": 9.0, "learning_rate": 0.1, "skipped": 0})] * 3
-        + [("validation", {"perplexity": 9.0, "bleu": 1.0, "best": True})]
+        + [("validation", {"perplexity": 9.0, "bleu": 1.0, "exact_match": 0.5, "best": True})]
     )
 )
 
@@ -260,7 +260,7 @@ def test_logs(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert all(check(seed, make, capsys) for seed in range(count))
 
 
-SCORE = {"score": 1.0, "low": 0.0, "high": 2.0, "signature": "x"}
+SCORE = {"score": 1.0, "low": 0.0, "high": 2.0, "signature": "x", "note": ""}
 SCORES = {"split": "test", "sentences": 3, "beam": 5, "exact_match": 0.5, "bleu": SCORE, "chrf": SCORE, "ter": SCORE}
 
 

@@ -13,7 +13,7 @@ from seq2seq.evaluation.evaluate import EvaluatedRun
 from seq2seq.recipe import load_recipe
 from seq2seq.reports.model_card import model_card
 
-SCORE = {"score": 31.26, "low": 29.84, "high": 32.55, "signature": "nrefs:1|case:mixed"}
+SCORE = {"score": 31.26, "low": 29.84, "high": 32.55, "signature": "nrefs:1|case:mixed", "note": ""}
 
 
 @pytest.fixture

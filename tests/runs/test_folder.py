@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import seq2seq
-from seq2seq.errors import RunError
+from seq2seq.errors import RunError, Seq2SeqError
 from seq2seq.files.atomic import scratch_file, write_atomic
 from seq2seq.files.manifest import check_manifest, commit_files, digest, stage_file, write_manifest
-from seq2seq.files.tensors import save_tensors
-from seq2seq.runs.folder import load_run
+from seq2seq.files.tensors import load_tensors, save_tensors
+from seq2seq.runs.folder import load_run, save_model
 from seq2seq.runs.layout import read_config
 
 
@@ -171,3 +171,22 @@ def test_a_crash_after_a_crash_leaves_a_model_that_is_known(tmp_path: Path, monk
     replace(b"third")
     assert model.read_bytes() == b"second"
     check_manifest(tmp_path)
+
+
+def test_a_run_is_loaded_with_what_auto_became(run: Path) -> None:
+    manifest = check_manifest(run)
+    assert manifest["settled"] == {"evaluation.tokenize": "13a"}
+    assert read_config(run).evaluation.tokenize == "auto"
+    assert load_run(run).config.evaluation.tokenize == "13a"
+    save_model(run, load_tensors(run / "model.safetensors"), {"settled": {"training.validation_metric": "cer"}})
+    assert load_run(run).config.training.validation_metric == "cer"
+
+
+@pytest.mark.parametrize("settled", [{"training.validation_metric": "x"}, {"a": [1]}, {"model": {}}, [1], "x", None])
+def test_forged_settlements_are_refused_or_do_nothing(settled: object, run: Path) -> None:
+    save_model(run, load_tensors(run / "model.safetensors"), {"settled": settled})
+    if isinstance(settled, dict):
+        with pytest.raises(Seq2SeqError):
+            load_run(run)
+    else:
+        assert load_run(run).config == read_config(run)

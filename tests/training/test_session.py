@@ -23,6 +23,7 @@ from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError
 from seq2seq.files.tensors import load_tensors
+from seq2seq.metrics.criterion import Criterion
 from seq2seq.recipe import load_recipe
 from seq2seq.training import session
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint, save_checkpoint
@@ -32,7 +33,7 @@ from seq2seq.training.schedule import Position
 from seq2seq.training.session import TrainingSession
 from seq2seq.training.signals import Interrupted
 from seq2seq.training.status import status
-from seq2seq.training.validation import Validation
+from seq2seq.training.validation import Validation, criterion_of
 
 CPU = DeviceSpec.pick("cpu", "fp32")
 SAMPLES = [(Pair("4 917", "7194"), "719"), (Pair("x " * 300, "y"), "z " * 300)]
@@ -42,7 +43,7 @@ SAMPLES = [(Pair("4 917", "7194"), "719"), (Pair("x " * 300, "y"), "z " * 300)]
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Config:
     data = [f"data.directory={tmp_path_factory.mktemp('data')}", "data.train=300", "data.validation_size=5"]
     sizes = ["data.test_size=0", "model.hidden_size=4", "model.embedding_size=4", "model.layers=1"]
-    metric = ["training.validation_metric=bleu"]
+    metric = ["training.validation_metric=chrf"]
     limits = ["training.max_updates=6", "training.validate_every=1", "training.keep_checkpoints=99"]
     return load_recipe("reverse-digits", [*data, *sizes, *limits, "training.batch_tokens=500", *metric])
 
@@ -89,9 +90,10 @@ class Trained:
         monkeypatch.setattr(session, "validate", self._validate)
         monkeypatch.setattr(session, "tqdm", self._bar)
 
-    def _validate(self, predictor: Translator, pairs: list[Pair], world: World) -> Validation:
+    def _validate(self, predictor: Translator, pairs: list[Pair], world: World, criterion: Criterion) -> Validation:
         assert isinstance(predictor, Translator)
         assert (pairs, world) == (self.corpus.validation, self.world)
+        assert criterion == self.results[len(self.weights)].criterion
         self.weights.append({name: value.detach().clone() for name, value in predictor.model.named_parameters()})
         return self.results[len(self.weights) - 1]
 
@@ -99,17 +101,23 @@ class Trained:
         self.bars.append(Bar(options))
         return self.bars[-1]
 
+    def config(self, **settings: Any) -> Config:
+        return replace(self.recipe, training=replace(self.recipe.training, **settings))
+
     def session(self, **settings: Any) -> TrainingSession:
-        config = replace(self.recipe, training=replace(self.recipe.training, **settings))
         log = Log(self.folder, tensorboard=False)
-        return TrainingSession(self.folder, config, self.corpus, CPU, self.world, log)
+        return TrainingSession(self.folder, self.config(**settings), self.corpus, CPU, self.world, log)
 
     def __call__(self, results: Sequence[tuple[float, float]] = (), **settings: Any) -> TrainingSession:
-        """Trains; ``results`` are perplexity and BLEU of each validation."""
-        self.results += [Validation(perplexity, bleu, 0.5, SAMPLES) for perplexity, bleu in results]
+        """Trains; ``results`` are perplexity and the criterion's score of each validation."""
+        self.results += [self.found(*result, **settings) for result in results]
         trained = self.session(**settings)
         trained.run()
         return trained
+
+    def found(self, perplexity: float, score: float, **settings: Any) -> Validation:
+        criterion = criterion_of(self.config(**settings), self.corpus.validation)
+        return Validation(perplexity, score, 0.5, SAMPLES, criterion)
 
     def log(self, kind: str) -> list[int]:
         return [entry.position.updates for entry in read_log(self.folder) if entry.kind == kind]
@@ -129,10 +137,11 @@ LAST, FLAT = (9.0, 0.0), [(9.0, 0.0)] * 6
 @pytest.mark.parametrize(
     ("metric", "results", "best"),
     [
-        ("bleu", [(9, 10), (9, 30), (9, 20)], [True, True, False]),
-        ("bleu", [(9, 10), (5, 10), (7, 10)], [True, True, False]),  # equal BLEU: perplexity decides
-        ("bleu", [(9, 10), (9, 10), (9, 10)], [True, False, False]),  # the first of equals stays
-        ("bleu", [(9, 10), (1, 9.9), (99, 10.1)], [True, False, True]),
+        ("chrf", [(9, 10), (9, 30), (9, 20)], [True, True, False]),
+        ("chrf", [(9, 10), (5, 10), (7, 10)], [True, True, False]),  # of equals perplexity decides
+        ("chrf", [(9, 10), (9, 10), (9, 10)], [True, False, False]),  # the first of equals stays
+        ("chrf", [(9, 10), (1, 9.9), (99, 10.1)], [True, False, True]),
+        ("cer", [(9, 30), (9, 10), (9, 20)], [True, True, False]),  # less is better
         ("perplexity", [(9, 10), (5, 5), (6, 99)], [True, True, False]),
         ("perplexity", [(9, 10), (9, 99), (8.9, 0)], [True, False, True]),
     ],
@@ -144,13 +153,14 @@ def test_the_best_model_is_kept(
     kept = max(index for index, better in enumerate(best) if better)
     entries = [entry.numbers for entry in read_log(trained.folder) if entry.kind == "validation"]
     assert [numbers["best"] for numbers in entries] == best
-    assert [(numbers["perplexity"], numbers["bleu"]) for numbers in entries] == results
+    assert [(numbers["perplexity"], numbers["cer" if metric == "cer" else "chrf"]) for numbers in entries] == results
     model = load_tensors(trained.folder / "model.safetensors")
     assert all(torch.equal(tensor, trained.weights[kept][name]) for name, tensor in model.items())
     assert model.keys() == trained.weights[kept].keys()
     manifest = trained.manifest()
     assert manifest["updates"] == kept + 1
     assert manifest["validation"] == trained.results[kept].scores()
+    assert manifest["settled"] == {"evaluation.tokenize": "13a"}
     assert manifest["corpus"] == json.loads(json.dumps(trained.corpus.report))
 
 
@@ -210,7 +220,7 @@ def test_it_goes_on_where_it_stopped(trained: Trained, capsys: pytest.CaptureFix
     assert (again.trainer.state.updates, again.trainer.state.stale, again.trainer.state.best) == (2, 1, [2.0, -9.0])
     assert trained.log("training") == [1, 2]
     assert not list(trained.folder.glob("checkpoints/*.part"))
-    trained.results += [Validation(9.0, 3.0, 0.5, []), Validation(9.0, 0.0, 0.5, [])]
+    trained.results += [trained.found(9.0, 3.0), trained.found(9.0, 0.0)]
     again.run()
     words = capsys.readouterr().err
     assert "going on from update 2: 0.0 M parameters, cpu in fp32, padding " in words
@@ -226,10 +236,10 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
     padding = trained.session().trainer.batches.order.padding_share()
     assert f"\ntraining: 0.0 M parameters, cpu in fp32, padding {padding:.1%}; Ctrl-C saves and stops\n" in words
     said = (
-        "0.0 min: perplexity 9.00, BLEU 2.0, exact match 50.0% (greedy), the best so far\n  4 917\n    → 719\n  x x x"
+        "0.0 min: perplexity 9.00, chrF2 2.0, exact match 50.0% (greedy), the best so far\n  4 917\n    → 719\n  x x x"
     )
     assert f"update 1, epoch 0.1, {said}" in words
-    assert "perplexity 8.13, BLEU 1.0, exact match 50.0% (greedy)\n" in words
+    assert "perplexity 8.13, chrF2 1.0, exact match 50.0% (greedy)\n" in words
     assert max(map(len, words.splitlines())) < 210
     (bar, *_) = trained.bars
     assert (bar.options["total"], bar.options["initial"], bar.options["disable"]) == (100, 0, None)
@@ -266,7 +276,7 @@ def test_validations_count_as_training_time(trained: Trained, monkeypatch: pytes
 @pytest.mark.parametrize("validate_every", [1, 5])
 def test_a_signal_saves_and_stops(validate_every: int, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = trained.session(max_updates=9, validate_every=validate_every)
-    trained.results += [Validation(9.0, 1.0, 0.5, [])] * 9
+    trained.results += [trained.found(9.0, 1.0)] * 9
     update = stopped.trainer._update
 
     def signalled(batches: list[Any]) -> None:
@@ -284,7 +294,7 @@ def test_a_signal_saves_and_stops(validate_every: int, trained: Trained, monkeyp
 
 def test_a_signal_during_the_last_save_is_not_lost(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     last = trained.session(max_updates=1)
-    trained.results.append(Validation(9.0, 1.0, 0.5, []))
+    trained.results.append(trained.found(9.0, 1.0))
     wait = last.writer.wait
 
     def signalled() -> None:
@@ -298,7 +308,7 @@ def test_a_signal_during_the_last_save_is_not_lost(trained: Trained, monkeypatch
 
 def test_a_save_that_fails_is_noticed_at_the_next_update(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = trained.session(max_updates=9, validate_every=2)
-    trained.results.append(Validation(9.0, 1.0, 0.5, []))
+    trained.results.append(trained.found(9.0, 1.0))
     start = failing.writer.start
 
     def refuse(*_: object) -> None:

@@ -25,7 +25,7 @@ from seq2seq.training.trainer import Trainer
 
 TRAINING = {"loss": 2.0, "tokens_per_second": 1000.0, "learning_rate": 0.001, "skipped": 0}
 TRAINING_OF_SKIPPED = {"tokens": 0, "tokens_per_second": 1000.0, "learning_rate": 0.001, "skipped": 50}
-VALIDATION = {"perplexity": 5.0, "bleu": 20.0, "best": True}
+VALIDATION = {"perplexity": 5.0, "bleu": 20.0, "exact_match": 0.5, "best": True}
 
 
 def at(updates: int) -> Position:
@@ -262,7 +262,7 @@ def test_log_and_curves_go_on_where_training_does(
     assert not second.open
     points = [(name, step) for board in (first, second) for name, step, _ in board.points]
     assert len(points) == len(set(points))
-    assert {name for name, _ in points} >= {"training/loss", "validation/bleu", "training/learning_rate"}
+    assert {name for name, _ in points} >= {"training/loss", "validation/chrf", "training/learning_rate"}
     assert [step for name, step in points if name == "training/loss"] == [2, 4, 6, 8, 10, 12]
 
 

@@ -5,6 +5,7 @@ import logging
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,11 +19,23 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import _bootstrap_resample
 
-from seq2seq.evaluation.metrics import bleu, corpus_scores, exact_match, reference_streams
+from seq2seq.config import EvaluationConfig
+from seq2seq.metrics.scores import Score, corpus_score, corpus_scores, exact_match, reference_streams
 
 HYPOTHESES = [f"the cat number {n} sat on the mat ." for n in range(40)]
 TEXTS = [f"the cat number {n} sat on {'a' if n % 3 else 'the'} mat ." for n in range(40)]
 REFERENCES = [[text] for text in TEXTS]
+
+PLAIN = EvaluationConfig(tokenize="13a", metrics=("bleu", "chrf", "ter"))
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    return corpus_score("bleu", hypotheses, references, PLAIN)
+
+
+def plain_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Score]:
+    return corpus_scores(hypotheses, references, PLAIN)
+
 
 texts = st.lists(st.sampled_from(["red", "Red", "blue", "dog", "cat."]), min_size=0, max_size=6).map(" ".join)
 several_references = st.lists(st.lists(texts, min_size=1, max_size=4), min_size=1, max_size=5)
@@ -42,7 +55,7 @@ def test_scores_are_those_of_the_sacrebleu_command(count: int, tmp_path: Path) -
     command += ["--metrics", "bleu", "chrf", "ter", "--confidence", "--width", "12"]
     expected = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
 
-    scores = corpus_scores(hypotheses, list(zip(*streams, strict=True)))
+    scores = plain_scores(hypotheses, list(zip(*streams, strict=True)))
     assert list(scores) == ["bleu", "chrf", "ter"]
     for score, printed in zip(scores.values(), expected, strict=True):
         assert score.score == pytest.approx(printed["score"], abs=1e-9)
@@ -52,7 +65,7 @@ def test_scores_are_those_of_the_sacrebleu_command(count: int, tmp_path: Path) -
 
 
 def test_scores_have_intervals_and_are_what_json_holds() -> None:
-    scores = corpus_scores(HYPOTHESES, REFERENCES)
+    scores = plain_scores(HYPOTHESES, REFERENCES)
     for score in scores.values():
         assert score.low < score.score < score.high
         assert f"version:{sacrebleu.__version__}" in score.signature
@@ -73,7 +86,7 @@ def few(seed: int) -> tuple[list[str], list[list[str]]]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_intervals_lie_inside_the_scale(seed: int) -> None:
-    scores = corpus_scores(*few(seed))
+    scores = plain_scores(*few(seed))
     for name, top in (("bleu", 100), ("chrf", 100), ("ter", float("inf"))):
         assert -1e-9 <= scores[name].low <= scores[name].high <= top + 1e-9
         if len(few(seed)[0]) == 1:
@@ -83,8 +96,8 @@ def test_intervals_lie_inside_the_scale(seed: int) -> None:
 @pytest.mark.parametrize("count", [3, 40])
 def test_an_interval_holds_the_middle_of_the_scores_that_sacrebleu_resamples(count: int) -> None:
     hypotheses, references = HYPOTHESES[:count], REFERENCES[:count]
-    scores = corpus_scores(hypotheses, references)
-    assert corpus_scores(hypotheses, references) == scores
+    scores = plain_scores(hypotheses, references)
+    assert plain_scores(hypotheses, references) == scores
     for name, metric in (("bleu", BLEU()), ("chrf", CHRF()), ("ter", TER())):
         statistics = metric._extract_corpus_statistics(hypotheses, reference_streams(references))
         _, resampled = _bootstrap_resample(statistics, metric, 1000)
@@ -93,7 +106,7 @@ def test_an_interval_holds_the_middle_of_the_scores_that_sacrebleu_resamples(cou
 
 
 def test_more_sentences_narrow_the_interval() -> None:
-    few, many = corpus_scores(HYPOTHESES, REFERENCES), corpus_scores(HYPOTHESES * 4, REFERENCES * 4)
+    few, many = plain_scores(HYPOTHESES, REFERENCES), plain_scores(HYPOTHESES * 4, REFERENCES * 4)
     for name in few:
         assert few[name].score == pytest.approx(many[name].score, abs=1e-9)
         # The standard error falls with the root of the number of sentences.
@@ -102,7 +115,7 @@ def test_more_sentences_narrow_the_interval() -> None:
 
 
 def test_an_output_equal_to_its_reference_is_perfect() -> None:
-    scores = corpus_scores(TEXTS, REFERENCES)
+    scores = plain_scores(TEXTS, REFERENCES)
     assert [scores[name].score for name in ("bleu", "chrf", "ter")] == pytest.approx([100, 100, 0])
     for score in scores.values():
         assert score.low == pytest.approx(score.high)
@@ -110,7 +123,7 @@ def test_an_output_equal_to_its_reference_is_perfect() -> None:
 
 def test_outputs_that_match_nothing_or_are_empty_can_be_scored() -> None:
     for hypotheses in (["", "", "a"], ["x", "", "y"]):
-        scores = corpus_scores(hypotheses, [["a b c d"], [""], ["a"]])
+        scores = plain_scores(hypotheses, [["a b c d"], [""], ["a"]])
         assert all(type(score.low) is float for score in scores.values())
 
 
@@ -140,11 +153,11 @@ def test_a_missing_reference_is_worth_as_much_as_one_repeated(references: list[l
 def test_uneven_references_count_in_every_score() -> None:
     uneven = [[text, "the cat sat"] if n % 2 else [text] for n, text in enumerate(TEXTS)]
     repeated = [row if len(row) == 2 else row * 2 for row in uneven]
-    scores, expected = corpus_scores(HYPOTHESES, uneven), corpus_scores(HYPOTHESES, repeated)
+    scores, expected = plain_scores(HYPOTHESES, uneven), plain_scores(HYPOTHESES, repeated)
     for name, score in scores.items():
         assert score.score == pytest.approx(expected[name].score)
         assert score.signature.startswith("nrefs:var|")
-    better = corpus_scores(HYPOTHESES, [[*row, text] for row, text in zip(REFERENCES, HYPOTHESES, strict=True)])
+    better = plain_scores(HYPOTHESES, [[*row, text] for row, text in zip(REFERENCES, HYPOTHESES, strict=True)])
     assert [better[name].score for name in ("bleu", "chrf", "ter")] == pytest.approx([100, 100, 0])
 
 
@@ -156,10 +169,10 @@ def test_exact_match_is_the_share_of_outputs_among_their_references(
     hypotheses = [
         data.draw(st.sampled_from(row)) if match else "green" for row, match in zip(references, right, strict=True)
     ]
-    assert exact_match(hypotheses, references) == np.mean(right)
+    assert exact_match(hypotheses, references, PLAIN) == np.mean(right)
 
 
 def test_exact_match_is_of_whole_texts_as_they_are() -> None:
-    assert exact_match(["dog", "Dog", "a dog", "", " dog"], [["dog"]] * 5) == 1 / 5
+    assert exact_match(["dog", "Dog", "a dog", "", " dog"], [["dog"]] * 5, PLAIN) == 1 / 5
     with pytest.raises(ValueError, match="longer"):
-        exact_match(["dog"], [["dog"], ["cat"]])
+        exact_match(["dog"], [["dog"], ["cat"]], PLAIN)

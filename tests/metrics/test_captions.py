@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.evaluation.caption_metrics import bleu_by_order, caption_scores, caption_words, cider_d
+from seq2seq.metrics.captions import bleu_by_order, caption_scores, caption_words, cider_d
 
 HYPOTHESES = [
     "a dog runs on the grass",

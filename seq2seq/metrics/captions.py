@@ -13,7 +13,7 @@ from typing import Any
 import sacrebleu
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq.evaluation.metrics import reference_streams
+from seq2seq.metrics.scores import reference_streams
 
 _ORDERS = range(1, 5)
 # Standard deviation of the penalty on a difference in length, in words (Vedantam et al. 2015, §5).
