@@ -110,6 +110,11 @@ def own_device(device: str, local_rank: int) -> str:
     return f"cuda:{local_rank}"
 
 
+def gpu_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory; 0 on a CPU."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
+
+
 def tune_process(device_spec: DeviceSpec) -> None:
     """Settings of the whole process that change no result.
 

@@ -178,13 +178,17 @@ class TrainingSession:
         parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
         verb = f"going on from update {trainer.state.updates}" if trainer.state.updates else "training"
         several = f"{processes} processes, " if processes > 1 else ""
-        padding = trainer.batches.order.padding_share(trainer.state.epoch)
+        order = trainer.batches.order
+        padding = order.padding_share(trainer.state.epoch)
+        chosen = self.config.training.batch_tokens == "auto" and not order.batch_sentences
+        size = f"batches of {order.batch_tokens:,} tokens, " if chosen else ""
         bar.write(
             f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
-            f"padding {padding:.1%}; Ctrl-C saves and stops",
+            f"{size}padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
         facts = {"device": device.places, "precision": device.precision, "processes": processes}
+        facts["batch_tokens"] = order.batch_tokens
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
             rate, _ = trainer.schedule(trainer.position())

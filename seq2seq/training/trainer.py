@@ -123,18 +123,24 @@ class Trainer:
         stream, together = self._stream(), self.config.accumulate * self.world.size
         while not self.finished():
             started = time.perf_counter()
-            self._update([make() for make in self.world.share([next(stream) for _ in range(together)])])
+            batches = self.world.share([next(stream) for _ in range(together)])
+            self._update([batch for batch in batches if batch is not None])
             self._unshared_seconds += time.perf_counter() - started
             if self.world.size == 1:
                 self._sync_step()  # several ranks do so at the start of the next update
             yield
 
-    def _stream(self) -> Iterator[Callable[[], Batch]]:
-        """Batches without end, each made when called; the state's epoch and batch move on with them."""
+    def _stream(self) -> Iterator[Batch | None]:
+        """Batches without end, None in place of other ranks'; the state's epoch and batch move on with them."""
+        every, first = self.world.size, self.world.rank
         while True:
             self.model.encoder.set_finetuning(self.finetunes())
-            for batch, count in self.batches.epoch(self.state.epoch, self.state.batch, pixels=self.finetunes()):
+            batches = self.batches.epoch(
+                self.state.epoch, self.state.batch, pixels=self.finetunes(), every=every, first=first
+            )
+            for batch, count in batches:
                 self.state.batch, self.state.batches = self.state.batch + 1, count
+                first = (first - 1) % every
                 yield batch
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 

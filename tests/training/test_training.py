@@ -254,7 +254,7 @@ def test_a_backbone_learns_from_its_epoch_on(
     switched, epoch = [], training.batches.epoch
     monkeypatch.setattr(training.model.encoder, "set_finetuning", switched.append)
 
-    def read(number: int, start: int, *, pixels: bool) -> Iterator:
+    def read(number: int, start: int, *, pixels: bool, **_: int) -> Iterator:
         seen.append((number, pixels))
         return epoch(number, start)
 
@@ -359,7 +359,7 @@ def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Tra
     one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
     two.model.load_state_dict(one.model.state_dict())
     batches = two._stream()
-    pair = [next(batches)(), next(batches)()]
+    pair = [next(batches), next(batches)]
     losses = [
         cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
         for batch in pair
