@@ -34,12 +34,14 @@ class Section:
     """For pytest's ``-k``: the section is those of the tests marked ``gpu``. Empty: a part of ``gpu_speed.py``."""
 
 
+_EQUAL, _GRAPHS, _SAME, _WAITS = "computes_what_a_cpu_does", "record or graph", "same_bits or learns_the_same", "waits"
 SECTIONS = (
     Section("machine", "Versions and matrix products", 0.05),
-    Section("equal", "The GPU computes what the CPU does", 0.15, tests="computes_what_a_cpu_does"),
-    Section("graphs", "A recorded update equals an eager one", 0.1, tests="graph or recording or recorded"),
-    Section("same", "One seed gives the same bits, killed and resumed too", 0.15, tests="same_bits"),
-    Section("waits", "The host never waits", 0.05, tests="waits or sync"),
+    Section("equal", "The GPU computes what the CPU does", 0.15, tests=_EQUAL),
+    Section("graphs", "A recorded update or search equals an eager one", 0.1, tests=f"({_GRAPHS}) and not waits"),
+    Section("same", "One seed gives the same bits, killed and continued too", 0.15, tests=_SAME),
+    Section("waits", "The host never waits", 0.05, tests=f"waits and not {_EQUAL}"),
+    Section("others", "The other tests on a GPU", 0.05, tests=f"not ({_EQUAL} or {_GRAPHS} or {_SAME} or {_WAITS})"),
     Section("updates", "Updates", 0.2),
     Section("producer", "Making batches", 0.05),
     Section("search", "Search", 0.15),

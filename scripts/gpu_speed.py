@@ -111,7 +111,8 @@ def _trainer(config: Config, device_spec: DeviceSpec, batch: int, sizes: Sizes) 
     torch.manual_seed(1)
     training = replace(config.training, batch_sentences=batch, max_updates=10**9, max_minutes=0.0, max_epochs=0.0)
     corpus = random_corpus(batch * 64, [_TOKENS - 1] * 2, sizes.pieces)
-    batches = BatchSource(corpus, training, reverse=config.model.reverse_source)
+    cuda = device_spec.device.type == "cuda"
+    batches = BatchSource(corpus, training, reverse=config.model.reverse_source, ahead=cuda)
     return Trainer(build_model(config.model, sizes.pieces, sizes.pieces), batches, training, device_spec)
 
 
@@ -155,10 +156,10 @@ def producer(sizes: Sizes, options: argparse.Namespace) -> None:
     """Batches of pairs of 5 to 40 tokens, made but not trained on."""
     corpus = random_corpus(sizes.pairs, [40, 40], sizes.pieces, shortest=5)
     training = replace(load_recipe("tatoeba-en-es", []).training, batch_tokens=12_000)
-    batches = BatchSource(corpus, training, reverse=True)
+    batches = BatchSource(corpus, training, reverse=True, shapes=True, ahead=True)
     started, tokens = time.perf_counter(), 0
-    for make, _ in batches.epoch(0):
-        batch = make()
+    for batch, _ in batches.epoch(0):
+        assert batch is not None  # this process has no others to share with
         tokens += int(batch.src_lengths.sum()) + int((batch.tgt_out != PAD).sum())
     seconds = time.perf_counter() - started
     print(f"{tokens:,} source and target tokens in {seconds:.2f} s: {tokens / seconds:,.0f} tokens/s")
