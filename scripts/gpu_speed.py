@@ -33,10 +33,12 @@ from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import BOS, EOS, PAD, Vocabularies
 from seq2seq.corpus.token_file import TokenColumn
 from seq2seq.device import DeviceSpec
+from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import load_recipe
 from seq2seq.search.problem import SearchProblem
+from seq2seq.search.recorded import Recordings
 from seq2seq.search.rules import Banned, MinLength, Rules
 from seq2seq.search.strategy import search
 from seq2seq.training.batches import BatchSource
@@ -175,22 +177,25 @@ def find(sizes: Sizes, options: argparse.Namespace) -> None:
             device_spec = DeviceSpec.pick(options.device, precision)
             torch.manual_seed(1)
             model = build_model(config.model, pieces, pieces).to(device_spec.device, device_spec.dtype).eval()
+            recordings = Recordings(Recorder(device_spec.device))
             for sentences, beam in product(sizes.sentences, (1, 5)):
-                seconds, busy = _time(partial(_decode, model, sentences, beam, pieces), 5, device_spec)
+                seconds, busy = _time(partial(_decode, model, recordings, sentences, beam), 5, device_spec)
                 cells = f"{1e3 * seconds:.1f}", f"{sentences * _OUTPUT / seconds:,.0f}", f"{busy:.0%}"
                 title = f"{layers}×{width}, {pieces:,} pieces"
                 print(f"| {title} | {precision} | {sentences} | {beam} | {' | '.join(cells)} |", flush=True)
 
 
 @torch.inference_mode()
-def _decode(model: Seq2Seq, sentences: int, beam: int, pieces: int) -> None:
+def _decode(model: Seq2Seq, recordings: Recordings, sentences: int, beam: int) -> None:
     """Encodes random sources and searches for outputs of exactly ``_OUTPUT`` tokens."""
-    device = model.decoder.output.weight.device
-    sources = np.random.default_rng(1).integers(4, pieces, (sentences, _TOKENS - 1))
-    length = torch.full((sentences,), _OUTPUT, device=device)
+    weight = model.decoder.output.weight
+    sources = np.random.default_rng(1).integers(4, len(weight), (sentences, _TOKENS - 1))
+    length = torch.full((sentences,), _OUTPUT, device=weight.device)
     rules = Rules(eos=EOS, longest=length, strikes=[Banned((PAD, BOS)), MinLength(length, EOS)])
-    _, state = model.encode(collate(sources.tolist(), reverse=True).to(device))
-    search(SearchProblem(model.decoder.step, state, BOS, rules), DecodingConfig(beam=beam), vocab_size=pieces)
+    _, state = model.encode(collate(sources.tolist(), reverse=True).to(weight.device))
+    problem = SearchProblem(model.decoder.step, state, BOS, rules, recordings=recordings)
+    outputs = search(problem, DecodingConfig(beam=beam))
+    assert all(len(output.tokens) == _OUTPUT for beams in outputs for output in beams)
 
 
 def recipe(sizes: Sizes, options: argparse.Namespace) -> None:
