@@ -82,7 +82,7 @@ class Ensemble:
         for member in other.members:
             _prepare(member.model, self.device_spec)
         if self.recordings is not None:
-            other.recordings = Recordings(self.recordings.recorder)  # recordings read the weights where these lay
+            other.recordings = Recordings(self.recordings.recorder)  # or old copies would live on in ours
         return other
 
     @contextmanager
