@@ -49,13 +49,15 @@ def test_words_of_all_scripts_that_may_stand_side_by_side_are_read_back(ids: lis
     assert (MIXED.encode(MIXED.decode(ids)) == ids) == allowed
 
 
-@given(st.characters(), st.characters())
-def test_letters_of_one_word_neither_begin_nor_end_one(left: str, right: str) -> None:
-    pair = left + right
-    if pair.isspace() or normalise(pair) != pair or len(WordSplitter().split(pair)) != 2 or " " in pair:
-        return
-    # Where a text is split one character ends a word or the next begins one.
-    assert ends_word(left) or begins_word(right)
+@pytest.mark.parametrize(
+    ("character", "begins", "ends"),
+    [
+        *(("a", False, False), ("é", False, False), ("7", False, False), ("\u0301", False, False), (",", True, True)),
+        *(("猫", True, True), ("ท", True, True), ("\u0e35", False, True)),
+    ],
+)
+def test_where_words_begin_and_end(character: str, begins: bool, ends: bool) -> None:
+    assert (begins_word(character), ends_word(character)) == (begins, ends)
 
 
 @pytest.mark.parametrize(

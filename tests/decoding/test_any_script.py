@@ -10,7 +10,8 @@ from seq2seq.config import Config, DecodingConfig, ModelConfig, SubwordConfig, T
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
-from seq2seq.decoding.constraints import Constraints, contains
+from seq2seq.decoding.constraints import Constraints, TokenConstraints, contains
+from seq2seq.decoding.questions import Questions
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import as_read, log_probs
 from seq2seq.decoding.translator import Translator
@@ -46,15 +47,23 @@ def make() -> Callable[..., Translator]:
     return made
 
 
-@pytest.mark.parametrize("kind", ["unigram", "word"])
+@pytest.mark.parametrize("kind", ["bpe", "word"])
 @pytest.mark.parametrize("seed", range(4))
 def test_phrases_in_text_without_spaces(make: Callable[..., Translator], kind: str, seed: int) -> None:
-    translator = make(HAN, 276 if kind == "unigram" else 40, seed, type=kind)
+    translator = make(HAN, 300 if kind == "bpe" else 40, seed, type=kind)
     required = Constraints(required=[["猫", "他的"]])
     for output in translator.nbest(["我的狗"], 3, DecodingConfig(beam=6, max_length=12), required):
         assert not required.unmet(0, output[0].text)
         assert " 猫" not in output[0].text
     blocked = Constraints(blocked=["猫", "狗"])
+    if kind == "bpe":  # whose pieces run over several words
+        tgt = translator.vocabularies.tgt
+        inside = [
+            token for token, piece in enumerate(tgt.pieces(range(len(tgt)))) if len(piece) > 1 and "猫" in piece[1:]
+        ]
+        banned = TokenConstraints.of(blocked, tgt, torch.device("cpu")).banned
+        assert len(inside) > 1
+        assert set(inside) <= {*banned, tgt.encode("猫")[0]}
     for output in translator.nbest(["我的狗"], 6, DecodingConfig(beam=6, max_length=12), blocked)[0]:
         assert "猫" not in output.text
         assert "狗" not in output.text
@@ -102,13 +111,16 @@ def test_required_texts_may_be_protected_ones(make: Callable[..., Translator]) -
     constraints = Constraints(prefixes=["casa 12"], required=[["12 casa"]])
     output = translator.translate(["la 12 casa"], DecodingConfig(beam=6, max_length=9), constraints)[0]
     assert not constraints.unmet(0, output.text)
+    read = Questions.of(["la 12 casa"], constraints, translator.config.subword).constraints
+    assert (read.prefixes, read.required) == (["casa ⟨1⟩"], [["⟨1⟩ casa"]])
 
 
 def test_constraints_are_met_in_the_case_of_the_model(make: Callable[..., Translator]) -> None:
     translator = make(SPANISH, 320, lowercase=True)
     constraints = Constraints(required=[["CASA"]])
     output = translator.translate(["LA"], DecodingConfig(beam=6, max_length=9), constraints)[0]
-    assert contains(output.text, "casa")
+    assert constraints.unmet(0, output.text) == ["'CASA' is missing"]
+    assert not constraints.normalised(translator.config.subword).unmet(0, output.text)
     assert translator.translate(["La Casa"])[0] == translator.translate(["la casa"])[0]
 
 
