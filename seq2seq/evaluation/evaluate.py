@@ -126,7 +126,8 @@ def evaluate(
             sentences=len(texts),
             beam=options.beam,
             seconds=seconds,
-            **_incomplete(outputs, material, config.subword.protect),
+            cut=_count_cut(outputs),
+            lost=_count_lost(material, texts, config.subword.protect),
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
@@ -213,14 +214,16 @@ def _text_scores(
     }
 
 
-def _incomplete(
-    outputs: Sequence[Translation], material: ReferenceSet, protect: Sequence[str]
-) -> dict[str, int | None]:
-    """How many outputs are cut, which is said, and how many lack a protected text."""
-    cut, texts = sum(output.cut for output in outputs), [output.text for output in outputs]
+def _count_cut(outputs: Sequence[Translation]) -> int:
+    """How many outputs are as long as outputs may be, which is said."""
+    cut = sum(output.cut for output in outputs)
     warn_of_cut_outputs(cut)
-    lost = Placeholders.of(protect).lost(material.sources, texts, material.references)
-    return {"cut": cut, "lost": len(lost) if protect else None}
+    return cut
+
+
+def _count_lost(material: ReferenceSet, texts: Sequence[str], protect: Sequence[str]) -> int | None:
+    """How many outputs lack a protected text; None if nothing is protected."""
+    return len(Placeholders.of(protect).lost(material.sources, texts, material.references)) if protect else None
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:

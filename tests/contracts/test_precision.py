@@ -196,7 +196,8 @@ def test_a_snapshot_leaves_the_model_that_learns_alone(digits_run: Path) -> None
 
 def test_a_snapshot_does_not_outlive_its_use_in_recorded_steps(digits_run: Path) -> None:
     loaded = load_run(digits_run)
-    translator = Translator([Member(loaded.model, loaded.vocabularies, loaded.config)], DeviceSpec.pick("cpu", "fp32"))
+    member = Member(loaded.model, loaded.vocabularies, loaded.config, loaded.target_lengths)
+    translator = Translator([member], DeviceSpec.pick("cpu", "fp32"))
     translator.recordings = Recordings(Recorder(torch.device("cpu")), steps=2)  # what a GPU has
     other = translator.snapshot()
     assert other.translate(["123", "4567"])
