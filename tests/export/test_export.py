@@ -63,7 +63,7 @@ def make_run(folder: Path, settings: dict[str, object]) -> Path:
     )
     create_run(folder, config, Vocabularies(subword, subword))
     model = build_model(model_config, len(subword), len(subword))
-    save_model(folder, unique_tensors(model), {})
+    save_model(folder, unique_tensors(model), {"corpus": {"target lengths": [[4, 12], [30, 40]]}})
     return folder
 
 
