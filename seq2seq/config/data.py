@@ -1,5 +1,6 @@
 """The table ``[data]``: the corpus."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -7,6 +8,8 @@ from typing import Annotated, Literal
 from seq2seq.config.ranges import Range, range_faults
 
 EMOJI_LANGUAGES = ("en", "de", "es", "fr")
+# The outer form of a tag (RFC 5646, §2.1); which subtags are registered changes from year to year.
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,5}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +23,10 @@ class DataConfig:
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
     """Likewise for the target; for ``hub-pictures`` the prefix of the captions' columns."""
+    src_language: str = ""
+    """Language of the sources as a BCP 47 tag, ``en`` or ``pt-BR``; empty: unknown, or no language."""
+    tgt_language: str = ""
+    """Likewise for the targets."""
     train: str = "train"
     """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
 
@@ -61,6 +68,10 @@ class DataConfig:
 def data_faults(data: DataConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("data", data)
+    for side in ("src_language", "tgt_language"):
+        tag = getattr(data, side)
+        if tag and not _LANGUAGE_TAG.fullmatch(tag):
+            yield f'data.{side} = "{tag:.40}" must be a BCP 47 tag such as "en" or "pt-BR", or empty'
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
     if data.format == "digits":
