@@ -68,10 +68,7 @@ class DataConfig:
 def data_faults(data: DataConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("data", data)
-    for side in ("src_language", "tgt_language"):
-        tag = getattr(data, side)
-        if tag and not _LANGUAGE_TAG.fullmatch(tag):
-            yield f'data.{side} = "{tag:.40}" must be a BCP 47 tag such as "en" or "pt-BR", or empty'
+    yield from _language_faults(data)
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
     if data.format == "digits":
@@ -87,3 +84,10 @@ def data_faults(data: DataConfig) -> Iterator[str]:
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:
         yield "data.validation_size = 0 must be at least 1 when data.validation is empty"
+
+
+def _language_faults(data: DataConfig) -> Iterator[str]:
+    for side in ("src_language", "tgt_language"):
+        tag = getattr(data, side)
+        if tag and not _LANGUAGE_TAG.fullmatch(tag):
+            yield f'data.{side} = "{tag:.40}" must be a BCP 47 tag such as "en" or "pt-BR", or empty'

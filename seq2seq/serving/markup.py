@@ -1,11 +1,19 @@
-"""HTML whose text is translated and whose markup stays as it is, byte for byte."""
+"""HTML whose text is translated and whose markup stays as it is, byte for byte.
+
+Not by :mod:`html.parser`, which takes quadratic time: a minute for 100 kB of ``<`` (docs/log.md).
+"""
 
 import html
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 
-_UNSPOKEN = ("script", "style")
+# What begins markup: a comment, a tag, or something else that browsers read as a comment, such as <!DOCTYPE html>.
+_OPENING = re.compile(r"<(?:(?P<comment>!--)|/?(?P<tag>[a-zA-Z][^\s/>]*)|[!?/])")
+# The rest of a tag; quotes are quotes after an equals sign only.
+_TAG_END = re.compile(r"""(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+>""")
+# Elements whose content is no text.
+_CODE_END = {name: re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE) for name in ("script", "style")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +32,13 @@ class Span:
 
 def split_html(page: str) -> list[Span]:
     """Text nodes and the markup between them; joined, they are the page."""
-    parser = _Parser()
-    parser.feed(page)
-    parser.close()
-    starts = [*_offsets(page, parser.positions), len(page)]
-    spans: list[Span] = []
-    for start, end, is_text in zip(starts, starts[1:], parser.texts, strict=False):
-        if spans and spans[-1].is_text == is_text:
-            spans[-1] = Span(spans[-1].source + page[start:end], is_text)
-        else:
-            spans.append(Span(page[start:end], is_text))
-    return spans
+    spans, position = [], 0
+    for start, end in _markup(page):
+        if start > position:
+            spans.append(Span(page[position:start], True))
+        spans.append(Span(page[start:end], False))
+        position = end
+    return [*spans, Span(page[position:], True)] if position < len(page) else spans
 
 
 def join_html(spans: Sequence[Span], texts: Sequence[str]) -> str:
@@ -47,62 +51,26 @@ def _respelled(span: Span, text: str) -> str:
     return span.source if text == span.text else html.escape(text, quote=False)
 
 
-class _Parser(HTMLParser):
-    """Where each piece of a page begins, and whether it is text."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self.positions: list[tuple[int, int]] = []
-        self.texts: list[bool] = []
-
-    def _note(self, is_text: bool) -> None:
-        self.positions.append(self.getpos())
-        self.texts.append(is_text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """``<p>``."""
-        self._note(False)
-
-    def handle_endtag(self, tag: str) -> None:
-        """``</p>``."""
-        self._note(False)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """``<br/>``, which is one tag, not two."""
-        self._note(False)
-
-    def handle_data(self, data: str) -> None:
-        """Text."""
-        self._note(self.cdata_elem not in _UNSPOKEN)
-
-    def handle_entityref(self, name: str) -> None:
-        """``&eacute;``."""
-        self._note(True)
-
-    def handle_charref(self, name: str) -> None:
-        """``&#233;``."""
-        self._note(True)
-
-    def handle_comment(self, data: str) -> None:
-        """``<!-- … -->``."""
-        self._note(False)
-
-    def handle_decl(self, decl: str) -> None:
-        """``<!DOCTYPE html>``."""
-        self._note(False)
-
-    def handle_pi(self, data: str) -> None:
-        """``<?xml … ?>``."""
-        self._note(False)
-
-    def unknown_decl(self, data: str) -> None:
-        """``<![CDATA[ … ]]>``."""
-        self._note(False)
+def _markup(page: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each tag, comment, script and style sheet; one without an end goes on to the end of the page."""
+    position = 0
+    while opening := _OPENING.search(page, position):
+        position = _end(page, opening)
+        yield opening.start(), position
 
 
-def _offsets(page: str, positions: Sequence[tuple[int, int]]) -> list[int]:
-    """Positions of line and column as numbers of characters."""
-    lines = [0]
-    for line in page.split("\n"):
-        lines.append(lines[-1] + len(line) + 1)
-    return [lines[line - 1] + column for line, column in positions]
+def _end(page: str, opening: re.Match[str]) -> int:
+    if opening["comment"]:
+        found = page.find("-->", opening.end())
+        return found + 3 if found >= 0 else len(page)
+    if not opening["tag"]:
+        found = page.find(">", opening.end())
+        return found + 1 if found >= 0 else len(page)
+    tag_end = _TAG_END.match(page, opening.end())
+    if not tag_end:
+        return len(page)
+    code_end = None if opening[0].startswith("</") else _CODE_END.get(opening["tag"].lower())
+    if code_end is None:
+        return tag_end.end()
+    found_code = code_end.search(page, tag_end.end())
+    return found_code.start() if found_code else len(page)

@@ -132,7 +132,6 @@ class Model:
     source: str
     target: str
     attention: bool
-    parameters: int
     beam: int
     max_tokens: int
     card: str | None = None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 # Where a sentence may end: at white space, or after East Asian marks, which need none.
 _GAP = re.compile(r"(?P<mark>[。！？｡]+[」』”’）]*)?(?P<space>\s+)|[。！？｡]+[」』”’）]*")
@@ -23,15 +24,15 @@ class Piece:
 
 
 def split_text(text: str) -> list[Piece]:
-    """The sentences of a text; none goes over a line break. Joined, the pieces are the text.
+    r"""The sentences of a text; none goes over a line break. Joined, the pieces are the text.
 
-    >>> split_text("Hi. Who is Mr. X?\\n\\nMe!")
-    [Piece(sentence='Hi.', space=' '), Piece(sentence='Who is Mr. X?', space='\\n\\n'), Piece(sentence='Me!', space='')]
+    >>> split_text("Hi. Who is Mr. X?\n\nMe!")
+    [Piece(sentence='Hi.', space=' '), Piece(sentence='Who is Mr. X?', space='\n\n'), Piece(sentence='Me!', space='')]
     """
     first = len(text) - len(text.lstrip())
     pieces = [Piece("", text[:first])] if first else []
     starts = [first, *_starts(text, first), len(text)]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         if sentence := text[start:end].rstrip():
             pieces.append(Piece(sentence, text[start + len(sentence) : end]))
     return pieces

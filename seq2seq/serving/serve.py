@@ -1,0 +1,113 @@
+"""Serves runs until a signal ends it."""
+
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from types import FrameType
+
+import torch
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from seq2seq.device import DeviceSpec, tune_process
+from seq2seq.errors import ConfigError, warn
+from seq2seq.serving.app import build_app
+from seq2seq.serving.connection import bounded
+from seq2seq.serving.models import Models, load_models
+from seq2seq.serving.settings import ServerSettings
+
+# Seconds that a connection stays open for a further request.
+_KEEP_ALIVE = 5
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serves the page and the API over HTTP.
+
+    SIGTERM ends it once all requests in hand are answered. SIGHUP loads the runs again.
+
+    Raises:
+        Seq2SeqError: a run cannot be loaded, or the address cannot be used.
+    """
+    with _listen(settings) as listening:
+        _set_up(settings)
+        models = load_models(settings)
+        _announce(settings, models, listening)
+        if settings.workers == 1:
+            _run(uvicorn.Server(_configure(settings, build_app(settings, models))), listening)
+        else:
+            # These were loaded to see that they can be; each process has its own.
+            del models
+            _Workers(_configure(settings, partial(_worker_app, settings), factory=True), sockets=[listening]).run()
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another --host or --port"
+        ) from None
+
+
+def _set_up(settings: ServerSettings) -> None:
+    torch.set_num_threads(settings.threads_each)
+    tune_process(DeviceSpec.pick(settings.device))
+
+
+def _announce(settings: ServerSettings, models: Models, listening: socket.socket) -> None:
+    if not settings.is_local and not settings.api_key:
+        warn(f"anyone who reaches {settings.host} can use this server: set --api-key, or leave out --host")
+    for served in models.values():
+        print(f"{served.name}: {served.source or 'pictures'} → {served.target}", file=sys.stderr)
+    address, port = listening.getsockname()[:2]
+    print(f"serving on http://{f'[{address}]' if ':' in address else address}:{port}", file=sys.stderr, flush=True)
+
+
+def _configure(settings: ServerSettings, app: object, *, factory: bool = False) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        factory=factory,
+        http=bounded(settings.timeout),
+        ws="none",
+        workers=settings.workers,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=int(settings.timeout) + _KEEP_ALIVE,
+    )
+
+
+def _worker_app(settings: ServerSettings) -> ASGIApp:
+    """The application of one of several processes."""
+    _set_up(settings)
+    return build_app(settings, load_models(settings))
+
+
+def _run(server: uvicorn.Server, listening: socket.socket) -> None:
+    """Runs one process; SIGTERM is a good end, for which uvicorn would leave the signal's status."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+class _Workers(Multiprocess):
+    """Several processes that share one socket; uvicorn starts another where one dies."""
+
+    def handle_hup(self) -> None:
+        """Each loads the runs again, which takes less than to start others in their place."""
+        for process in self.processes:
+            if process.pid:
+                os.kill(process.pid, signal.SIGHUP)
