@@ -16,14 +16,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from seq2seq.errors import Seq2SeqError, one_line
+from seq2seq.errors import ConfigError, Seq2SeqError, one_line
 from seq2seq.serving.batching import Worker
 from seq2seq.serving.guard import Guard, bearer, check_key
 from seq2seq.serving.libretranslate import LibreTranslate
 from seq2seq.serving.metrics import Metrics
 from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.openapi import openapi
-from seq2seq.serving.refusal import Refusal
+from seq2seq.serving.refusal import FAILURE, Refusal
 from seq2seq.serving.service import Service
 from seq2seq.serving.settings import ServerSettings
 from seq2seq.serving.v1 import V1
@@ -52,7 +52,7 @@ def build_app(settings: ServerSettings, models: Models) -> ASGIApp:
             Route("/metrics", show_metrics),
             *_page_routes(),
         ],
-        exception_handlers={Refusal: _refused, Seq2SeqError: _impossible, HTTPException: _unknown},
+        exception_handlers={Refusal: _refused, ConfigError: _impossible, HTTPException: _unknown, Exception: _failed},
         lifespan=lambda app: _life(settings, worker),
     )
     if settings.cors_origins:
@@ -117,10 +117,15 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _impossible(request: Request, error: Exception) -> Response:
-    """What a run cannot do with these options; the reason speaks of settings, not of files."""
+    """What a run cannot do with these options."""
     return Refusal(400, one_line(error)).response()
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return Refusal(error.status_code, error.detail, error.headers).response()
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Whatever else is raised; Starlette raises it again, and the guard logs it."""
+    return FAILURE.response()

@@ -93,6 +93,8 @@ class Worker:
             Refusal: 503; too many items wait.
             Exception: whatever the task raised for one of the items.
         """
+        if not items:
+            return []
         loop, now = asyncio.get_running_loop(), time.monotonic()
         waiting = [
             _Waiting(now + place * _STAGGER, next(self._numbers), now, item, loop.create_future())

@@ -8,12 +8,11 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seq2seq.errors import one_line
 from seq2seq.serving.metrics import SECONDS, Metrics
-from seq2seq.serving.refusal import Refusal
+from seq2seq.serving.refusal import FAILURE, Refusal
 from seq2seq.serving.settings import ServerSettings
 
 SECURITY_HEADERS = {
@@ -67,7 +66,7 @@ class Guard:
             # The reason may hold what a user sent, so only its kind is logged, and nothing of it is sent.
             print(f"seq2seq: {scope['method']} failed: {_place(error)}", file=sys.stderr, flush=True)
             if not status:
-                await JSONResponse({"error": "an error of the server"}, 500)(scope, receive, send_marked)
+                await FAILURE.response()(scope, receive, send_marked)
         finally:
             # A path that a client may choose freely is no label.
             route = scope["path"] if "endpoint" in scope and not scope["path_params"] else "other"

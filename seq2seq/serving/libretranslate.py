@@ -138,7 +138,8 @@ async def _fields(request: Request) -> Any:
     if kind == "application/json":
         return await json_body(request)
     try:
-        sent = {**request.query_params, **(await request.form(max_files=0, max_fields=16))}
+        async with request.form(max_files=0, max_fields=16) as form:
+            sent = {**request.query_params, **form}
     except HTTPException as error:
         raise Refusal(400, f"expected a form: {error.detail}") from None
     fields: dict[str, Any] = dict(sent)

@@ -17,12 +17,15 @@ from seq2seq.serving.refusal import Refusal
 from seq2seq.serving.settings import ServerSettings
 
 
-class Album(dict[str, Tensor]):
+class Album:
     """Pictures (3, height, width) by name, for a :class:`Captioner`; the worker's thread alone touches it."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Tensor] = {}
 
     def __call__(self, names: Sequence[str]) -> Tensor:
         """The pictures of these names."""
-        return torch.stack([self[name] for name in names])
+        return torch.stack([self.pictures[name] for name in names])
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,11 @@ def _fits(hint: Any, value: Any) -> bool:
 
 
 def _within(value: Any, limit: Range, place: str) -> Any:
-    size = len(value) if isinstance(value, list) else value
+    """The value, if it, or a list's length, is within the limits."""
+    size, what = (len(value), " items") if isinstance(value, list) else (value, "")
     if not limit.low <= size <= limit.high:
-        what = "items" if isinstance(value, list) else ""
-        raise Refusal(400, f"{place}: expected {limit.low:g} to {limit.high:g} {what}".rstrip() + f", found {size}")
+        upper = "" if limit.high == float("inf") else f" and at most {limit.high:g}"
+        raise Refusal(400, f"{place}: expected at least {limit.low:g}{upper}{what}, found {size}")
     return value
 
 

@@ -21,3 +21,7 @@ class Refusal(Exception):
     def response(self) -> JSONResponse:
         """``{"error": reason}``, the form that LibreTranslate's clients know."""
         return JSONResponse({"error": self.reason}, self.status, self.headers)
+
+
+FAILURE = Refusal(500, "an error of the server")
+"""For whatever is not the client's fault; it tells no more."""

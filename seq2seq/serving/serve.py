@@ -1,5 +1,6 @@
 """Serves runs until a signal ends it."""
 
+import math
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from seq2seq.serving.connection import bounded
 from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.settings import ServerSettings
 
-# Seconds that a connection stays open for a further request.
+# Seconds that a connection stays open for a further request, at most.
 _KEEP_ALIVE = 5
 
 
@@ -31,19 +32,24 @@ def serve(settings: ServerSettings) -> None:
     Raises:
         Seq2SeqError: a run cannot be loaded, or the address cannot be used.
     """
-    with _listen(settings) as listening:
+    with listen(settings) as listening:
         _set_up(settings)
         models = load_models(settings)
         _announce(settings, models, listening)
         if settings.workers == 1:
-            _run(uvicorn.Server(_configure(settings, build_app(settings, models))), listening)
+            _run(uvicorn.Server(configure(settings, build_app(settings, models))), listening)
         else:
             # These were loaded to see that they can be; each process has its own.
             del models
-            _Workers(_configure(settings, partial(_worker_app, settings), factory=True), sockets=[listening]).run()
+            _Workers(configure(settings, partial(_worker_app, settings), factory=True), sockets=[listening]).run()
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def listen(settings: ServerSettings) -> socket.socket:
+    """A socket that listens on the address.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
@@ -67,7 +73,8 @@ def _announce(settings: ServerSettings, models: Models, listening: socket.socket
     print(f"serving on http://{f'[{address}]' if ':' in address else address}:{port}", file=sys.stderr, flush=True)
 
 
-def _configure(settings: ServerSettings, app: object, *, factory: bool = False) -> uvicorn.Config:
+def configure(settings: ServerSettings, app: object, *, factory: bool = False) -> uvicorn.Config:
+    """How uvicorn runs the application, or the function that makes it in each process."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         factory=factory,
@@ -79,8 +86,8 @@ def _configure(settings: ServerSettings, app: object, *, factory: bool = False) 
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=int(settings.timeout) + _KEEP_ALIVE,
+        timeout_keep_alive=min(_KEEP_ALIVE, math.ceil(settings.timeout)),
+        timeout_graceful_shutdown=math.ceil(settings.timeout) + _KEEP_ALIVE,
     )
 
 

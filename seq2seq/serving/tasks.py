@@ -113,11 +113,11 @@ class Caption:
         """Captions of each picture."""
         served = models[self.model]
         names = [str(number) for number in range(len(pictures))]
-        served.album.update(zip(names, pictures, strict=True))
+        served.album.pictures = dict(zip(names, pictures, strict=True))
         try:
             lists = served.predictor.nbest(names, self.nbest, self.options)
         finally:
-            served.album.clear()
+            served.album.pictures = {}
         return [[_alternative(output) for output in found] for found in lists]
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -29,6 +31,8 @@ from seq2seq.serving.models import Served, choose
 from seq2seq.serving.records import read, to_json
 from seq2seq.serving.refusal import Refusal
 from seq2seq.serving.service import Service, Wish, joined
+
+_FIELDS = {"image", "model", "nbest"}
 
 
 class V1:
@@ -76,16 +80,16 @@ class V1:
     async def caption(self, request: Request) -> Response:
         """A form with the field ``image``, a file, and perhaps ``model`` and ``nbest``, to captions."""
         self._check_key(request)
-        fields = await _form(request)
-        image, nbest = fields.pop("image", None), fields.pop("nbest", "1")
-        name = fields.pop("model", "")
-        if not isinstance(image, UploadFile) or not isinstance(name, str) or fields:
-            raise Refusal(400, "expected a form with the file image and perhaps model and nbest, found another")
+        async with _form(request) as form:
+            image, nbest, name = form.get("image"), form.get("nbest", "1"), form.get("model", "")
+            if not isinstance(image, UploadFile) or not isinstance(name, str) or form.keys() - _FIELDS:
+                raise Refusal(400, "expected a form with the file image and perhaps model and nbest, found another")
+            content = await image.read()
         if nbest not in {str(number) for number in range(1, 33)}:
             raise Refusal(400, "nbest: expected 1 to 32, found something else")
         served = choose(self._service.models, images=True, name=name)
         try:
-            picture = await asyncio.to_thread(read_image, await image.read(), name="image")
+            picture = await asyncio.to_thread(read_image, content, name="image")
         except CorpusError as error:
             raise Refusal(400, str(error)) from None
         captions = await self._service.caption(served, picture, Wish(nbest=int(str(nbest))))
@@ -137,11 +141,18 @@ async def json_body(request: Request) -> Any:
         raise Refusal(400, "expected JSON in UTF-8, found something else") from None
 
 
-async def _form(request: Request) -> dict[str, UploadFile | str]:
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    """The body's form, whose files are closed in the end.
+
+    Raises:
+        Refusal: 415; the body is of another type. 400; it is no form.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
         raise Refusal(415, "expected a body of the type multipart/form-data, found another")
     try:
-        return dict((await request.form(max_files=1, max_fields=8)).items())
+        async with request.form(max_files=1, max_fields=8) as form:
+            yield form
     except HTTPException as error:
         raise Refusal(400, f"expected a form: {error.detail}") from None
 
