@@ -1,8 +1,13 @@
-"""A client without retries or conveniences, so that a test sees what the server does."""
+"""A client without retries or conveniences, so that a test sees what the server does; and a server to ask."""
 
 import http.client
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -46,3 +51,28 @@ class Client:
 
     def post(self, path: str, body: Any, **headers: str) -> Reply:
         return self.ask("POST", path, body, headers)
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    client: Client
+
+    def end(self) -> tuple[int, str]:
+        """The exit status and the rest of stderr."""
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def running(*runs: Path, options: tuple[str, ...] = ()) -> Iterator[Running]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "seq2seq", "serve", "--port", "0", "--precision", "fp32", *options]
+    process = subprocess.Popen([*command, "--model", *map(str, runs)], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        line = next(line for line in process.stderr if "serving on" in line)
+        yield Running(process, Client(int(line.rpartition(":")[2])))
+    finally:
+        process.kill()
+        process.communicate()

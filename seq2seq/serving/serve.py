@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.errors import ConfigError, warn
 from seq2seq.serving.app import build_app
-from seq2seq.serving.connection import bounded
+from seq2seq.serving.connection import BoundedConnection
 from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.settings import ServerSettings
 
@@ -60,7 +60,7 @@ def listen(settings: ServerSettings) -> socket.socket:
 
 
 def _set_up(settings: ServerSettings) -> None:
-    torch.set_num_threads(settings.threads_each)
+    torch.set_num_threads(settings.threads or max(1, torch.get_num_threads() // settings.workers))
     tune_process(DeviceSpec.pick(settings.device))
 
 
@@ -78,7 +78,7 @@ def configure(settings: ServerSettings, app: object, *, factory: bool = False) -
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         factory=factory,
-        http=bounded(settings.timeout),
+        http=partial(BoundedConnection, settings.timeout),  # type: ignore[arg-type]
         ws="none",
         workers=settings.workers,
         log_config=None,

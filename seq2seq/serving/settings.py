@@ -1,7 +1,6 @@
 """Settings of the server; the command line names each."""
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +28,7 @@ class ServerSettings:
     precision: str = "auto"
     """As for decoding; ``auto`` is int8 on a CPU."""
     threads: Annotated[int, Range(0, 1024)] = 0
-    """CPU threads of a process; 0: the cores shared out."""
+    """CPU threads of a process; 0: torch's number, shared out."""
     api_key: str = ""
     """Requests must show it; empty: none is needed."""
     allowed_hosts: tuple[str, ...] = ()
@@ -61,8 +60,3 @@ class ServerSettings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
-
-    @property
-    def threads_each(self) -> int:
-        """CPU threads of a process."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
