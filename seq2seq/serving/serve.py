@@ -20,6 +20,8 @@ from seq2seq.serving.connection import BoundedConnection
 from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.settings import ServerSettings
 
+# Seconds until a process that does not answer counts as hung; to import torch can take ten on a busy machine.
+_HUNG = 60
 # Seconds that a connection stays open for a further request, at most.
 _KEEP_ALIVE = 5
 
@@ -35,7 +37,7 @@ def serve(settings: ServerSettings) -> None:
     with listen(settings) as listening:
         _set_up(settings)
         models = load_models(settings)
-        _announce(settings, models, listening)
+        announce(settings, models, listening)
         if settings.workers == 1:
             _run(uvicorn.Server(configure(settings, build_app(settings, models))), listening)
         else:
@@ -64,7 +66,8 @@ def _set_up(settings: ServerSettings) -> None:
     tune_process(DeviceSpec.pick(settings.device))
 
 
-def _announce(settings: ServerSettings, models: Models, listening: socket.socket) -> None:
+def announce(settings: ServerSettings, models: Models, listening: socket.socket) -> None:
+    """Says on stderr what is served and where, and warns if anyone may ask."""
     if not settings.is_local and not settings.api_key:
         warn(f"anyone who reaches {settings.host} can use this server: set --api-key, or leave out --host")
     for served in models.values():
@@ -87,6 +90,7 @@ def configure(settings: ServerSettings, app: object, *, factory: bool = False) -
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=min(_KEEP_ALIVE, math.ceil(settings.timeout)),
+        timeout_worker_healthcheck=_HUNG,
         timeout_graceful_shutdown=math.ceil(settings.timeout) + _KEEP_ALIVE,
     )
 
