@@ -74,7 +74,17 @@ def test_hosts_that_may_be_asked_for(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "hosts", [[], ["evil.com"], ["a.good.org"], ["good.org.evil.com"], ["localhost", "evil.com"], ["1.2.3.4.evil.com"], [""], ["[::1"]]
+    "hosts",
+    [
+        [],
+        ["evil.com"],
+        ["a.good.org"],
+        ["good.org.evil.com"],
+        ["localhost", "evil.com"],
+        ["1.2.3.4.evil.com"],
+        [""],
+        ["[::1"],
+    ],
 )
 def test_other_hosts_are_refused(hosts: list[str]) -> None:
     with pytest.raises(Refusal) as caught:
@@ -100,7 +110,9 @@ def test_origins_that_are_named_may_ask(start: Start) -> None:
     reply = server.post("/v1/translate", ASK, Origin="https://good.org")
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, "https://good.org")
     preflight = {"Origin": "https://good.org", "Access-Control-Request-Method": "POST"}
-    asked = server.ask("OPTIONS", "/v1/translate", headers=preflight | {"Access-Control-Request-Headers": "content-type"})
+    asked = server.ask(
+        "OPTIONS", "/v1/translate", headers=preflight | {"Access-Control-Request-Headers": "content-type"}
+    )
     assert (asked.status, asked.headers["access-control-allow-origin"]) == (200, "https://good.org")
     assert server.post("/v1/translate", ASK, Origin="https://evil.com").status == 403
 
@@ -146,13 +158,11 @@ def test_a_client_that_does_not_read_is_shut_out(start: Start) -> None:
     server = start(timeout=0.5)
     request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
     with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
-        with pytest.raises(OSError):  # noqa: PT011 - reset, broken or timed out, as the system likes
-            while True:
-                connection.sendall(request)
+        with pytest.raises(TimeoutError):  # once the server has as many answers in its buffers as it takes
+            connection.sendall(request * 1000)
         time.sleep(1)
-        with pytest.raises(OSError):  # noqa: PT011
-            for _ in range(100):
-                connection.sendall(request)
+        with pytest.raises(ConnectionError):
+            connection.sendall(request)
     assert server.post("/v1/translate", ASK).status == 200
 
 
@@ -168,7 +178,9 @@ def test_an_answer_that_takes_too_long_is_refused_and_the_work_dropped(start: St
     reply = server.post("/v1/translate", {"sentences": ["1"] * 50})
     assert (reply.status, reply.json) == (504, {"error": "there was no answer in time"})
     time.sleep(SLOW * 4)
-    assert " 0\n" in next(line + "\n" for line in server.get("/metrics").body.decode().splitlines() if line.startswith("seq2seq_queue"))
+    assert " 0\n" in next(
+        line + "\n" for line in server.get("/metrics").body.decode().splitlines() if line.startswith("seq2seq_queue")
+    )
 
 
 def test_a_full_queue_says_when_to_come_again(start: Start) -> None:

@@ -80,7 +80,11 @@ def test_auto_names_the_language_or_is_refused(start: Start, server: Client, mod
 
 @pytest.mark.parametrize(
     ("body", "content_type"),
-    [(b"source=en&target=es", "application/x-www-form-urlencoded"), (b"nothing", "multipart/form-data"), (b"{}", "application/json")],
+    [
+        (b"source=en&target=es", "application/x-www-form-urlencoded"),
+        (b"nothing", "multipart/form-data"),
+        (b"{}", "application/json"),
+    ],
 )
 def test_a_request_without_a_text_is_refused(server: Client, body: bytes, content_type: str) -> None:
     reply = server.ask("POST", "/translate", body, {"Content-Type": content_type})

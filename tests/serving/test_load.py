@@ -19,7 +19,9 @@ CLIENTS = 50
 def requests(count: int) -> list[tuple[str, list[str]]]:
     """Runs and sentences; no two requests are alike."""
     chance = random.Random(1)
-    sentences = [[f"{number} {chance.randrange(10**4)}" for _ in range(chance.randrange(1, 4))] for number in range(count)]
+    sentences = [
+        [f"{number} {chance.randrange(10**4)}" for _ in range(chance.randrange(1, 4))] for number in range(count)
+    ]
     return [(chance.choice(["en-es", "es-en"]), one) for one in sentences]
 
 
@@ -73,6 +75,7 @@ def resident(process: int) -> int:
 @pytest.mark.slow
 def test_memory_stays_flat(runs: tuple[Path, Path]) -> None:
     with running(*runs) as server, ThreadPoolExecutor(CLIENTS) as clients:
+
         def ask(one: tuple[str, list[str]]) -> int:
             return server.client.post("/v1/translate", {"model": one[0], "sentences": one[1]}).status
 

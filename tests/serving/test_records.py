@@ -51,9 +51,13 @@ def test_what_is_written_is_read_again() -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-2, 12) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner), max_leaves=4)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner), max_leaves=4
+)
 NAMES = ["word", "count", "flag", "kind", "some", "either", "inner", "inners", "other"]
-LIKELY = st.sampled_from(["a", "b", 1, 9, 10, 1.0, True, ["x"], ["x", "y", "z"], [], [1], {"number": 1}, {"number": "1"}])
+LIKELY = st.sampled_from(
+    ["a", "b", 1, 9, 10, 1.0, True, ["x"], ["x", "y", "z"], [], [1], {"number": 1}, {"number": "1"}]
+)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), LIKELY | VALUES) | VALUES)
@@ -62,8 +66,7 @@ def test_read_and_schema_agree(body: Any) -> None:
     try:
         read(Outer, body)
         accepted = True
-    except Refusal as refusal:
-        assert refusal.status == 400
+    except Refusal:
         accepted = False
     is_whole = isinstance(body, dict) and isinstance(body.get("count"), float) and body["count"].is_integer()
     assert accepted == validator(Outer).is_valid(body) or is_whole

@@ -5,8 +5,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -65,7 +63,9 @@ def test_a_term_signal_answers_what_is_in_hand_and_exits_0(runs: tuple[Path, Pat
             server.client.get("/health")
 
 
-def test_a_hup_signal_loads_new_models_and_loses_no_request(runs: tuple[Path, Path], tmp_path: Path, models: Models) -> None:
+def test_a_hup_signal_loads_new_models_and_loses_no_request(
+    runs: tuple[Path, Path], tmp_path: Path, models: Models
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(runs[0], run)
     old = [one.text for one in models["en-es"].predictor.best(SENTENCES)]
@@ -151,7 +151,9 @@ def test_an_open_door_warns(
     assert lines[int(warns) :] == ["en-es: en → es", "es-en: es → en", f"serving on http://127.0.0.1:{port}"]
 
 
-@pytest.mark.parametrize(("host", "local"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)])
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
+)
 def test_which_addresses_are_local(host: str, local: bool) -> None:
     assert ServerSettings(runs=(), host=host).is_local == local
 
