@@ -61,7 +61,8 @@ class Guard:
         try:
             await self._guarded(scope, receive, send_marked)
         except Refusal as refusal:
-            await refusal.response()(scope, receive, send_marked)
+            if not status:
+                await refusal.response()(scope, receive, send_marked)
         except Exception as error:
             # The reason may hold what a user sent, so only its kind is logged, and nothing of it is sent.
             print(f"seq2seq: {scope['method']} failed: {_place(error)}", file=sys.stderr, flush=True)

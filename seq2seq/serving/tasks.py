@@ -15,6 +15,8 @@ from seq2seq.serving.models import Models, Served
 _END = "</s>"
 # Digits after the point; float32 sums have no more to say, and the last of them would depend on the batch.
 _DIGITS = 4
+# The predictor sorts what it gets by length before it divides it into batches, so it should get several at once.
+_BATCHES = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +31,7 @@ class Translate:
 
     @property
     def room(self) -> int:
-        """As much as the predictor decodes together."""
+        """As much as the predictor decodes in a few batches."""
         return _room(self.options, self.nbest)
 
     def size(self, models: Models, sentence: str) -> int:
@@ -102,7 +104,7 @@ class Caption:
 
     @property
     def room(self) -> int:
-        """As much as the predictor decodes together."""
+        """As much as the predictor decodes in a few batches."""
         return _room(self.options, self.nbest)
 
     def size(self, models: Models, picture: Tensor) -> int:
@@ -122,7 +124,7 @@ class Caption:
 
 
 def _room(options: DecodingConfig, nbest: int) -> int:
-    return options.batch_tokens // max(options.beam, options.mbr, nbest)
+    return _BATCHES * options.batch_tokens // max(options.beam, options.mbr, nbest)
 
 
 def _length(served: Served, sentence: str) -> int:

@@ -16,7 +16,7 @@ from web_client import Client, running
 from seq2seq.cli import main
 from seq2seq.errors import ConfigError
 from seq2seq.serving.models import Models
-from seq2seq.serving.serve import announce
+from seq2seq.serving.serve import announce, listen
 from seq2seq.serving.settings import ServerSettings
 
 SENTENCES = [f"{number} {number + 1}" for number in range(40)]
@@ -156,6 +156,14 @@ def test_an_open_door_warns(
 )
 def test_which_addresses_are_local(host: str, local: bool) -> None:
     assert ServerSettings(runs=(), host=host).is_local == local
+
+
+def test_no_part_of_an_answer_waits_for_an_acknowledgement() -> None:
+    with listen(ServerSettings(runs=(), port=0)) as listening:
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_every_limit_has_a_range() -> None:
