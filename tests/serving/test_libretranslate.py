@@ -62,6 +62,7 @@ def test_alternatives_are_others(server: Client) -> None:
     assert len(set(texts)) == len(texts) == 4
     listed = server.post("/translate", body | {"q": ["1 2 3", "4"]}).json
     assert listed["alternatives"][0] == reply["alternatives"]
+    assert server.post("/translate", body | {"q": ""}).json == {"translatedText": "", "alternatives": []}
 
 
 def test_html_keeps_its_markup(server: Client, models: Models) -> None:
