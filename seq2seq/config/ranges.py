@@ -17,10 +17,10 @@ class Range:
 
 
 def range_faults(table: str, settings: Any) -> Iterator[str]:
-    """A line for each setting of a table that lies outside its range."""
+    """A line for each setting of a table that lies outside its range; a word instead of a number has none."""
     for name, hint in get_type_hints(type(settings), include_extras=True).items():
         value = getattr(settings, name)
         for limit in getattr(hint, "__metadata__", ()):
-            if not limit.low <= value <= limit.high:
+            if not isinstance(value, str) and not limit.low <= value <= limit.high:
                 upper = "" if limit.high == float("inf") else f" and at most {limit.high:g}"
                 yield f"{table}.{name} = {value} must be at least {limit.low:g}{upper}"

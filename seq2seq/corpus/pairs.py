@@ -57,6 +57,8 @@ def pairs_of(records: Iterable[tuple[str, Any]], src: str, tgt: str, dropped: Co
 
 
 def _value(record: Any, key: str) -> Any:
+    if isinstance(record, dict) and key in record:
+        return record[key]
     for step in key.split("."):
         record = record.get(step) if isinstance(record, dict) else None
     return record
