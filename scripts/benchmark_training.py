@@ -52,7 +52,11 @@ def measure(trainer: Trainer, rounds: int, round_seconds: float) -> Pace:
     device = trainer.device_spec.device
     ready, steps = coming_batches(trainer), trainer.steps()
     started = now(device)
-    epoch_updates = sum(1 for _ in trainer.batches.epoch(0))
+    order = trainer.batches.order
+    epoch_updates = sum(
+        len(order.fill(0, place, order.src_lengths[pool], order.tgt_lengths[pool]))
+        for place, pool in enumerate(order.pools(0))
+    )
     sorting = now(device) - started
     for batch, _ in zip(islice(ready, 3), steps, strict=False):
         started = now(device)

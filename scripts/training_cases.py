@@ -46,7 +46,8 @@ class Case:
         sizes = [self.pieces] * 2 if self.pieces else [len(vocabularies.src), len(vocabularies.tgt)]
         training = replace(self.config.training, max_updates=10**9, max_minutes=0.0, max_epochs=0.0)
         training = replace(training, batch_tokens=batch_tokens or training.batch_tokens)
-        batches = BatchSource(prepared, training, reverse=self.config.model.reverse_source)
+        cuda = device_spec.device.type == "cuda"
+        batches = BatchSource(prepared, training, reverse=self.config.model.reverse_source, shapes=cuda, ahead=cuda)
         return Trainer(build_model(self.config.model, *sizes), batches, training, device_spec)
 
 

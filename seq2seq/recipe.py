@@ -186,7 +186,8 @@ def _fit(value: Any, kind: Any) -> Any:
 def _describe(kind: Any) -> str:
     origin = get_origin(kind)
     if origin is Literal:
-        return "one of " + ", ".join(f'"{choice}"' for choice in get_args(kind))
+        choices = [f'"{choice}"' for choice in get_args(kind)]
+        return ("one of " if len(choices) > 1 else "") + ", ".join(choices)
     if origin in (Union, types.UnionType):
         return " or ".join(_describe(option) for option in get_args(kind))
     if origin is tuple:

@@ -37,6 +37,13 @@ def test_overrides_are_toml_or_text() -> None:
     assert (config.model.layers, config.data.path, config.data.drop_identical) == (2, "../some folder", False)
 
 
+def test_a_number_may_also_be_left_to_the_device(tmp_path: Path) -> None:
+    config = build_config(dict(ENDS), ["training.batch_tokens=auto", "decoding.batch_tokens=70"])
+    assert (config.training.batch_tokens, config.decoding.batch_tokens) == ("auto", 70)
+    (tmp_path / "config.toml").write_text(to_toml(config), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "config.toml")) == config
+
+
 @pytest.mark.parametrize(
     ("tables", "overrides", "expected"),
     [
@@ -46,6 +53,8 @@ def test_overrides_are_toml_or_text() -> None:
         ({"model": {"layers": True}}, [], "model.layers = true must be a whole number"),
         ({"model": {"cell": "gruu"}}, [], 'model.cell = "gruu" must be one of'),
         ({"model": {"hidden_size": [8, "a"]}}, [], "must be a whole number or a list of whole numbers"),
+        ({}, ["training.batch_tokens=most"], 'training.batch_tokens = "most" must be a whole number or "auto"'),
+        ({}, ["decoding.batch_tokens=0"], "decoding.batch_tokens = 0 must be at least 1 and at most 1e+07"),
         ({"model": 3}, [], "must be a table [model]"),
         ({}, ["layers=3"], "must read table.key=value"),
         ({}, ["model.layers"], "must read table.key=value"),

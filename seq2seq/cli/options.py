@@ -21,6 +21,11 @@ def positive(text: str) -> int:
     return number
 
 
+def tokens(text: str) -> int | str:
+    """A whole number from 1 on, or ``auto``."""
+    return text if text == "auto" else positive(text)
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     number = float(text)
@@ -116,7 +121,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     """Declares an option for each setting in ``[decoding]``; the run's settings are the defaults."""
     group = parser.add_argument_group("search", "defaults are the run's own; docs/decoding.md has examples")
     group.add_argument("--beam", type=positive, metavar="K", help="hypotheses kept; 1 is greedy search")
-    group.add_argument("--batch-tokens", type=positive, metavar="N", help="tokens decoded together")
+    group.add_argument("--batch-tokens", type=tokens, metavar="N", help="tokens decoded together, or auto")
     group.add_argument("--diverse-groups", type=positive, metavar="G", help="groups of the beam that avoid one another")
     group.add_argument("--diversity", type=float, metavar="X", help="what repeating an earlier group's token costs")
     group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N-gram of tokens occurs twice")

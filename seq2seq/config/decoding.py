@@ -50,8 +50,8 @@ class DecodingConfig:
     """Replace <unk> in outputs by the most attended source word; for vocabularies of words, needs attention."""
     combination: Literal["average", "log-linear"] = "average"
     """How an ensemble's members are combined: mean of probabilities or of log-probabilities."""
-    batch_tokens: Annotated[int, Range(1, 10_000_000)] = 4000
-    """Source tokens times beam in a batch."""
+    batch_tokens: Annotated[int | Literal["auto"], Range(1, 10_000_000)] = "auto"
+    """Source tokens times beam in a batch; ``auto``: 4000 on a CPU, more on a GPU, as its memory allows."""
 
     def greedy(self) -> "DecodingConfig":
         """Plain greedy search, whatever else is set."""

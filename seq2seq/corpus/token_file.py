@@ -21,14 +21,21 @@ class TokenColumn:
         for chunk in chunks:
             self._values.append(chunk.values.to_numpy())
             self._offsets.append(chunk.offsets.to_numpy())
-        self._ends = np.cumsum([len(offsets) - 1 for offsets in self._offsets])
+        self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets in self._offsets)])
 
     def __getitem__(self, index: int) -> Ids:
-        chunk = int(np.searchsorted(self._ends, index, side="right"))
-        offsets = self._offsets[chunk]
-        row = index - (int(self._ends[chunk - 1]) if chunk else 0)
-        ids: Ids = self._values[chunk][offsets[row] : offsets[row + 1]].tolist()
-        return ids
+        (ids,) = self.take(np.array([index]))
+        listed: Ids = ids.tolist()
+        return listed
+
+    def take(self, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int32]]:
+        """Token ids of several sentences, as views into the memory map."""
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        taken = []
+        for chunk, row in zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True):
+            start, end = self._offsets[chunk][row : row + 2].tolist()
+            taken.append(self._values[chunk][start:end])
+        return taken
 
     def lengths(self) -> npt.NDArray[np.int32]:
         """Tokens in each sentence, (N,)."""

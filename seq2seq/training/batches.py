@@ -1,18 +1,26 @@
 """The batches of each epoch: pairs of token ids in their order, segmented anew, padded; pictures read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import torch
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.corpus.batching import Batch, BatchOrder, IntArray, Lengths, collate, collate_images
+from seq2seq.config.batch_size import training_batch_tokens
+from seq2seq.corpus.batch_order import BatchOrder
+from seq2seq.corpus.batching import Batch, IntArray, Lengths, TokenIds, collate, collate_images
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import Subword, seed_sampling
 from seq2seq.corpus.token_file import TokenColumn
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.model.vision.features import Pictures
+from seq2seq.training.ahead import ahead
 from seq2seq.training.distributed import World
+
+# Batches made ahead: enough to make up for a slow one, and little beside a host's memory.
+_AHEAD = 8
 
 
 class BatchSource:
@@ -28,6 +36,9 @@ class BatchSource:
         sampling: for :meth:`seq2seq.corpus.subword.Subword.resample`; 0: the ids of the corpus.
         longest: most tokens of a side; a longer sample is dropped for the ids of the corpus.
         pictures: of the corpus; None where sources are text.
+        batch_tokens: the budget of a batch, where the ``[training]`` table says ``auto``.
+        shapes: of batches from a small set, for updates that are recorded.
+        ahead: a thread makes batches while others are trained on. Without a GPU it would take the CPU's time from them.
     """
 
     def __init__(
@@ -39,15 +50,20 @@ class BatchSource:
         sampling: float = 0.0,
         longest: int = 100,
         pictures: Pictures | None = None,
+        batch_tokens: int | None = None,
+        shapes: bool = False,
+        ahead: bool = False,
     ) -> None:
         self.prepared, self.pictures = prepared, pictures
         self.reverse, self.sampling, self.longest = reverse, sampling, longest
+        self.ahead = ahead
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
-            batch_tokens=config.batch_tokens,
+            batch_tokens=int(config.batch_tokens if batch_tokens is None else batch_tokens),
             batch_sentences=config.batch_sentences,
             seed=config.seed,
+            shapes=shapes,
         )
 
     @classmethod
@@ -56,6 +72,9 @@ class BatchSource:
         pictures = Pictures(prepared, config, device_spec) if prepared.images else None
         if pictures and config.training.finetune_from != 1:
             world.rank0_first(partial(pictures.features, prepared.images[:1]))
+        on_gpu = device_spec.device.type == "cuda"
+        # Of the smallest GPU, since all ranks must have the same batches.
+        memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
         return cls(
             prepared,
             config.training,
@@ -63,16 +82,30 @@ class BatchSource:
             sampling=config.subword.sampling,
             longest=config.data.max_tokens,
             pictures=pictures,
+            batch_tokens=training_batch_tokens(config.training, config.model, memory),
+            # With several processes too, which record nothing: the order must not depend on their number.
+            shapes=on_gpu and config.training.graphs == "auto",
+            ahead=on_gpu,
         )
 
-    def epoch(self, number: int, start: int = 0, *, pixels: bool = False) -> Iterator[tuple[Callable[[], Batch], int]]:
-        """Batches of an epoch, each made when called, with the estimated number of batches in the epoch.
+    def epoch(
+        self, number: int, start: int = 0, *, pixels: bool = False, every: int = 1, first: int = 0
+    ) -> Iterator[tuple[Batch | None, int]]:
+        """Batches of an epoch on the host, each with the estimated number of batches in the epoch.
 
         Args:
             number: of the epoch.
             start: batches to leave out.
             pixels: pictures as augmented pixels instead of features.
+            every: of so many batches only one is made; in place of the others comes None.
+            first: batches before the first that is made.
         """
+        batches = self._made(number, start, pixels, every, first)
+        return ahead(batches, _AHEAD * every) if self.ahead else batches
+
+    def _made(
+        self, number: int, start: int, pixels: bool, every: int, first: int
+    ) -> Iterator[tuple[Batch | None, int]]:
         batch = pairs = 0
         for place, pool in enumerate(self.order.pools(number)):
             src, tgt = self._columns(number, place, pool)
@@ -82,9 +115,10 @@ class BatchSource:
             for rows in rows_of_batches:
                 batch += 1
                 if batch > start:
+                    mine = (batch - 1 - start) % every == first
                     # A generator for each batch: a resumed training crops its pictures as an undisturbed one does.
                     chance = np.random.default_rng((self.order.seed, number, batch))
-                    yield partial(self._collate, src, tgt, rows, pixels, chance), estimate
+                    yield self._collate(src, tgt, rows, pixels, chance) if mine else None, estimate
 
     def _columns(self, number: int, place: int, pool: IntArray) -> "tuple[_Column, _Column]":
         prepared, order = self.prepared, self.order
@@ -100,11 +134,16 @@ class BatchSource:
     def _collate(
         self, src: "_Column", tgt: "_Column", rows: IntArray, pixels: bool, chance: np.random.Generator
     ) -> Batch:
-        sources, targets = ([column[int(row)] for row in rows] for column in (src, tgt))
+        sources, targets = src.take(rows), tgt.take(rows)
+        shape = self.order.shape(src.lengths[rows], tgt.lengths[rows])
         if self.pictures is None:
-            return collate(sources, targets, reverse=self.reverse)
-        names = [self.prepared.images[number] for (number,) in sources]
-        return collate_images(self.pictures.look(names, pixels=pixels, chance=chance), targets)
+            batch = collate(sources, targets, reverse=self.reverse, shape=shape)
+            # A chance that would double the recordings of a shape.
+            batch = replace(batch, full=batch.full and not self.order.shapes)
+        else:
+            names = [self.prepared.images[int(number)] for (number,) in sources]
+            batch = collate_images(self.pictures.look(names, pixels=pixels, chance=chance), targets, shape=shape)
+        return batch.pinned() if self.ahead and torch.cuda.is_available() else batch
 
 
 class _Column:
@@ -116,8 +155,11 @@ class _Column:
         self._sampled: list[list[int]] = []
         self.lengths = lengths
 
-    def __getitem__(self, place: int) -> list[int]:
-        return self._sampled[place] if self._sampled else self._tokens[int(self._rows[place])]
+    def take(self, places: IntArray) -> Sequence[TokenIds]:
+        """Token ids of these sentences of the pool."""
+        if self._sampled:
+            return [self._sampled[place] for place in places]
+        return self._tokens.take(self._rows[places])
 
     def resample(self, subword: Subword, sampling: float, longest: int) -> None:
         """Samples another segmentation of every sentence."""

@@ -8,10 +8,12 @@ split its batches as its memory needs, and a part of the model may begin to lear
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from textwrap import shorten
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -42,8 +44,8 @@ class World:
     """Rank among the processes of this machine."""
     device: str = "auto"
     """For :meth:`seq2seq.device.DeviceSpec.pick`."""
-    patient: Any = None
-    """A process group with a timeout of a day."""
+    patient: Callable[[], Any] = lambda: None
+    """Weak reference to a process group with a timeout of a day, so that no ``World`` keeps its threads alive."""
 
     @classmethod
     @contextmanager
@@ -70,6 +72,10 @@ class World:
         cuda = device.startswith("cuda")
         if cuda:
             torch.cuda.set_device(device)
+        # Before there is a group: its functions keep the one that exists at their import as a default argument, and
+        # torch's optimisers import them. A group that anything keeps outlives destroy_process_group, and its threads
+        # may then abort the process: they destroy tensors while the interpreter ends (pytorch#179291).
+        import_module("torch.distributed.nn.functional")
         store = _meet(next(rendezvous("env://"))[0], rank, size)
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo",
@@ -78,9 +84,14 @@ class World:
             world_size=size,
             device_id=torch.device(device) if cuda else None,
         )
-        patient = distributed.new_group(backend="gloo", timeout=_TIMEOUT)
-        yield cls(rank, size, local_rank, device, patient)
-        distributed.destroy_process_group()  # not after an error: NCCL would wait for dead ranks
+        patient = weakref.ref(distributed.new_group(backend="gloo", timeout=_TIMEOUT))
+        whole = False
+        try:
+            yield cls(rank, size, local_rank, device, patient)
+            whole = True
+        finally:
+            if whole or not cuda:  # after an error NCCL would wait for dead ranks
+                distributed.destroy_process_group()
 
     @property
     def is_main(self) -> bool:
@@ -97,7 +108,7 @@ class World:
             return list(items)
         parts: list[Any] = [None] * self.size
         with self._exchange():
-            distributed.all_gather_object(parts, list(items), group=self.patient)
+            distributed.all_gather_object(parts, list(items), group=self.patient())
         return [parts[place % self.size][place // self.size] for place in range(sum(map(len, parts)))]
 
     def gather(self, numbers: Sequence[float]) -> list[list[float]]:
@@ -155,7 +166,7 @@ class World:
                 message = [True, work()]
         finally:
             with self._exchange():
-                distributed.broadcast_object_list(message, src=0, group=self.patient)
+                distributed.broadcast_object_list(message, src=0, group=self.patient())
         done, result = message
         if not done:
             raise SystemExit(2)  # rank 0 prints the error
@@ -188,7 +199,7 @@ class World:
         """Blocks until all ranks have called it."""
         if self.size > 1:
             with self._exchange():
-                distributed.barrier(group=self.patient)
+                distributed.barrier(group=self.patient())
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:

@@ -20,11 +20,12 @@ from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError, warn
 from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
+from seq2seq.runs.history import Position
 from seq2seq.runs.layout import CARD, EVALUATION, MODEL, outputs_name
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
 from seq2seq.training.distributed import World
 from seq2seq.training.log import Log, cut_log
-from seq2seq.training.schedule import BEGINNING, Position, in_words, minutes_left, progress
+from seq2seq.training.schedule import BEGINNING, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
@@ -178,13 +179,22 @@ class TrainingSession:
         parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
         verb = f"going on from update {trainer.state.updates}" if trainer.state.updates else "training"
         several = f"{processes} processes, " if processes > 1 else ""
-        padding = trainer.batches.order.padding_share(trainer.state.epoch)
+        order = trainer.batches.order
+        padding = order.padding_share(trainer.state.epoch)
+        chosen = self.config.training.batch_tokens == "auto" and not order.batch_sentences
+        size = f"batches of {order.batch_tokens:,} tokens, " if chosen else ""
         bar.write(
             f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
-            f"padding {padding:.1%}; Ctrl-C saves and stops",
+            f"{size}padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
-        facts = {"device": device.places, "precision": device.precision, "processes": processes}
+        facts = {
+            "device": device.places,
+            "machine": device.machine,
+            "precision": device.precision,
+            "processes": processes,
+            "batch_tokens": order.batch_tokens,
+        }
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
             rate, _ = trainer.schedule(trainer.position())

@@ -20,6 +20,7 @@ from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import unique_tensors
+from seq2seq.runs.history import Position
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
@@ -28,7 +29,7 @@ from seq2seq.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq.training.out_of_memory import fits, retry_in_pieces
 from seq2seq.training.placement import move_to_devices
 from seq2seq.training.recorded import RecordedUpdates, are_recorded
-from seq2seq.training.schedule import Decay, Position, is_finished, learning_rates
+from seq2seq.training.schedule import Decay, is_finished, learning_rates
 from seq2seq.training.state import TrainerState, Window
 
 # Training ends after this many updates in a row without a finite gradient; the check comes as often.
@@ -123,18 +124,24 @@ class Trainer:
         stream, together = self._stream(), self.config.accumulate * self.world.size
         while not self.finished():
             started = time.perf_counter()
-            self._update([make() for make in self.world.share([next(stream) for _ in range(together)])])
+            batches = self.world.share([next(stream) for _ in range(together)])
+            self._update([batch for batch in batches if batch is not None])
             self._unshared_seconds += time.perf_counter() - started
             if self.world.size == 1:
                 self._sync_step()  # several ranks do so at the start of the next update
             yield
 
-    def _stream(self) -> Iterator[Callable[[], Batch]]:
-        """Batches without end, each made when called; the state's epoch and batch move on with them."""
+    def _stream(self) -> Iterator[Batch | None]:
+        """Batches without end, None in place of other ranks'; the state's epoch and batch move on with them."""
+        every, first = self.world.size, self.world.rank
         while True:
             self.model.encoder.set_finetuning(self.finetunes())
-            for batch, count in self.batches.epoch(self.state.epoch, self.state.batch, pixels=self.finetunes()):
+            batches = self.batches.epoch(
+                self.state.epoch, self.state.batch, pixels=self.finetunes(), every=every, first=first
+            )
+            for batch, count in batches:
                 self.state.batch, self.state.batches = self.state.batch + 1, count
+                first = (first - 1) % every
                 yield batch
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 

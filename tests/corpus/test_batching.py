@@ -1,12 +1,12 @@
-"""Batches: reversal, padding, and an order that visits every pair once."""
+"""Batches: reversal and padding."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.corpus.batching import BatchOrder, collate, collate_images
+from seq2seq.corpus.batching import Shape, collate, collate_images
 from seq2seq.corpus.subword import BOS, EOS, PAD
 
 sentences = st.lists(st.lists(st.integers(4, 50), max_size=9), min_size=1, max_size=6)
@@ -55,124 +55,41 @@ def test_reversal_is_its_own_inverse_and_leaves_marks_and_padding_alone(rows: li
     assert torch.equal(forward.src == EOS, backward.src == EOS)
 
 
-lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=200)
-
-
-def order(pairs: list[tuple[int, int]], **settings: int) -> BatchOrder:
-    src, tgt = np.array(pairs, dtype=np.int32).T
-    return BatchOrder(**({"src_lengths": src, "tgt_lengths": tgt, "batch_tokens": 100, "seed": 3} | settings))
-
-
-def batches_of(order: BatchOrder, number: int = 0) -> list[list[np.ndarray]]:
-    """Of each pool of an epoch its batches, as indices of pairs."""
-    return [
-        [rows[batch] for batch in order.fill(number, place, order.src_lengths[rows], order.tgt_lengths[rows])]
-        for place, rows in enumerate(order.pools(number))
-    ]
-
-
-def cut_by_the_book(order: BatchOrder, rows: np.ndarray) -> list[list[int]]:
-    """The rule pair by pair: a batch ends at its budget, or, if half full, where the source length changes."""
-    budget = order.batch_sentences or order.batch_tokens
-
-    def cells(batch: list[int]) -> int:
-        return len(batch) if order.batch_sentences else len(batch) * (int(order.tgt_lengths[batch].max()) + 1)
-
-    batches: list[list[int]] = [[]]
-    for row in sorted(map(int, rows), key=lambda row: (order.src_lengths[row], order.tgt_lengths[row])):
-        batch = batches[-1]
-        if batch and (
-            cells([*batch, row]) > budget
-            or (2 * cells(batch) >= budget and order.src_lengths[batch[-1]] != order.src_lengths[row])
-        ):
-            batches.append(batch := [])
-        batch.append(row)
-    return batches
-
-
-@given(lengths, st.integers(1, 300), st.integers(0, 9), st.integers(0, 3), st.integers(5, 300))
-@example([(1, 4), (1, 4), (2, 4)], 20, 0, 0, 300)  # exactly half full
-@example([(1, 4), (2, 4), (3, 4)], 0, 2, 0, 300)
-@example([(1, 9), (1, 9), (1, 9)], 5, 0, 0, 300)  # no pair fits
-@settings(deadline=None)
-def test_batches_are_cut_by_the_rule_and_each_pair_comes_once(
-    pairs: list[tuple[int, int]], tokens: int, sentences: int, epoch: int, pool: int
+@given(sentences, sentences, st.booleans(), st.integers(0, 9), st.integers(0, 3), st.integers(0, 3))
+def test_a_batch_that_is_filled_up_holds_the_bare_one_and_nothing_else(
+    sources: list[list[int]], targets: list[list[int]], reverse: bool, rows: int, src: int, tgt: int
 ) -> None:
-    made = order(pairs, batch_tokens=tokens, batch_sentences=sentences, pool=pool)
-    pools = made.pools(epoch)
-    assert sorted(np.concatenate(pools).tolist()) == list(range(len(pairs)))
-    assert all(len(rows) == pool for rows in pools[:-1])
-    assert 0 < len(pools[-1]) <= pool
-    for rows, batches in zip(pools, batches_of(made, epoch), strict=True):
-        expected = cut_by_the_book(made, rows)
-        # Pairs of the same two lengths may change places.
-        assert sorted(lengths_of(made, batch) for batch in batches) == sorted(
-            lengths_of(made, batch) for batch in expected
+    sources, targets = (side[: min(len(sources), len(targets))] for side in (sources, targets))
+    bare = collate(sources, targets, reverse=reverse)
+    count, shape = len(sources), Shape(len(sources) + rows, bare.src.shape[1] + src, bare.tgt_out.shape[1] + tgt)
+    filled = collate(sources, targets, reverse=reverse, shape=shape)
+    assert filled.src.shape == (shape.rows, shape.src)
+    assert filled.tgt_in.shape == filled.tgt_out.shape == (shape.rows, shape.tgt)
+    for name in ("src", "tgt_in", "tgt_out"):
+        wide, narrow = getattr(filled, name), getattr(bare, name)
+        assert torch.equal(wide[:count, : narrow.shape[1]], narrow)
+        assert (wide[:count, narrow.shape[1] :] == PAD).all()
+    assert filled.src_lengths.tolist() == [*bare.src_lengths.tolist(), *[1] * rows]
+    assert (filled.src[count:, 0] == EOS).all()
+    assert (filled.src[count:, 1:] == PAD).all()
+    assert (filled.tgt_out[count:] == PAD).all()
+    assert filled.full == bool((filled.src_lengths == shape.src).all())
+
+
+def test_the_corpus_is_collated_as_lists_are() -> None:
+    sources, targets = [[5, 6, 7], []], [[9], [10, 11]]
+    listed, arrays = (
+        collate(*sides, reverse=True)
+        for sides in (
+            (sources, targets),
+            [[np.array(row, dtype=np.int32) for row in side] for side in (sources, targets)],
         )
-        assert sorted(np.concatenate(batches).tolist()) == sorted(rows.tolist())
-        for batch in batches:
-            cells = len(batch) if sentences else len(batch) * (made.tgt_lengths[batch].max() + 1)
-            assert cells <= (sentences or tokens) or len(batch) == 1
+    )
+    for name in ("src", "src_lengths", "tgt_in", "tgt_out"):
+        assert torch.equal(getattr(listed, name), getattr(arrays, name))
 
 
-def lengths_of(order: BatchOrder, batch: "np.ndarray | list[int]") -> list[tuple[int, int]]:
-    return [(int(order.src_lengths[row]), int(order.tgt_lengths[row])) for row in batch]
-
-
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
-    generator = np.random.default_rng(0)
-    pairs = generator.integers(1, 30, size=(500, 2)).tolist()
-
-    def flat(seed: int, epoch: int) -> list[list[int]]:
-        return [batch.tolist() for batches in batches_of(order(pairs, seed=seed), epoch) for batch in batches]
-
-    assert flat(1, 2) == flat(1, 2)
-    assert flat(1, 2) != flat(1, 3)
-    assert flat(1, 2) != flat(2, 2)
-
-
-def test_batches_are_shuffled_otherwise_in_each_pool_epoch_and_with_each_seed() -> None:
-    """A pool of sources of 1 to 40 tokens, a pair a batch: neither short ones first nor twice the same order."""
-    src, tgt = np.arange(1, 41, dtype=np.int32), np.full(40, 9, dtype=np.int32)
-
-    def sources(seed: int, epoch: int, pool: int) -> list[int]:
-        made = order([(1, 1)], seed=seed, batch_sentences=1)
-        return [int(src[batch[0]]) for batch in made.fill(epoch, pool, src, tgt)]
-
-    orders = [sources(*key) for key in ((1, 1, 0), (1, 1, 1), (1, 2, 0), (2, 1, 0))]
-    assert all(sorted(each) == src.tolist() != each for each in orders)
-    assert all(one != other for number, one in enumerate(orders) for other in orders[:number])
-
-
-@pytest.mark.parametrize("pool", [250, 1000])
-def test_pairs_are_shuffled_before_they_are_cut_into_pools(pool: int) -> None:
-    """Else a corpus sorted by topic would be learned topic by topic."""
-    rows = order([(5, 5)] * 1000, pool=pool).pools(0)[0]
-    quarters = np.histogram(rows, bins=4, range=(0, 1000))[0]
-    assert min(quarters) >= len(rows) // 6
-    assert rows.tolist() != sorted(rows.tolist())
-
-
-def test_padding_is_small_where_there_is_enough_to_choose_from() -> None:
-    generator = np.random.default_rng(0)
-    src = generator.integers(3, 30, size=5000)
-    pairs = np.stack([src, np.maximum(1, src + generator.integers(-3, 4, size=5000))], axis=1).tolist()
-    assert 0 <= order(pairs, batch_tokens=600).padding_share() < 0.1
-
-
-def test_padding_share_counts_cells_of_both_sides_with_their_marks() -> None:
-    # One batch: sources of 2 and 4 cells, padded to 2 × 4, and targets of 3 and 6, padded to 2 × 6.
-    assert order([(1, 2), (3, 5)]).padding_share() == pytest.approx(1 - (2 + 4 + 3 + 6) / (8 + 12))
-    assert order([(3, 5), (3, 5)]).padding_share() == 0
-
-
-def test_padding_share_is_that_of_the_first_pool_of_an_epoch() -> None:
-    generator = np.random.default_rng(0)
-    pairs = generator.integers(3, 30, size=(4000, 2)).tolist()
-    for epoch in (0, 1):
-        made = order(pairs, batch_tokens=600, pool=500)
-        first = batches_of(made, epoch)[0]
-        sides = [side[batch] + 1 for batch in first for side in (made.src_lengths, made.tgt_lengths)]
-        cells, tokens = (sum(count(side) for side in sides) for count in (lambda side: len(side) * side.max(), np.sum))
-        assert made.padding_share(epoch) == pytest.approx(1 - tokens / cells)
-    assert made.padding_share(0) != made.padding_share(1)
+def test_captions_are_filled_up_in_length_alone() -> None:
+    batch = collate_images(torch.randn(2, 49, 8), [[9], [10, 11]], shape=Shape(8, 2, 4))
+    assert batch.tgt_in.tolist() == [[BOS, 9, PAD, PAD], [BOS, 10, 11, PAD]]
+    assert batch.tgt_out.tolist() == [[9, EOS, PAD, PAD], [10, 11, EOS, PAD]]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,8 @@ def test_what_was_written_is_read(blocks: list[list[list[int]]]) -> None:
         flat = [row for block in blocks for row in block]
         assert [src[place] for place in range(len(flat))] == flat
         assert [tgt[place] for place in range(len(flat))] == [row[::-1] for row in flat]
+        places = np.random.default_rng(0).integers(len(flat), size=7)
+        assert [ids.tolist() for ids in tgt.take(places)] == [flat[place][::-1] for place in places]
         assert src.lengths().tolist() == [len(row) for row in flat]
 
 

@@ -9,12 +9,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-from seq2seq.config import TrainingConfig
+from seq2seq.config import ModelConfig, TrainingConfig
+from seq2seq.corpus.batching import Shape, collate
 from seq2seq.corpus.prepared import Prepared, prepare
 from seq2seq.corpus.subword import EOS, PAD, Vocabularies
 from seq2seq.corpus.token_file import TokenColumn
+from seq2seq.model.build import build_model
 from seq2seq.recipe import load_recipe
 from seq2seq.training.batches import BatchSource
+from seq2seq.training.objective import cross_entropy
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def source(corpus: Prepared, sampling: float, seed: int = 1, longest: int = 100,
 
 def shown(batches: BatchSource, epoch: int, start: int = 0) -> list[tuple[list[list[int]], list[list[int]]]]:
     """Sources and targets of each batch."""
-    made = [make() for make, _ in batches.epoch(epoch, start)]
+    made = [batch for batch, _ in batches.epoch(epoch, start)]
     return [tuple([unpadded(row) for row in ids.tolist()] for ids in (batch.src, batch.tgt_out)) for batch in made]
 
 
@@ -100,6 +103,79 @@ def test_sources_are_reversed_where_asked(corpus: Prepared) -> None:
     assert backward == [([row[::-1] for row in sources], targets) for sources, targets in forward]
 
 
+def tensors(batches: BatchSource, epoch: int, start: int = 0, **share: int) -> list[list[list[int]] | None]:
+    """Sources and targets of each batch as they are padded."""
+    made = [batch for batch, _ in batches.epoch(epoch, start, **share)]
+    return [batch and [*batch.src.tolist(), *batch.tgt_out.tolist()] for batch in made]
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.4])
+@pytest.mark.parametrize("start", [0, 17])
+def test_batches_that_are_made_ahead_are_the_same(sampling: float, start: int, corpus: Prepared) -> None:
+    inline, threaded = source(corpus, sampling), source(corpus, sampling)
+    threaded.ahead = True
+    expected = tensors(inline, 2, start)
+    assert len(expected) > 30
+    assert tensors(threaded, 2, start) == expected
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_of_several_processes_each_makes_its_own(ahead: bool, corpus: Prepared) -> None:
+    batches = source(corpus, 0.0)
+    batches.ahead = ahead
+    whole = tensors(batches, 1, 5)
+    for first in range(3):
+        share = tensors(batches, 1, 5, every=3, first=first)
+        assert share == [batch if place % 3 == first else None for place, batch in enumerate(whole)]
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.4])
+def test_batches_of_few_shapes_hold_the_same_pairs(sampling: float, corpus: Prepared) -> None:
+    bare, filled = source(corpus, sampling), source(corpus, sampling)
+    filled.order = replace(filled.order, shapes=True)
+    made = [batch for batch, _ in filled.epoch(1)]
+    pairs = [
+        (unpadded(src), unpadded(tgt))
+        for batch in made
+        for src, tgt in zip(batch.src.tolist(), batch.tgt_out.tolist(), strict=True)
+        if tgt[0] != PAD
+    ]
+    expected = [pair for sources, targets in shown(bare, 1) for pair in zip(sources, targets, strict=True)]
+    assert sorted(pairs) == sorted(expected)
+    assert all(batch.tgt_out.numel() <= 60 or len(batch.src) == 1 for batch in made)
+    assert not any(batch.full for batch in made)
+    assert any(batch.full for batch, _ in bare.epoch(1))
+    assert {length % 2 for batch in made for length in (batch.src.shape[1], batch.tgt_out.shape[1])} == {0}
+
+
+MODELS = [
+    {"layers": 3, "residual_from": 2},
+    {"encoder": "bidirectional", "attention": "general", "cell": "gru"},
+    {"cell": "peephole", "attention": "additive", "bridge": "every-step"},
+    {"encoder": "convolutional", "attention": "dot", "bridge": "mean"},
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_fills_a_batch_up_changes_neither_loss_nor_gradient(model: dict[str, object]) -> None:
+    """Of a batch that is larger in all three directions, in float64."""
+    sizes = {"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0, "pool": 2, "filter_width": 3}
+    torch.manual_seed(2)
+    made = build_model(ModelConfig(**(sizes | model)), 20, 20).double().train()
+    sources, targets = [[5, 6, 7], [8], [9, 10, 11, 12]], [[5], [6, 7, 8], []]
+    found = []
+    for shape in (None, Shape(8, 8, 6)):
+        batch = collate(sources, targets, reverse=True, shape=shape)
+        loss = cross_entropy(made(batch), made.decoder.output, batch.tgt_out, smoothing=0.1)
+        made.zero_grad()
+        loss.smoothed.backward()
+        found.append((loss, [parameter.grad.clone() for parameter in made.parameters()]))
+    (bare, bare_gradients), (filled, gradients) = found
+    torch.testing.assert_close(filled.nll, bare.nll)
+    torch.testing.assert_close(filled.smoothed, bare.smoothed)
+    torch.testing.assert_close(gradients, bare_gradients, rtol=1e-9, atol=1e-12)
+
+
 class Pictures:
     """Stands in for the pictures of a corpus: the number in a picture's name beside what chance gave it."""
 
@@ -114,7 +190,7 @@ def looks(seed: int = 1, epoch: int = 0, start: int = 0, pixels: bool = True) ->
     names = tuple(map(str, range(12)))
     corpus = Prepared(empty, *column, validation=[], test=[], report={}, folder=Path(), images=names)
     batches = BatchSource(corpus, TrainingConfig(batch_sentences=3, seed=seed), reverse=False, pictures=Pictures())
-    made = [make() for make, _ in batches.epoch(epoch, start, pixels=pixels)]
+    made = [batch for batch, _ in batches.epoch(epoch, start, pixels=pixels)]
     return [
         (name, caption, chance)
         for batch in made

@@ -108,6 +108,9 @@ def together(rank: int, port: int, data: Path) -> dict[str, Any]:
         found["copies"] = world.broadcast({"a": torch.arange(3.0), "b": torch.tensor([])} if rank == 0 else {})
         found["from_rank0 of failure"] = failure(world, Seq2SeqError)
         world.wait()
+    found["threads left"] = sum(
+        name.read_text() == "pt_gloo_runloop\n" for name in Path("/proc/self/task").glob("*/comm")
+    )
     return found
 
 
@@ -244,6 +247,13 @@ def test_what_they_tell_one_another(two: list[dict[str, Any]]) -> None:
     assert [each["from_rank0"] for each in two] == ["by 0", "by 0"]
     assert [{name: each["copies"][name].tolist() for name in "ab"} for each in two] == [{"a": [0, 1, 2], "b": []}] * 2
     assert [each["from_rank0 of failure"] for each in two] == ["Seq2SeqError", "SystemExit"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the threads in /proc")
+def test_no_thread_of_theirs_is_left(two: list[dict[str, Any]]) -> None:
+    """One that still works while the interpreter ends aborts the process. Here a ``World`` is still referred to."""
+    assert [each["threads left"] for each in two] == [0, 0]
 
 
 @dataclass(frozen=True)

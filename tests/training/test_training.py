@@ -27,11 +27,11 @@ from seq2seq.files.tensors import load_tensors
 from seq2seq.model.encoders import RecurrentEncoder
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import load_run
+from seq2seq.runs.history import Position
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.objective import cross_entropy
-from seq2seq.training.schedule import Position
 from seq2seq.training.signals import Interrupted, recording_signals, stopping_at_once
 from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer
@@ -254,7 +254,7 @@ def test_a_backbone_learns_from_its_epoch_on(
     switched, epoch = [], training.batches.epoch
     monkeypatch.setattr(training.model.encoder, "set_finetuning", switched.append)
 
-    def read(number: int, start: int, *, pixels: bool) -> Iterator:
+    def read(number: int, start: int, *, pixels: bool, **_: int) -> Iterator:
         seen.append((number, pixels))
         return epoch(number, start)
 
@@ -359,7 +359,7 @@ def test_accumulating_two_batches_is_one_step_on_both(trainer: Callable[..., Tra
     one, two = trainer(accumulate=2, optimizer="sgd", clip_norm=0.0), trainer(optimizer="sgd", clip_norm=0.0)
     two.model.load_state_dict(one.model.state_dict())
     batches = two._stream()
-    pair = [next(batches)(), next(batches)()]
+    pair = [next(batches), next(batches)]
     losses = [
         cross_entropy(two.model(batch), two.model.decoder.output, batch.tgt_out, smoothing=0.1).smoothed
         for batch in pair
