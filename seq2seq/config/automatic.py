@@ -7,9 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any, Literal, TypeVar
 
 from seq2seq.config import Config
+from seq2seq.config.batch_size import training_batch_tokens
 
 Number = TypeVar("Number", int, float)
 
+# An epoch has about so many updates, unless batches became smaller than that.
+_UPDATES_OF_EPOCH, _SMALLEST_BATCH = 50, 200
 # Updates between two validations are those of an epoch within these bounds: fewer would mostly validate, and more would
 # find the best model late.
 _FEWEST_UPDATES, _MOST_UPDATES = 100, 1000
@@ -27,13 +30,14 @@ def chosen(value: Number | Literal["auto"]) -> Number:
     return value
 
 
-def settle(config: Config, pairs: int, tgt_tokens: int) -> Config:
+def settle(config: Config, pairs: int, tgt_tokens: int, gpu_memory: int) -> Config:
     """The settings of model and training, with what the corpus decides in place of ``auto``.
 
     Args:
         config: of the recipe.
         pairs: of the training part.
         tgt_tokens: of their targets.
+        gpu_memory: bytes; 0: a CPU.
     """
     model, training = config.model, config.training
     if model.dropout == "auto":
@@ -41,9 +45,13 @@ def settle(config: Config, pairs: int, tgt_tokens: int) -> Config:
     if not any((training.max_updates, training.max_epochs, training.max_minutes, training.patience)):
         epochs = _EPOCHS_TIMES_ROOT / max(pairs, 1) ** 0.5
         training = replace(training, max_epochs=float(round(min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, epochs)))))
+    batch_tokens = training_batch_tokens(training, model, gpu_memory)
+    if training.batch_tokens == "auto":
+        batch_tokens = min(batch_tokens, max(_SMALLEST_BATCH, tgt_tokens // _UPDATES_OF_EPOCH))
+        training = replace(training, batch_tokens=batch_tokens)
     if training.validate_every == "auto":
         sentences = training.batch_sentences
-        updates = (pairs / sentences if sentences else tgt_tokens / training.batch_tokens) / training.accumulate
+        updates = (pairs / sentences if sentences else tgt_tokens / batch_tokens) / training.accumulate
         every = round(min(_MOST_UPDATES, max(_FEWEST_UPDATES, updates)))
         training = replace(training, validate_every=every)
     return replace(config, model=model, training=training)

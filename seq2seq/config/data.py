@@ -31,7 +31,8 @@ class DataConfig:
     train: str = "train"
     """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
 
-    Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``, ``.xz``).
+    Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``,
+    ``.xz``).
     For ``pictures``, ``valid[:50%]`` and ``valid[50%:]`` are the two halves of the images of ``valid``.
     """
     validation: str = ""
@@ -94,7 +95,9 @@ def data_faults(data: DataConfig) -> Iterator[str]:
             yield f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, when data.format = "digits"'
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
-    if data.format in ("csv", "tsv", "wheel") and any(side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)):
+    if data.format in ("csv", "tsv", "wheel") and any(
+        side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)
+    ):
         yield f"data.src = {data.src:.20} and data.tgt = {data.tgt:.20} must be names or numbers of columns"
     if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'

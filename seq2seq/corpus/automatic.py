@@ -1,7 +1,9 @@
 """What ``auto`` becomes for a corpus: how much is held out, what its vocabulary is made of and how large."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.pairs import Pair
@@ -20,8 +22,8 @@ _WORD = 5
 # 0.7 million of Multi30k, 800 for the 6,000 of the emoji, as the shipped recipes have.
 _PIECES_BY_ROOT = 50
 _MOST_PIECES = 32_000
-# Pieces that are always there: the four marks, and the 256 bytes.
-_MARKS, _BYTES = 4, 256
+# Pieces that are always there: four marks and the beginning of a word, and the 256 bytes.
+_MARKS, _BYTES = 5, 256
 
 
 @dataclass(slots=True)
@@ -40,14 +42,8 @@ class SideStatistics:
         self.words += len(text.split())
         self.alphabet.update(text)
 
-    def counting(self, texts: Iterable[str]) -> Iterator[str]:
-        """The same texts, each counted as it passes."""
-        for text in texts:
-            self.add(text)
-            yield text
 
-
-def held_out(data: DataConfig, pairs: Iterable[Pair]) -> DataConfig:
+def split_sizes(data: DataConfig, pairs: Iterable[Pair]) -> DataConfig:
     """The settings with a tenth of the sources, at most 2,000, in place of each ``auto`` size of a held-out part.
 
     Args:
@@ -69,7 +65,7 @@ def held_out(data: DataConfig, pairs: Iterable[Pair]) -> DataConfig:
     )
 
 
-def piece_type(src: SideStatistics, tgt: SideStatistics) -> str:
+def piece_type(src: SideStatistics, tgt: SideStatistics) -> Literal["char", "unigram"]:
     """``char`` for short texts of few words or few texts in all, else ``unigram``."""
     longest = max(side.characters / max(side.texts, 1) for side in (src, tgt))
     fewest_words = min(side.words / max(side.texts, 1) for side in (src, tgt))
@@ -78,7 +74,14 @@ def piece_type(src: SideStatistics, tgt: SideStatistics) -> str:
 
 
 def vocabulary_size(side: SideStatistics, subword: SubwordConfig) -> int:
-    """Pieces of a vocabulary for these texts: every character, and others as the number of words allows."""
-    needed = len(side.alphabet) + _MARKS + (_BYTES if subword.byte_fallback else 0) + 1
-    pieces = _PIECES_BY_ROOT * (side.characters / _WORD) ** (1 / 3)
+    """Pieces of a vocabulary for these texts: every character, and unless it spells, as many as their words can teach.
+
+    Args:
+        side: counts of the texts.
+        subword: whose ``type`` is settled.
+    """
+    needed = len(side.alphabet) + _MARKS + (_BYTES if subword.byte_fallback else 0)
+    if subword.type == "char":
+        return needed
+    pieces = _PIECES_BY_ROOT * math.cbrt(side.characters / _WORD)
     return max(needed, min(_MOST_PIECES, round(pieces)))

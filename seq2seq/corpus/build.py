@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from seq2seq.config import Config, DataConfig
 from seq2seq.config.automatic import chosen, differences
-from seq2seq.corpus.automatic import held_out
+from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
@@ -52,7 +52,7 @@ def build_corpus(config: Config, folder: Path) -> None:
     text = folder / "text"
     cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
-    data = held_out(data, training)
+    data = split_sizes(data, training)
     validation, test = _held_out_parts(data, training)
 
     # 2. Leave out unreadable images, and every pair whose source is held out.

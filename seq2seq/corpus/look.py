@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ def _is_text(cells: Sequence[str]) -> bool:
     if not full or 2 * len(full) < len(cells):
         return False
     numbers = [int(cell) for cell in full if cell.isdecimal() and len(cell) < 18]
-    counts = len(numbers) == len(cells) > 2 and all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    counts = len(numbers) == len(cells) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
     return not counts
 
 

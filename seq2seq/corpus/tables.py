@@ -12,6 +12,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Literal
 
+from seq2seq.corpus.pairs import Unreadable
 from seq2seq.corpus.text_files import LONGEST, read_lines, require
 from seq2seq.errors import CorpusError, shown
 
@@ -138,7 +139,8 @@ def _read_jsonl(path: Path, dropped: Counter[str]) -> Iterator[Record]:
         try:
             yield f"{path}, line {number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield f"{path}, line {number}, which is no JSON: {line[:60]!r} ({error})", None
+            reason = f"expected one JSON object, found {line[:60]!r} ({error})"
+            yield f"{path}, line {number}", Unreadable(reason)
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Text files, plain or packed, in UTF-8 or with the mark of another Unicode encoding; a line ends only at a line feed."""
+"""Text files, plain or packed, in UTF-8 or another encoding with a mark; a line ends only at a line feed."""
 
 import codecs
 import glob
@@ -68,8 +68,9 @@ def read_lines(path: Path) -> Iterator[str]:
                 number += 1
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path}, line {number}: expected {encoding.upper()}, found {error.object[error.start : error.start + 4]!r} "
-            f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
+            f"{path}, line {number}: expected {encoding.upper()}, "
+            f"found {error.object[error.start : error.start + 4]!r} at byte {error.start + 1} of the line: "
+            "convert the file, for example with iconv -t UTF-8"
         ) from None
     except (OSError, *DAMAGED) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
