@@ -20,6 +20,8 @@ _PARQUET = b"PAR1"
 _SOURCES = {"src", "source", "input", "text", "from", "question"}
 _TARGETS = {"tgt", "target", "output", "label", "to", "answer"}
 _KNOWN = _SOURCES | _TARGETS | {"id", "nr", "no", "number", "word", "phonemes", "pronunciation", "translation"}
+# A letter first, no mark of a sentence's end; digits only in what a program might have named.
+_NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()-]{0,40}[\w)])?")
 # Rows that are looked at.
 _SAMPLE = 1000
 # A first row is a header if it differs from so many of the others.
@@ -127,7 +129,7 @@ def _has_quotes(lines: Sequence[str]) -> bool:
 def _is_header(columns: Sequence[Sequence[str]]) -> bool:
     """True if the first row holds names: known ones, or of another kind than what stands below in some column."""
     names = [cells[0] for cells in columns]
-    if len(set(names)) < len(names) or not all(re.fullmatch(r"[^\W\d][\w .:/-]{0,40}", name) for name in names):
+    if len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
         return False
     if any(name.lower() in _KNOWN for name in names):
         return True

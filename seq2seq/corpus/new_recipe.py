@@ -146,7 +146,7 @@ def _model_lines(found: _Findings, *, spelled: bool) -> list[str]:
         'dropout = "auto"  # more for fewer pairs',
         "",
         "[training]",
-        "# The number of epochs goes by the number of pairs; max_epochs, max_updates or max_minutes set it.",
+        "# The number of epochs goes by the number of pairs, unless max_epochs, max_updates or max_minutes is set.",
         'batch_tokens = "auto"',
         "warmup_updates = 200",
         "",
