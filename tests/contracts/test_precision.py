@@ -20,9 +20,11 @@ from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
+from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import load_run
+from seq2seq.search.recorded import Recordings
 from seq2seq.training.objective import Objective
 from seq2seq.training.trainer import Trainer
 
@@ -187,6 +189,18 @@ def test_a_snapshot_leaves_the_model_that_learns_alone(digits_run: Path) -> None
     assert (floats(loaded.model), floats(other.model)) == ({torch.float32}, {torch.bfloat16})
     assert decoded_types(other) == {torch.bfloat16}
     assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+def test_a_snapshot_does_not_decode_by_steps_recorded_with_older_weights(digits_run: Path) -> None:
+    loaded = load_run(digits_run)
+    translator = Translator([Member(loaded.model, loaded.vocabularies, loaded.config)], DeviceSpec.pick("cpu", "fp32"))
+    expected = [output.text for output in translator.translate(["123", "4567"])]
+    translator.recordings = Recordings(Recorder(torch.device("cpu")), steps=2)  # what a GPU has
+    with torch.no_grad():
+        loaded.model.decoder.output.weight.neg_()
+        translator.snapshot().translate(["123", "4567"])
+        loaded.model.decoder.output.weight.neg_()
+    assert [output.text for output in translator.snapshot().translate(["123", "4567"])] == expected
 
 
 def test_half_precision_decodes_alike(digits_run: Path) -> None:
