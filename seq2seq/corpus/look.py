@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import DataConfig
-from seq2seq.corpus.tables import TableFormat, delimiter_of, read_table, sample_lines
-from seq2seq.corpus.text_files import read_lines, require
+from seq2seq.corpus.tables import TableFormat, delimiter_of, read_table, sample_lines, whole_lines
+from seq2seq.corpus.text_files import require
 from seq2seq.errors import CorpusError
 
 _PARQUET = b"PAR1"
@@ -47,7 +47,7 @@ def look(path: Path) -> Look:
     """
     with require(path).open("rb") as file:
         is_parquet = file.read(len(_PARQUET)) == _PARQUET
-    lines = [] if is_parquet else sample_lines(f"{line}\n" for line in read_lines(path))
+    lines = [] if is_parquet else sample_lines(whole_lines(path))
     if is_parquet or _is_json(lines):
         kind: TableFormat = "parquet" if is_parquet else "jsonl"
         columns = _columns_of_records(path, kind)

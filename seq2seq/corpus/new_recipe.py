@@ -100,10 +100,11 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
     tokens = found.longest if spelled else found.longest / _PIECE
     most = min(_MOST_TOKENS, max(20, round(_ROOM * tokens)))
     changed = found.equal >= _EQUAL
-    few = f"\n# {count}{FEW.removeprefix(';')}" if found.pairs < FEWEST and not found.more else ""
+    few = [f"# {count}:{FEW.removeprefix(';')}."] if found.pairs < FEWEST else []
     return [
         f"# {path.name}: {count}; left out: {left_out}. Written by 'seq2seq new', with the reason beside each setting.",
-        f"{few}",
+        *few,
+        "",
         "[data]",
         f"path = {_toml(str(path))}",
         f"format = {_toml(seen.format)}",

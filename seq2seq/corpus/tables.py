@@ -24,6 +24,8 @@ Record = tuple[str, Any]
 _MOST_COLUMNS = 1000
 # Lines and characters that are enough to see what separates the cells.
 _SAMPLE_LINES, _SAMPLE_SIZE = 100, 1_000_000
+# Of a cell, for the whole process: no limit for what a file's beginning holds, which is at most a sample and a line.
+csv.field_size_limit(_SAMPLE_SIZE + LONGEST)
 # No file holds a lone surrogate.
 _END = "\ud800"
 
@@ -61,9 +63,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     Raises:
         CorpusError: the file cannot be read, or a quote is never closed.
     """
-    lines = (f"{line}\n" for line in read_lines(require(path)))
+    lines = whole_lines(path)
     sample = sample_lines(lines)
-    csv.field_size_limit(LONGEST)
     reader = csv.reader(chain(sample, lines, [_END]), delimiter=delimiter_of(sample) or ",")
     first = 1
     try:
@@ -79,6 +80,12 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             f'{path}, line {first}: expected a second " after the one that opens a cell, found none ({error}): close '
             'it, or set data.format = "tsv" if cells are never in quotes'
         ) from None
+
+
+def whole_lines(path: Path) -> Iterator[str]:
+    """Lines as ``csv`` reads them: with line feeds, and a space for a carriage return that ends no line."""
+    for line in read_lines(require(path)):
+        yield line.rstrip("\r").replace("\r", " ") + "\n"
 
 
 def sample_lines(lines: Iterable[str]) -> list[str]:

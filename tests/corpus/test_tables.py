@@ -117,6 +117,11 @@ def test_rows_know_their_first_line(tmp_path: Path) -> None:
     assert [line for line, _ in csv_rows(tmp_path / "t.csv")] == [1, 2, 5, 6]
 
 
+def test_a_carriage_return_inside_a_line_is_white_space(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'en,es\r\na\rb,c\r\n"d\re",f\r\n')
+    assert read(tmp_path / "t.csv") == [Pair("a b", "c"), Pair("d e", "f")]
+
+
 def test_quotes_are_letters_between_tabs(tmp_path: Path) -> None:
     """So sentences that are quotations, as Tatoeba has them, stay whole."""
     (tmp_path / "t.tsv").write_text('en\tes\n"No," she said.\t"No", dijo.\n"Open\tx\n')
