@@ -20,6 +20,7 @@ from seq2seq.config import SubwordConfig
 from seq2seq.corpus.letters import begins_word, ends_word
 from seq2seq.corpus.normalise import normalise
 from seq2seq.corpus.placeholders import Placeholders
+from seq2seq.corpus.text_files import LONGEST
 from seq2seq.corpus.words import JOINER, ForbiddenBigrams, WordSplitter, join_words
 from seq2seq.errors import ConfigError, RunError
 
@@ -57,7 +58,15 @@ class Subword:
         return int(self._processor.get_piece_size())
 
     @classmethod
-    def train(cls, sentences: Iterable[str], config: SubwordConfig, *, vocab_size: int) -> "Subword":
+    def train(
+        cls,
+        sentences: Iterable[str],
+        config: SubwordConfig,
+        *,
+        vocab_size: int,
+        setting: str = "subword.vocab_size",
+        flexible: bool = False,
+    ) -> "Subword":
         """Learns a vocabulary of ``vocab_size`` pieces (``char`` and ``word`` may have fewer).
 
         Args:
@@ -65,6 +74,8 @@ class Subword:
                 ``word``, which counts all.
             config: the kind of pieces.
             vocab_size: how many.
+            setting: what sets that number, for messages.
+            flexible: there may be fewer, if the corpus does not teach as many.
 
         Raises:
             ConfigError: the corpus is too small for the vocabulary, or the vocabulary for the corpus.
@@ -86,12 +97,13 @@ class Subword:
                 model_writer=model,
                 model_type=config.type,
                 vocab_size=vocab_size,
-                hard_vocab_limit=config.type not in ("char", "word"),
+                hard_vocab_limit=not flexible and config.type not in ("char", "word"),
                 byte_fallback=config.byte_fallback and not words,
                 character_coverage=0.9999,
                 user_defined_symbols=[] if words else list(symbols),
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
+                max_sentence_length=LONGEST,
                 **reading,
                 num_threads=_THREADS,
                 pad_id=PAD,
@@ -102,7 +114,7 @@ class Subword:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise ConfigError(_explain(str(error), vocab_size)) from None
+            raise ConfigError(_explain(str(error), vocab_size, setting)) from None
         return cls(model.getvalue(), config)
 
     def encode(self, text: str, *, joined: bool = False) -> list[int]:
@@ -217,17 +229,17 @@ def _symbols(config: SubwordConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *Placeholders.of(config.protect).symbols]))
 
 
-def _explain(message: str, vocab_size: int) -> str:
+def _explain(message: str, vocab_size: int, setting: str) -> str:
     """Says what to change after an error of sentencepiece's trainer."""
     if limit := re.search(r"value <= (\d+)", message):
         return (
-            f"subword vocabulary of {vocab_size} pieces is too big for this corpus: "
-            f"set subword.vocab_size to at most {limit[1]}"
+            f"{setting} = {vocab_size} is too big for this corpus: set it to at most {limit[1]}, or "
+            'subword.vocab_size = "auto", which finds what fits each side'
         )
     if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
         return (
-            f"subword vocabulary of {vocab_size} pieces is too small for this corpus's characters: "
-            f"set subword.vocab_size to more than {needed[1]}"
+            f"{setting} = {vocab_size} is too small for this corpus's characters: set it to more than {needed[1]}, or "
+            'subword.vocab_size = "auto", which finds what fits each side'
         )
     if "!sentences_.empty()" in message:
         return "no text to learn subwords from: the training part is empty after cleaning"
