@@ -6,13 +6,14 @@ import math
 import sys
 import tomllib
 import types
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seq2seq.config import Config
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.decoding import unused_settings
 from seq2seq.errors import ConfigError
 
 _SHIPPED = resources.files("seq2seq") / "recipes"
@@ -100,6 +101,22 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
     return config
 
 
+def with_decoding(config: Config, given: Mapping[str, Any]) -> DecodingConfig:
+    """A run's settings of ``[decoding]`` with others in their place, checked together.
+
+    A setting of the run that those given make meaningless falls back to its default; it is no contradiction.
+
+    Raises:
+        ConfigError: naming every fault at once.
+    """
+    faults: list[str] = []
+    merged = replace(config.decoding, **_checked("decoding", given, get_type_hints(DecodingConfig), faults))
+    if faults:
+        raise ConfigError(_one_line("; ".join(faults)))
+    dropped = {name: getattr(DecodingConfig(), name) for name, _ in unused_settings(merged) if name not in given}
+    return replace(config, decoding=replace(merged, **dropped)).decoding
+
+
 def to_toml(config: Config) -> str:
     """All values, defaults included, as TOML that reads back to an equal config."""
     lines = []
@@ -124,7 +141,7 @@ def _parse_value(text: str, kind: Any) -> Any:
     return text if kind is str and not isinstance(value, str) else value
 
 
-def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+def _checked(table: str, values: Mapping[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
     """The values that have a known key and its type; the others are added to ``faults``."""
     accepted = {}
     for key, value in values.items():

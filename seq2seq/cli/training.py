@@ -1,4 +1,4 @@
-"""Commands that make runs: recipes, prepare, train, status, lr-find, average."""
+"""Commands that make runs: recipes, prepare, train, status, lr-find, average, pack."""
 
 import argparse
 import os
@@ -43,6 +43,11 @@ def add_commands(commands: Commands) -> None:
     average.add_argument("--out", required=True, metavar="DIR", help="folder for the result")
     average.set_defaults(command=_average)
 
+    pack = commands.add_parser("pack", help="put a run, without its checkpoints, into one file to give away")
+    pack.add_argument("run", metavar="RUN")
+    pack.add_argument("--out", metavar="FILE", help="a new .tar.gz file (default: RUN.tar.gz, beside the run)")
+    pack.set_defaults(command=_pack)
+
 
 def _recipes(options: argparse.Namespace) -> None:
     from seq2seq.recipe import recipe_names, recipe_text
@@ -56,10 +61,10 @@ def _recipes(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.prepared import corpus_summary, prepare
-    from seq2seq.recipe import load_recipe
+    from seq2seq.corpus.prepared import corpus_summary
+    from seq2seq.training.prepare import prepare
 
-    print(corpus_summary(prepare(load_recipe(options.recipe, options.overrides))))
+    print(corpus_summary(prepare(options.recipe, overrides=options.overrides)))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -99,4 +104,10 @@ def _lr_find(options: argparse.Namespace) -> None:
 def _average(options: argparse.Namespace) -> None:
     from seq2seq.training.average import average
 
-    print(average(Path(options.run), [Path(other) for other in options.others], Path(options.out)))
+    print(average(options.run, options.others, options.out))
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from seq2seq.runs.pack import pack
+
+    print(pack(options.run, options.out))

@@ -16,6 +16,18 @@ from seq2seq.search.hypothesis import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A word of an output and the word of the source that it comes from, both counted from 0."""
+
+    src: int
+    tgt: int
+
+    def __str__(self) -> str:
+        """As Pharaoh and its successors write it: ``src-tgt``."""
+        return f"{self.src}-{self.tgt}"
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """One output for one source."""
 
@@ -30,6 +42,8 @@ class Translation:
     """Their numbers in the target vocabulary."""
     log_prob: float = 0.0
     """log p(output | source), in nats."""
+    alignment: tuple[Link, ...] = ()
+    """A link for each word of the output, if it was asked for; see :mod:`seq2seq.decoding.alignment`."""
 
     @property
     def per_token(self) -> float:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
+from seq2seq.decoding.alignment import require_alignable, with_alignments
 from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.scoring import check_options
@@ -40,6 +41,8 @@ class OutputFormat:
     options: DecodingConfig
     nbest: int = 0
     """0: one translation a line; else that many lines as :func:`nbest_line` writes them."""
+    alignments: bool = False
+    """End each line with ``||| 0-0 1-2 …``, links between words of source and output, counted from 0."""
 
     def answer(self, translator: Translator, block: Block) -> bytes:
         """The translations of a block; unmet constraints are named on stderr."""
@@ -48,10 +51,13 @@ class OutputFormat:
             lists = translator.nbest(block.sentences, self.nbest, self.options, block.constraints)
         else:
             lists = [[output] for output in translator.best(block.sentences, self.options, block.constraints)]
+        if self.alignments:
+            lists = with_alignments(translator, block.sentences, lists)
         lines = []
         for offset, outputs in enumerate(lists):
             for place, output in enumerate(outputs, 1):
-                lines.append(nbest_line(block.first + offset, output) if self.nbest else output.text)
+                line = nbest_line(block.first + offset, output) if self.nbest else output.text
+                lines.append(f"{line} ||| {' '.join(map(str, output.alignment))}" if self.alignments else line)
                 faults = block.constraints.unmet(offset, output.text)
                 if faults and not translator.is_empty(block.sentences[offset]):
                     rank = f", number {place} of its list" if self.nbest else ""
@@ -94,6 +100,8 @@ def translate_stream(
     constraint_files = constraint_files or ConstraintFiles()
     # Before any output, not at the first line with a required word.
     check_options(translators[0], output_format.options, requiring=constraint_files.required is not None)
+    if output_format.alignments:
+        require_alignable(translators[0])
     constraints = ConstraintReader(constraint_files)
     blocks = read_blocks(source, constraints, line_by_line=line_by_line)
     # A few blocks ahead keep all translators busy; more would cost memory.
