@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seq2seq.config import Config, DecodingConfig
 from seq2seq.config.decoding import unused_settings
+from seq2seq.config.reference import describe_type
 from seq2seq.errors import ConfigError
 
 _SHIPPED = resources.files("seq2seq") / "recipes"
@@ -148,7 +149,7 @@ def _checked(table: str, values: Mapping[str, Any], kinds: dict[str, Any], fault
         if key not in kinds:
             faults.append(f"unknown key {table}.{key:.80}{_nearest(key, kinds)}")
         elif (fitted := _fit(value, kinds[key])) is None:
-            faults.append(f"{table}.{key} = {_shown(value)} must be {_describe(kinds[key])}")
+            faults.append(f"{table}.{key} = {_shown(value)} must be {describe_type(kinds[key])}")
         elif reason := next(filter(None, map(_unwritable, fitted if isinstance(fitted, tuple) else [fitted])), None):
             faults.append(f"{table}.{key} = {_shown(value)} {reason}")
         else:
@@ -192,20 +193,6 @@ def _fit(value: Any, kind: Any) -> Any:
         return float(value) if abs(value) <= sys.float_info.max else None
     # bool is a subclass of int, and `layers = true` is a mistake.
     return value if type(value) is kind else None
-
-
-def _describe(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin is Literal:
-        choices = [f'"{choice}"' for choice in get_args(kind)]
-        return ("one of " if len(choices) > 1 else "") + ", ".join(choices)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_describe(option) for option in get_args(kind))
-    if origin is tuple:
-        item = get_args(kind)[0]
-        items = {int: "whole numbers", str: "strings"}.get(item, _describe(item).removeprefix("one of "))
-        return f"a list of {items}"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
 
 
 def _shown(value: Any) -> str:

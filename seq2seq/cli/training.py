@@ -1,4 +1,4 @@
-"""Commands that make runs: recipes, prepare, train, status, lr-find, average, pack."""
+"""Commands that make runs: recipes, settings, prepare, train, status, lr-find, average, pack."""
 
 import argparse
 import os
@@ -15,6 +15,10 @@ def add_commands(commands: Commands) -> None:
     recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)
+
+    settings = commands.add_parser("settings", help="every setting of a recipe: type, range, default and meaning")
+    settings.add_argument("table", nargs="?", metavar="TABLE", help="one table, such as decoding")
+    settings.set_defaults(command=_settings)
 
     prepare = commands.add_parser("prepare", help="fetch, clean and tokenise a recipe's corpus")
     add_recipe(prepare)
@@ -58,6 +62,12 @@ def _recipes(options: argparse.Namespace) -> None:
     names = recipe_names()
     for name in names:
         print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
+
+
+def _settings(options: argparse.Namespace) -> None:
+    from seq2seq.config.reference import settings_reference
+
+    print(settings_reference(options.table))
 
 
 def _prepare(options: argparse.Namespace) -> None:
