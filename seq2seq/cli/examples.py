@@ -5,6 +5,7 @@ import argparse
 EXAMPLES = {
     "recipes": ("seq2seq recipes", "seq2seq recipes tatoeba-en-es > mine.toml"),
     "settings": ("seq2seq settings", "seq2seq settings decoding"),
+    "new": ("seq2seq new pairs.csv", "seq2seq new pairs.csv > mine.toml"),
     "prepare": ("seq2seq prepare reverse-digits", "seq2seq prepare mine.toml --set data.max_tokens=60"),
     "train": (
         "seq2seq train reverse-digits",

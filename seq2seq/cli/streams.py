@@ -41,7 +41,7 @@ def flush_stdout() -> None:
 
 
 def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
-    """A file, unpacked if it is a gzip file, or stdin if none is named; a person at a terminal is told what to do.
+    """A file, unpacked if it is a gzip or xz file, or stdin; a person at a terminal is told what to do.
 
     Raises:
         Seq2SeqError: the file cannot be read, or stdin is closed.

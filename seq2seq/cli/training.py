@@ -1,4 +1,4 @@
-"""Commands that make runs: recipes, settings, prepare, train, status, lr-find, average, pack."""
+"""Commands that make runs: recipes, new, settings, prepare, train, status, lr-find, average, pack."""
 
 import argparse
 import os
@@ -15,6 +15,10 @@ def add_commands(commands: Commands) -> None:
     recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)
+
+    new = commands.add_parser("new", help="write a recipe for a table of pairs, with the reasons as comments")
+    new.add_argument("file", type=Path, metavar="FILE", help="CSV, tab-separated values, JSON lines or Parquet")
+    new.set_defaults(command=_new)
 
     settings = commands.add_parser("settings", help="every setting of a recipe: type, range, default and meaning")
     settings.add_argument("table", nargs="?", metavar="TABLE", help="one table, such as decoding")
@@ -62,6 +66,12 @@ def _recipes(options: argparse.Namespace) -> None:
     names = recipe_names()
     for name in names:
         print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
+
+
+def _new(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.new_recipe import new_recipe
+
+    print(new_recipe(options.file), end="")
 
 
 def _settings(options: argparse.Namespace) -> None:

@@ -16,7 +16,12 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 class DataConfig:
     """Source of the pairs, and which of them are kept."""
 
-    format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"] = "files"
+    format: Literal[
+        "auto", "files", "csv", "tsv", "jsonl", "parquet", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"
+    ] = "files"
+    """``files``: two aligned ones. ``csv``: cells in quotes where need be, between commas, semicolons or tabs. ``tsv``:
+    tabs, and quotes are letters. ``auto``: whichever kind of table it is, and where ``src`` and ``tgt`` are not set,
+    its first two columns with text."""
     path: str = "data"
     """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` (digits); language (emoji)."""
     src: str = "src"
@@ -26,7 +31,8 @@ class DataConfig:
     train: str = "train"
     """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
 
-    Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``).
+    Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``,
+    ``.xz``).
     For ``pictures``, ``valid[:50%]`` and ``valid[50%:]`` are the two halves of the images of ``valid``.
     """
     validation: str = ""
@@ -41,8 +47,9 @@ class DataConfig:
     """Hub configuration, for example ``fr-en``."""
     revision: str = ""
     """Hub revision; empty is the newest."""
-    validation_size: Annotated[int, Range(0, 1_000_000)] = 2000
-    test_size: Annotated[int, Range(0, 1_000_000)] = 2000
+    validation_size: Annotated[int | Literal["auto"], Range(0, 1_000_000)] = "auto"
+    """``auto``, here and below: a tenth of the sources, at most 2,000."""
+    test_size: Annotated[int | Literal["auto"], Range(0, 1_000_000)] = "auto"
     references: Literal["one", "all"] = "one"
     """``all``: pairs of the validation and test part with the same source are one sentence with several references.
     ``one``: every pair of a given part is a sentence of its own, and a part that is cut out has the first pair of each
@@ -88,7 +95,9 @@ def data_faults(data: DataConfig) -> Iterator[str]:
             yield f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, when data.format = "digits"'
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
-    if data.format in ("tsv", "wheel") and any(side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)):
+    if data.format in ("csv", "tsv", "wheel") and any(
+        side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)
+    ):
         yield f"data.src = {data.src:.20} and data.tgt = {data.tgt:.20} must be names or numbers of columns"
     if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'

@@ -15,7 +15,7 @@ from seq2seq.errors import ConfigError
 
 _HEAD = (
     "# Settings\n\n"
-    "A recipe is a TOML file with these tables; what it leaves out has its default. On the command line one setting is\n"
+    "A recipe is a TOML file with these tables; what it leaves out has its default. On the command line a setting is\n"
     "`--set table.key=value`. `seq2seq settings` writes this page from the classes in `seq2seq/config`."
 )
 

@@ -11,12 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.corpus.prepared import Prepared, corpus_summary
+from seq2seq.config.automatic import chosen, differences
+from seq2seq.corpus.prepared import Prepared, corpus_summary, settled
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.translator import Translator
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.errors import RunError, warn
 from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
@@ -57,7 +58,9 @@ class TrainingSession:
     def __init__(
         self, folder: Path, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World, log: Log
     ) -> None:
-        self.folder, self.config, self.prepared = folder, config, prepared
+        memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
+        self.folder, self.recipe, self.prepared = folder, config, prepared
+        self.config = config = settled(config, prepared, memory)
         self.device_spec, self.world, self.log = device_spec, world, log
         if len(set(world.interleave([prepared.report["fingerprint"]]))) > 1:
             raise RunError(
@@ -65,6 +68,8 @@ class TrainingSession:
             )
         if world.is_main:
             say(corpus_summary(prepared))
+            if choices := self._chosen():
+                say(f"chosen for it: {', '.join(f'{key} = {value}' for key, value in choices.items())}")
         self.criterion = criterion_of(config, prepared.validation)
         self.trainer = Trainer.of(config, prepared, device_spec, world)
         self.predictor = self._predictor()
@@ -91,7 +96,7 @@ class TrainingSession:
             Its numbers; empty if there is none.
         """
         checkpoint = self._resumable()
-        create_run(self.folder, self.config, self.prepared.vocabularies)
+        create_run(self.folder, self.recipe, self.prepared.vocabularies, self._chosen())
         if checkpoint is None:
             # Before any model is saved, so that a model in the folder always has a checkpoint to continue from.
             self._write(self._checkpoint(), None)
@@ -158,7 +163,7 @@ class TrainingSession:
                 updates = trainer.state.updates
                 if updates % settings.log_every == 0:
                     self._log_training(bar, began)
-                if updates % settings.validate_every == 0 or trainer.finished():
+                if updates % chosen(settings.validate_every) == 0 or trainer.finished():
                     self._save(self._validate(bar))
                 elif trainer.stop or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
                     self._save(None)
@@ -181,8 +186,8 @@ class TrainingSession:
         several = f"{processes} processes, " if processes > 1 else ""
         order = trainer.batches.order
         padding = order.padding_share(trainer.state.epoch)
-        chosen = self.config.training.batch_tokens == "auto" and not order.batch_sentences
-        size = f"batches of {order.batch_tokens:,} tokens, " if chosen else ""
+        derived = self.recipe.training.batch_tokens == "auto" and not order.batch_sentences
+        size = f"batches of {order.batch_tokens:,} tokens, " if derived else ""
         bar.write(
             f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
             f"{size}padding {padding:.1%}; Ctrl-C saves and stops",
@@ -194,6 +199,7 @@ class TrainingSession:
             "precision": device.precision,
             "processes": processes,
             "batch_tokens": order.batch_tokens,
+            "chosen": self._chosen(),
         }
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
@@ -203,6 +209,10 @@ class TrainingSession:
                 "to the line that ends with the new limits",
                 file=sys.stderr,
             )
+
+    def _chosen(self) -> dict[str, Any]:
+        """What the corpus decided in place of ``auto``, by ``table.key``."""
+        return {**self.prepared.report["chosen"], **differences(self.recipe, self.config)}
 
     def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
         numbers, position = self.trainer.read_window(), self.trainer.position()
@@ -249,7 +259,7 @@ class TrainingSession:
                 (self.folder / name).unlink(missing_ok=True)
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
-            facts["settled"] = self.criterion.settled(self.config)
+            facts["settled"] = differences(self.recipe, self.config) | self.criterion.settled(self.config)
             save_model(self.folder, checkpoint.weights(), facts)
         save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
 

@@ -70,7 +70,7 @@ def test_a_packed_file_is_read_as_the_plain_one(option: str, command: Command, t
         (tmp_path / "damaged.gz").write_bytes(damaged)
         status, _, said = command(*with_file(arguments, tmp_path / "damaged.gz"), stdin=stdin)
         assert status == 2
-        assert f"seq2seq: {tmp_path / 'damaged.gz'} is a damaged gzip file: " in said
+        assert f"seq2seq: {tmp_path / 'damaged.gz'} is a damaged packed file: " in said
         assert said.count("seq2seq: ") == 1
 
 
