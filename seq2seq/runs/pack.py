@@ -41,8 +41,12 @@ def pack(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None)
     extras = [CARD, EVALUATION, LOG, REPORT, *sorted(table.name for table in folder.glob("outputs.*.tsv"))]
     names = [*manifest["files"], MANIFEST, *(name for name in extras if (folder / name).is_file())]
     with scratch_file(path) as scratch:
-        # A gzip file has a time of its own, which tarfile would set.
-        with gzip.GzipFile(scratch, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        # A gzip file has a name and a time of its own, which tarfile would set.
+        with (
+            scratch.open("wb") as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for name in names:
                 _add(archive, folder / name, f"{run_name(folder)}/{name}")
         atomic_replace(scratch, path)
