@@ -50,27 +50,27 @@ def describe_type(kind: Any) -> str:
 
 
 def _table(name: str, table: type) -> str:
-    meanings = dict(_meanings(table))
+    known = dict(meanings(table))
     kinds, hints = get_type_hints(table), get_type_hints(table, include_extras=True)
-    parts = [f"## [{name}]", _markdown(inspect.cleandoc(table.__doc__ or ""))]
+    parts = [f"## [{name}]", to_markdown(inspect.cleandoc(table.__doc__ or ""))]
     for field in fields(table):
         limits = "".join(_range(limit) for limit in getattr(hints[field.name], "__metadata__", ()))
         default = json.dumps(field.default, ensure_ascii=False)
         parts.append(f"### {name}.{field.name}")
         parts.append(f"{describe_type(kinds[field.name])}{limits}; default `{default}`")
-        if field.name in meanings:
-            parts.append(meanings[field.name])
+        if field.name in known:
+            parts.append(known[field.name])
     return "\n\n".join(parts)
 
 
-def _meanings(table: type) -> Iterator[tuple[str, str]]:
+def meanings(table: type) -> Iterator[tuple[str, str]]:
     """Name and meaning of each field that has a text under it."""
     (definition,) = ast.parse(inspect.getsource(table)).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     for field, text in pairwise(body):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
-                yield name, _markdown(inspect.cleandoc(meaning))
+                yield name, to_markdown(inspect.cleandoc(meaning))
 
 
 def _range(limit: Any) -> str:
@@ -79,7 +79,7 @@ def _range(limit: Any) -> str:
     return f", at least {low}" if limit.high == float("inf") else f", {low} to {high}"
 
 
-def _markdown(text: str) -> str:
+def to_markdown(text: str) -> str:
     """A docstring, with its literals and references as Markdown has them."""
     text = re.sub(r":\w+:`~?([^`]+)`", r"``\1``", text)
     return re.sub(r"``([^`]+)``", lambda literal: "`" + " ".join(literal[1].split()) + "`", text)

@@ -17,10 +17,12 @@ from seq2seq.search.hypothesis import Hypothesis
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A word of an output and the word of the source that it comes from, both counted from 0."""
+    """A word of an output and the word of the source that it comes from."""
 
     src: int
+    """The source's word, counted from 0; words are what stands between spaces."""
     tgt: int
+    """The output's word, likewise."""
 
     def __str__(self) -> str:
         """As Pharaoh and its successors write it: ``src-tgt``."""

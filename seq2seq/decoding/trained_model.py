@@ -75,6 +75,9 @@ class TrainedModel(Predictor):
             alignments: also find which word each word comes from, which needs attention.
             settings: of ``[decoding]``, such as ``beam=10``, in place of those of ``options``.
 
+        Returns:
+            A translation, a list of them for a list; with ``nbest`` a list in the place of each translation.
+
         Raises:
             ConfigError: no such setting, or settings that this model cannot decode with.
             Seq2SeqError: the model reads pictures.
