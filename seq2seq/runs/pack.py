@@ -1,7 +1,6 @@
 """A run as one file, to be given away."""
 
 import gzip
-import io
 import os
 import tarfile
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from seq2seq.errors import RunError
 from seq2seq.files.atomic import atomic_replace, scratch_file
 from seq2seq.files.manifest import MANIFEST, check_manifest
-from seq2seq.runs.layout import CARD, EVALUATION, LOG, REPORT, run_name
+from seq2seq.runs.layout import CARD, EVALUATION, LOG, REPORT, require_folder, run_name
 
 _SUFFIX = ".tar.gz"
 
@@ -35,6 +34,7 @@ def pack(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None)
     """
     folder = Path(run)
     path = Path(out) if out is not None else folder.resolve().with_name(run_name(folder) + _SUFFIX)
+    require_folder(folder)
     manifest = check_manifest(folder)
     if os.path.lexists(path):
         raise RunError(f"{path} exists already: remove it, or name another file with --out")
@@ -54,7 +54,7 @@ def pack(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None)
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    content = path.read_bytes()
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    archive.addfile(entry, io.BytesIO(content))
+    with path.open("rb") as content:
+        entry = tarfile.TarInfo(name)
+        entry.size = os.fstat(content.fileno()).st_size
+        archive.addfile(entry, content)
