@@ -3,7 +3,7 @@
 What a vocabulary and held-out parts need of the corpus itself is in :mod:`seq2seq.corpus.automatic`.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Literal, TypeVar
 
 from seq2seq.config import Config
@@ -58,6 +58,16 @@ def settle(config: Config, pairs: int, tgt_tokens: int, gpu_memory: int) -> Conf
         every = round(min(_MOST_UPDATES, max(_FEWEST_UPDATES, updates)))
         training = replace(training, validate_every=every)
     return replace(config, model=model, training=training)
+
+
+def adopted(config: Config, begun: Config) -> Config:
+    """The recipe of a training that goes on, with what its beginning chose in place of ``auto``."""
+    tables = {}
+    for name in ("model", "training"):
+        table, before = getattr(config, name), getattr(begun, name)
+        automatic = {entry.name for entry in fields(table) if getattr(table, entry.name) == "auto"}
+        tables[name] = replace(table, **{key: getattr(before, key) for key in automatic})
+    return replace(config, **tables)
 
 
 def differences(before: Config, after: Config) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from seq2seq.files.cache import find_or_make, is_made
 
 FEWEST = 1000
 """Training pairs below which a corpus is small."""
-FEW = f"; under {FEWEST:,} are few: expect a model that knows little beside them, and bring more if you can"
+FEW = f"; under {FEWEST:,} are few: bring more if you can"
 """What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
 _LAYOUT = 6

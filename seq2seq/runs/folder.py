@@ -47,7 +47,7 @@ def create_run(
         folder: of the run.
         config: of the recipe.
         vocabularies: of the corpus.
-        chosen: what the corpus decided in place of ``auto``, by ``table.key``, for comments.
+        chosen: what stands for ``auto`` where the settings keep it, by ``table.key``, for comments.
 
     Raises:
         RunError: the folder cannot be written.

@@ -59,8 +59,10 @@ class TrainingSession:
         self, folder: Path, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World, log: Log
     ) -> None:
         memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
-        self.folder, self.recipe, self.prepared = folder, config, prepared
-        self.config = config = settled(config, prepared, memory)
+        recipe, config = config, settled(config, prepared, memory)
+        self.folder, self.config, self.prepared = folder, config, prepared
+        # What the corpus decided in place of `auto`, by `table.key`.
+        self.chosen = {**prepared.report["chosen"], **differences(recipe, config)}
         self.device_spec, self.world, self.log = device_spec, world, log
         if len(set(world.interleave([prepared.report["fingerprint"]]))) > 1:
             raise RunError(
@@ -68,8 +70,8 @@ class TrainingSession:
             )
         if world.is_main:
             say(corpus_summary(prepared))
-            if choices := self._chosen():
-                say(f"chosen for it: {', '.join(f'{key} = {value}' for key, value in choices.items())}")
+            if self.chosen:
+                say(f"chosen for it: {', '.join(f'{key} = {value}' for key, value in self.chosen.items())}")
         self.criterion = criterion_of(config, prepared.validation)
         self.trainer = Trainer.of(config, prepared, device_spec, world)
         self.predictor = self._predictor()
@@ -96,7 +98,7 @@ class TrainingSession:
             Its numbers; empty if there is none.
         """
         checkpoint = self._resumable()
-        create_run(self.folder, self.recipe, self.prepared.vocabularies, self._chosen())
+        create_run(self.folder, self.config, self.prepared.vocabularies, self.prepared.report["chosen"])
         if checkpoint is None:
             # Before any model is saved, so that a model in the folder always has a checkpoint to continue from.
             self._write(self._checkpoint(), None)
@@ -186,7 +188,7 @@ class TrainingSession:
         several = f"{processes} processes, " if processes > 1 else ""
         order = trainer.batches.order
         padding = order.padding_share(trainer.state.epoch)
-        derived = self.recipe.training.batch_tokens == "auto" and not order.batch_sentences
+        derived = "training.batch_tokens" in self.chosen and not order.batch_sentences
         size = f"batches of {order.batch_tokens:,} tokens, " if derived else ""
         bar.write(
             f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
@@ -199,7 +201,6 @@ class TrainingSession:
             "precision": device.precision,
             "processes": processes,
             "batch_tokens": order.batch_tokens,
-            "chosen": self._chosen(),
         }
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
@@ -209,10 +210,6 @@ class TrainingSession:
                 "to the line that ends with the new limits",
                 file=sys.stderr,
             )
-
-    def _chosen(self) -> dict[str, Any]:
-        """What the corpus decided in place of ``auto``, by ``table.key``."""
-        return {**self.prepared.report["chosen"], **differences(self.recipe, self.config)}
 
     def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
         numbers, position = self.trainer.read_window(), self.trainer.position()
@@ -259,7 +256,7 @@ class TrainingSession:
                 (self.folder / name).unlink(missing_ok=True)
             updates = checkpoint.numbers["updates"]
             facts = {"updates": updates, "validation": best.scores(), "corpus": self.prepared.report}
-            facts["settled"] = differences(self.recipe, self.config) | self.criterion.settled(self.config)
+            facts["settled"] = self.criterion.settled(self.config)
             save_model(self.folder, checkpoint.weights(), facts)
         save_checkpoint(self.folder, checkpoint, self.config.training.keep_checkpoints)
 

@@ -96,7 +96,7 @@ def test_what_teaches_subwords_is_an_even_sample_and_of_words_all(
         seen.append(list(sentences))
         return train(seen[-1], *args, **settings)
 
-    monkeypatch.setattr(making.Subword, "train", spy)
+    monkeypatch.setattr(Subword, "train", spy)
     subword = SubwordConfig(type=kind, vocab_size=60, byte_fallback=False, train_sentences=200)
     for directory in ("one", "two"):
         prepare(replace(config(corpus, directory=str(corpus / directory)), subword=subword))
