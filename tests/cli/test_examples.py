@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from seq2seq.cli import _parser, main
@@ -88,10 +89,13 @@ def test_captions_of_several_pictures_are_named_and_one_alone_is_not(
         config=read_config(place / "runs" / "mine"), best=lambda paths, _: [Translation("a cat", 0.0, (), ())]
     )
     monkeypatch.setattr(Captioner, "load", lambda *_, **__: fake)
-    (place / "new\nline.png").touch()
+    (place / "alone").mkdir()
+    for path in ("new\nline.png", "alone/a.png"):
+        (place / path).touch()
     for pictures, lines in (
         (["picture.png"], ["a cat"]),
         (["photos"], ["photos/a.png\ta cat", "photos/b.png\ta cat"]),
+        (["alone"], ["alone/a.png\ta cat"]),
         (["new\nline.png", "picture.png"], ["new\\nline.png\ta cat", "picture.png\ta cat"]),
     ):
         assert main(["caption", "--model", "runs/mine", *pictures]) == 0
@@ -99,10 +103,19 @@ def test_captions_of_several_pictures_are_named_and_one_alone_is_not(
 
 
 class Terminal(io.BytesIO):
-    """Input that a person types: two lines, the end, and then more, which nobody asked for."""
+    """Input that a person types: after its end a terminal goes on, and must not be asked again."""
+
+    ended = False
 
     def isatty(self) -> bool:
         return True
+
+    def __next__(self) -> bytes:
+        if line := self.readline():
+            return line
+        assert not self.ended
+        self.ended = True
+        raise StopIteration
 
 
 @pytest.mark.parametrize("typed", [True, False])
@@ -115,3 +128,12 @@ def test_a_person_at_a_terminal_is_told_what_to_do(
     captured = capsys.readouterr()
     assert captured.out.count("\n") == 2
     assert captured.err == ("type one line after the other; Ctrl-D on an empty line ends\n" if typed else "")
+
+
+def test_vectors_want_the_end_of_the_input_once(
+    digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Terminal(b"123\n45\n")))
+    command = ["encode", "--model", str(digits_run), "--device", "cpu", "--out", str(tmp_path / "v.npy")]
+    assert main(command) == 0
+    assert np.load(tmp_path / "v.npy").shape[0] == 2

@@ -20,7 +20,7 @@ from seq2seq.model.build import build_model
 
 WORDS = ["casa", "casado", "tren", "la", "estación", "de", "es", "grande", "no", "Tom", "está", "zanahoria"]
 LINES = [f"{WORDS[row % 12]} {WORDS[row * 5 % 12]}, ¿{WORDS[row * 7 % 12]}?" for row in range(120)]
-VOCABULARY = Subword.train(LINES, SubwordConfig(), vocab_size=300)
+VOCABULARY = Subword.train(LINES, SubwordConfig(type="unigram"), vocab_size=300)
 TEXTS = ["la casa grande", "casado, ¿tren?", "Tom", "no está la   zanahoria", "xyz 日本 la"]
 
 
