@@ -46,9 +46,8 @@ class Ensemble:
         self.members = tuple(members)
         self.device_spec = device_spec
         self.reader = reader
-        device = device_spec.device
-        one_gpu = device.type == "cuda" and not device_spec.layers
-        self.recordings = Recordings(Recorder(device)) if one_gpu else None
+        on_one_gpu = device_spec.device.type == "cuda" and not device_spec.layers
+        self.recordings = Recordings(Recorder(device_spec.device)) if on_one_gpu else None
 
     @property
     def model(self) -> Seq2Seq:
@@ -82,6 +81,8 @@ class Ensemble:
         other.members = tuple(replace(member, model=copy.deepcopy(member.model)) for member in self.members)
         for member in other.members:
             _prepare(member.model, self.device_spec)
+        if self.recordings is not None:
+            other.recordings = Recordings(self.recordings.recorder)  # or old copies would live on in ours
         return other
 
     @contextmanager

@@ -34,7 +34,7 @@ class Recordings:
         most: recordings that are kept; each has a state of its own.
     """
 
-    def __init__(self, recorder: Recorder, *, steps: int = 8, most: int = 32) -> None:
+    def __init__(self, recorder: Recorder, *, steps: int = 8, most: int = 16) -> None:
         self.recorder, self.steps, self.most = recorder, steps, most
         self._kept: OrderedDict[tuple[object, ...], _Recording[Any]] = OrderedDict()
         self._lock = Lock()  # Two threads would write to the same tensors.

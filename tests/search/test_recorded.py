@@ -27,7 +27,7 @@ BARRED.barred[:, EOS] = False
 PREFIX = prefix_table([[2, 3], [], [4, 4, 4, 2], [], [], [3], [2]])
 
 
-def recordings(steps: int, most: int = 32) -> Recordings:
+def recordings(steps: int, most: int = 16) -> Recordings:
     return Recordings(Recorder(torch.device("cpu")), steps=steps, most=most)
 
 
