@@ -31,6 +31,7 @@ def test_smaller_corpora_have_more_epochs_more_dropout_and_smaller_batches() -> 
     dropout = [float(one.model.dropout) for one in found]
     batches = [int(one.training.batch_tokens) for one in found]
     assert epochs == sorted(epochs, reverse=True)
+    assert epochs[0] > epochs[2] > epochs[-1]
     assert dropout == sorted(dropout, reverse=True)
     assert batches == sorted(batches)
     assert batches[-1] == training_batch_tokens(AUTO.training, AUTO.model, 0)

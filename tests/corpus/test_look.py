@@ -56,7 +56,7 @@ def test_a_packed_table_is_seen_through(tmp_path: Path) -> None:
 
 SENTENCES = "It rains.\tLlueve.\nI am here.\tEstoy aquí.\nWho is it?\t¿Quién es?\n"
 HEADERS = {
-    "known names": ("word\tphonemes\nabandon\tAH0 B\nzoo\tZ UW1\n", ("word", "phonemes")),
+    "known names": ("word\ttag\nabandon\tverb\nzoo\tnoun\n", ("word", "tag")),
     "no digit where all others have some": ("Written\tDate\n3 May\t05-03\n1 June\t06-01\n", ("Written", "Date")),
     "no space where all others have some": (f"English\tSpanish\n{SENTENCES}", ("English", "Spanish")),
     "numbered": ("sentence1\tsentence2\nIt is.\tIs it?\nNo more.\tSo be it.\n", ("sentence1", "sentence2")),

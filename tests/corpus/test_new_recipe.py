@@ -45,7 +45,7 @@ def test_the_recipe_reads_every_pair(table: str, tmp_path: Path) -> None:
 
 
 def test_nearly_all_pairs_fit_and_the_corpus_can_be_prepared(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", TABLES["dates"])
+    path = write(tmp_path / "t.csv", [(f"{src} in the Gregorian calendar", tgt) for src, tgt in TABLES["dates"]])
     (tmp_path / "r.toml").write_text(new_recipe(path))
     found = prepare(load_recipe(str(tmp_path / "r.toml"), [f"data.directory={tmp_path}"]))
     assert found.report["dropped"].keys() == {"source held out"}
