@@ -44,6 +44,12 @@ class OutputFormat:
     alignments: bool = False
     """End each line with ``||| 0-0 1-2 …``, links between words of source and output, counted from 0."""
 
+    def check(self, translator: Translator, *, requiring: bool) -> None:
+        """Raises ConfigError unless the models can decode so; ``requiring``: outputs have to contain required words."""
+        check_options(translator, self.options, requiring=requiring)
+        if self.alignments:
+            require_alignable(translator)
+
     def answer(self, translator: Translator, block: Block) -> bytes:
         """The translations of a block; unmet constraints are named on stderr."""
         warn_of_cuts(translator, block.sentences, block.first)
@@ -99,9 +105,7 @@ def translate_stream(
     """
     constraint_files = constraint_files or ConstraintFiles()
     # Before any output, not at the first line with a required word.
-    check_options(translators[0], output_format.options, requiring=constraint_files.required is not None)
-    if output_format.alignments:
-        require_alignable(translators[0])
+    output_format.check(translators[0], requiring=constraint_files.required is not None)
     constraints = ConstraintReader(constraint_files)
     blocks = read_blocks(source, constraints, line_by_line=line_by_line)
     # A few blocks ahead keep all translators busy; more would cost memory.
@@ -125,7 +129,7 @@ def translate_shards(
     """
     from torch import distributed
 
-    check_options(translator, output_format.options, requiring=constraint_files.required is not None)
+    output_format.check(translator, requiring=constraint_files.required is not None)
     distributed.init_process_group("gloo")
     try:
         rank, world = distributed.get_rank(), distributed.get_world_size()

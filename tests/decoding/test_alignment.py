@@ -96,3 +96,11 @@ def test_a_model_that_joins_tokens_cannot_be_aligned(digits_run: Path) -> None:
     translator = make(encoder="convolutional")
     with pytest.raises(ConfigError, match="alignments need attention to single tokens"):
         word_alignments(translator, ["la"], [[5]])
+
+
+def test_nothing_is_answered_before_a_model_is_found_unfit(digits_run: Path) -> None:
+    translator, target = Translator.load(digits_run, device="cpu"), io.BytesIO()
+    output_format = OutputFormat(options=translator.config.decoding, alignments=True)
+    with pytest.raises(ConfigError, match="this needs attention"):
+        translate_stream([translator], io.BytesIO(b"\n12\n"), target, output_format)
+    assert target.getvalue() == b""
