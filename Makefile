@@ -16,10 +16,11 @@ endif
 VENV    := .venv
 BIN     := $(VENV)/bin
 INSTALL := $(VENV)/.installed
+SERVER  := $(VENV)/.installed-serve
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train status translate caption evaluate report docs test check bench clean
+.PHONY: help install train status translate caption evaluate report serve docs test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -49,6 +50,10 @@ evaluate: $(INSTALL)  ## BLEU, chrF and TER of RUN on its test part
 report: $(INSTALL)  ## one page on RUN: scores, curves, samples and more, in report.html of the run
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
 	@$(BIN)/seq2seq report "$(RUN)"
+
+serve: $(SERVER)  ## a web page and an API for RUN on http://127.0.0.1:8000; trains first if there is no model
+	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)"
+	@$(BIN)/seq2seq serve --model "$(RUN)"
 
 docs: $(DEVELOP)  ## the documentation as a site, in build/site
 	@$(BIN)/seq2seq settings > docs/settings.md
@@ -85,6 +90,10 @@ $(VENV)/bin/python:
 $(INSTALL): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) ..." >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e . >&2
+	@touch $@
+
+$(SERVER): $(INSTALL)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve]' >&2
 	@touch $@
 
 $(DEVELOP): $(INSTALL)

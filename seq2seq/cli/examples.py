@@ -43,6 +43,7 @@ EXAMPLES = {
         "seq2seq evaluate --model runs/mine --src news.en --ref news.es --out scores",
     ),
     "report": ("seq2seq report runs/mine", "seq2seq report --src news.en --ref news.es --hyp a b --out comparison"),
+    "serve": ("seq2seq serve --model runs/mine", "seq2seq serve --model runs/mine runs/other --port 8080"),
     "inspect": (
         "seq2seq inspect --model runs/mine --text '1 2 3'",
         "seq2seq inspect --model runs/mine --text '1 2 3' --out gates.html",

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from seq2seq.config.ranges import Range, range_faults
 
 EMOJI_LANGUAGES = ("en", "de", "es", "fr")
-# A language, perhaps with script and region (BCP 47).
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+# The outer form of a tag (RFC 5646, §2.1); which subtags are registered changes from year to year.
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,5}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +28,10 @@ class DataConfig:
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
     """Likewise for the target; for ``hub-pictures`` the prefix of the captions' columns."""
+    src_language: str = ""
+    """Language of the sources as a BCP 47 tag, ``en`` or ``pt-BR``; empty: unknown, or no language."""
+    tgt_language: str = ""
+    """Likewise for the targets."""
     train: str = "train"
     """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
 
@@ -63,8 +67,6 @@ class DataConfig:
     drop_duplicates: bool = True
     drop_identical: bool = True
     """Drop pairs whose sides are the same text: in real corpora they are untranslated."""
-    languages: tuple[str, ...] = ()
-    """Codes of the languages, the source's first (``["en", "es"]``); told in the run's card, nothing depends on it."""
     licence: str = ""
     """Of the corpus, as hubs name it (``cc-by-2.0``); told in the run's card."""
     directory: str = "data"
@@ -84,8 +86,7 @@ class DataConfig:
 def data_faults(data: DataConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("data", data)
-    if wrong := [code for code in data.languages if not _LANGUAGE.fullmatch(code)]:
-        yield f'data.languages must hold codes such as "en" or "zh-Hant", found "{wrong[0]:.20}"'
+    yield from _language_faults(data)
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
     if data.format == "digits":
@@ -103,3 +104,10 @@ def data_faults(data: DataConfig) -> Iterator[str]:
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:
         yield "data.validation_size = 0 must be at least 1 when data.validation is empty"
+
+
+def _language_faults(data: DataConfig) -> Iterator[str]:
+    for side in ("src_language", "tgt_language"):
+        tag = getattr(data, side)
+        if tag and not _LANGUAGE_TAG.fullmatch(tag):
+            yield f'data.{side} = "{tag:.40}" must be a BCP 47 tag such as "en" or "pt-BR", or empty'

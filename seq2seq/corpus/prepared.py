@@ -87,9 +87,8 @@ def settled(config: Config, prepared: Prepared, gpu_memory: int) -> Config:
 
 
 def _cache_folder(config: Config) -> Path:
-    data = {
-        key: value for key, value in asdict(config.data).items() if key not in ("directory", "languages", "licence")
-    }
+    unread = ("directory", "src_language", "tgt_language", "licence")
+    data = {key: value for key, value in asdict(config.data).items() if key not in unread}
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]

@@ -15,11 +15,12 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.readers import Member, Reader
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.errors import RunError
 from seq2seq.graphs import Recorder
 from seq2seq.model.decoder import Decoder
@@ -63,6 +64,10 @@ class Ensemble:
     def config(self) -> Config:
         """The first member's; ``config.decoding`` holds the defaults of every call."""
         return self.members[0].config
+
+    def batch_tokens(self, options: DecodingConfig) -> int:
+        """Most source tokens times beam in a batch, as the settings say or, for ``auto``, the device allows."""
+        return decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
 
     def is_empty(self, source: str) -> bool:
         """Whether a source has no tokens; then its one output is empty too."""

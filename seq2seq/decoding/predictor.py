@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 
 from seq2seq.config import DecodingConfig
-from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
@@ -14,7 +13,6 @@ from seq2seq.decoding.ensemble import Ensemble, JointState, JointStep
 from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
-from seq2seq.device import gpu_memory
 from seq2seq.errors import RunError
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis, Ranking
@@ -79,8 +77,7 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        budget = decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
-        outputs = within_memory(self.reader.group(sources, budget // width), decode, lower=lower)
+        outputs = within_memory(self.reader.group(sources, self.batch_tokens(options) // width), decode, lower=lower)
         return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(

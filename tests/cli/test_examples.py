@@ -21,8 +21,8 @@ from seq2seq.recipe import recipe_text
 from seq2seq.runs.layout import read_config
 
 COMMANDS = next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)).choices
-# These take minutes: their options are read, and that is all.
-LONG = ("prepare", "train", "lr-find")
+# These take minutes, or do not end: their options are read, and that is all.
+LONG = ("prepare", "train", "lr-find", "serve")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

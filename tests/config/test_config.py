@@ -124,3 +124,13 @@ def test_all_faults_come_at_once() -> None:
     )
     for key in ("model.layers", "model.dropout", "data.sha256", "towards an end"):
         assert key in message
+
+
+@pytest.mark.parametrize("tag", ["e", "pt_BR", "en-", "en/../x", "日本"])
+def test_languages_are_tags(tag: str) -> None:
+    assert f'data.tgt_language = "{tag}" must be a BCP 47 tag' in faults(data=DataConfig(tgt_language=tag))
+
+
+@pytest.mark.parametrize("tag", ["", "en", "pt-BR", "zh-Hans-CN"])
+def test_tags_are_languages(tag: str) -> None:
+    Config(data=DataConfig(src_language=tag, tgt_language=tag), training=ENDS)

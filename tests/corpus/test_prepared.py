@@ -61,6 +61,10 @@ def test_the_second_time_nothing_is_done(corpus: Path, monkeypatch: pytest.Monke
     assert prepare(config(corpus)).report == first.report
 
 
+def test_the_name_of_a_language_changes_no_id(corpus: Path) -> None:
+    assert prepare(config(corpus, src_language="en")).folder == prepare(config(corpus)).folder
+
+
 def test_a_changed_file_is_prepared_anew(corpus: Path) -> None:
     first = prepare(config(corpus)).report
     with (corpus / "c.tsv").open("a", encoding="utf-8") as stream:
