@@ -30,7 +30,7 @@ WORDS = ["casa", "casado", "tren", "la", "estación", "de", "es", "grande", "no"
 LINES = [f"{WORDS[row % 12]} {WORDS[row * 5 % 12]}, ¿{WORDS[row * 7 % 12]}?" for row in range(120)]
 VOCABULARIES = {
     "word": Subword.train(LINES, SubwordConfig(type="word"), vocab_size=40),
-    "unigram": Subword.train(LINES, SubwordConfig(), vocab_size=300),
+    "unigram": Subword.train(LINES, SubwordConfig(type="unigram"), vocab_size=300),
 }
 
 
