@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from seq2seq.config.ranges import Range, range_faults
+from seq2seq.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,3 +104,15 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         yield "decoding.mbr = 1 leaves nothing to choose from: expected at least 2, or 0 for none"
     if decoding.mbr > decoding.beam and not decoding.sample:
         yield f"decoding.mbr = {decoding.mbr} needs as many candidates, found decoding.beam = {decoding.beam}"
+
+
+def check_nbest(decoding: DecodingConfig, count: int) -> None:
+    """Checks that search can find a list of so many outputs.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if count > decoding.beam and not decoding.sample:
+        raise ConfigError(f"nbest = {count} is more than beam = {decoding.beam}: a beam of K finds K outputs")
+    if count and 0 < decoding.mbr < count:
+        raise ConfigError(f"nbest = {count} is more than mbr = {decoding.mbr} candidates")

@@ -217,6 +217,19 @@ class Subword:
         pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
         return [not self._processor.is_byte(i) and ends_word(piece[-1:]) for i, piece in enumerate(pieces)]
 
+    def word_numbers(self, ids: Sequence[int]) -> list[int]:
+        """The number of the word, counted from 0 among those between spaces, that each id is a part of."""
+        numbers, number, begun, spaced = [], 0, False, False
+        for piece in self.pieces(ids):
+            if piece == "\u2581":  # a bare space belongs to the word before it
+                spaced = True
+            else:
+                begins = not piece.startswith(JOINER) if self._words else piece.startswith("\u2581")
+                number += begun and (begins or spaced)
+                begun, spaced = True, False
+            numbers.append(number)
+        return numbers
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of ids; those of words without sentencepiece's mark."""
         pieces = [self._processor.id_to_piece(i) for i in ids]

@@ -16,6 +16,20 @@ from seq2seq.search.hypothesis import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A word of an output and the word of the source that it comes from."""
+
+    src: int
+    """The source's word, counted from 0; words are what stands between spaces."""
+    tgt: int
+    """The output's word, likewise."""
+
+    def __str__(self) -> str:
+        """As Pharaoh and its successors write it: ``src-tgt``."""
+        return f"{self.src}-{self.tgt}"
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """One output for one source."""
 
@@ -32,6 +46,8 @@ class Translation:
     """log p(output | source), in nats."""
     cut: bool = False
     """Whether it has the most tokens that an output of its source may have, so that the rest may be missing."""
+    alignment: tuple[Link, ...] = ()
+    """A link for each word of the output, if it was asked for; see :mod:`seq2seq.decoding.alignment`."""
 
     @property
     def per_token(self) -> float:

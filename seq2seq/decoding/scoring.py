@@ -130,6 +130,8 @@ def _read_in_chunks(
 
 def as_read(ensemble: Ensemble, pair: Pair) -> Pair:
     """A source and an output of it as the models read and write them: with placeholders for what is protected."""
+    if ensemble.config.data.reads_images:
+        return pair  # the source is the name of a picture
     protected = Placeholders.of(ensemble.config.subword.protect).protect(pair.src)
     return Pair(protected.text, protected.mask(pair.tgt))
 
@@ -152,12 +154,10 @@ def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Seq
     Raises:
         ConfigError: none has attention.
     """
-    attentive = [member.model.decoder.attention is not None for member in ensemble.members]
-    if not any(attentive):
-        raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
-    member = ensemble.members[attentive.index(True)]
+    number = attentive_member(ensemble)
+    member = ensemble.members[number]
     with ensemble.ready():
-        batch, state = ensemble.start(sources, targets)[attentive.index(True)]
+        batch, state = ensemble.start(sources, targets)[number]
         weights = member.model.decoder.align(batch.tgt_in, state).float().cpu()
     if state.memory is None:
         raise ValueError("a decoder with attention has a memory")
@@ -168,6 +168,18 @@ def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Seq
             attention = torch.cat([attention[:, :-1].flip(1), attention[:, -1:]], dim=1)
         unpadded.append(attention)
     return unpadded
+
+
+def attentive_member(ensemble: Ensemble) -> int:
+    """The number of the first member that has attention.
+
+    Raises:
+        ConfigError: none has.
+    """
+    for number, member in enumerate(ensemble.members):
+        if member.model.decoder.attention is not None:
+            return number
+    raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
 
 
 def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: bool) -> None:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
+from seq2seq.decoding.alignment import require_alignable, with_alignments
 from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.lengths import warn_of_cut_outputs
 from seq2seq.decoding.outputs import Translation
@@ -53,6 +54,14 @@ class OutputFormat:
     options: DecodingConfig
     nbest: int = 0
     """0: one translation a line; else that many lines as :func:`nbest_line` writes them."""
+    alignments: bool = False
+    """End each line with ``||| 0-0 1-2 …``, links between words of source and output, counted from 0."""
+
+    def check(self, translator: Translator, *, requiring: bool) -> None:
+        """Raises ConfigError unless the models can decode so; ``requiring``: outputs have to contain required words."""
+        check_options(translator, self.options, requiring=requiring)
+        if self.alignments:
+            require_alignable(translator)
 
     def answer(self, translator: Translator, block: Block) -> Answer:
         """The translations of a block; unmet constraints are named on stderr."""
@@ -62,10 +71,13 @@ class OutputFormat:
             lists = translator.nbest(block.sentences, self.nbest, self.options, constraints)
         else:
             lists = [[output] for output in translator.best(block.sentences, self.options, constraints)]
+        if self.alignments:
+            lists = with_alignments(translator, block.sentences, lists)
         lines = []
         for offset, outputs in enumerate(lists):
             for place, output in enumerate(outputs, 1):
-                lines.append(nbest_line(block.first + offset, output) if self.nbest else output.text)
+                line = nbest_line(block.first + offset, output) if self.nbest else output.text
+                lines.append(f"{line} ||| {' '.join(map(str, output.alignment))}" if self.alignments else line)
                 faults = constraints.unmet(offset, output.text)
                 if faults and not translator.is_empty(block.sentences[offset]):
                     rank = f", number {place} of its list" if self.nbest else ""
@@ -108,7 +120,7 @@ def translate_stream(
     """
     constraint_files = constraint_files or ConstraintFiles()
     # Before any output, not at the first line with a required word.
-    check_options(translators[0], output_format.options, requiring=constraint_files.required is not None)
+    output_format.check(translators[0], requiring=constraint_files.required is not None)
     constraints = ConstraintReader(constraint_files)
     blocks = read_blocks(source, constraints, line_by_line=line_by_line)
     # A few blocks ahead keep all translators busy; more would cost memory.
@@ -135,7 +147,7 @@ def translate_shards(
     """
     from torch import distributed
 
-    check_options(translator, output_format.options, requiring=constraint_files.required is not None)
+    output_format.check(translator, requiring=constraint_files.required is not None)
     distributed.init_process_group("gloo")
     try:
         rank, world = distributed.get_rank(), distributed.get_world_size()

@@ -21,9 +21,10 @@ from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.constraints import contains
 from seq2seq.decoding.translator import Translator
+from seq2seq.decoding.vectors import sentence_vectors
 from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.filters.constraint_files import ConstraintFiles
-from seq2seq.filters.encode import encode_stream, sentence_vectors
+from seq2seq.filters.encode import encode_stream
 from seq2seq.filters.score import score_stream
 from seq2seq.filters.translate import OutputFormat, translate_stream
 from seq2seq.model.build import build_model

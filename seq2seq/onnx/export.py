@@ -11,12 +11,12 @@ from typing import Any
 
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.errors import Seq2SeqError
-from seq2seq.export.graphs import NEXT
-from seq2seq.export.onnx_files import write_graphs
-from seq2seq.export.verify import largest_difference
 from seq2seq.files.atomic import new_folder
 from seq2seq.files.hashing import file_sha256
 from seq2seq.files.manifest import MANIFEST
+from seq2seq.onnx.graphs import NEXT
+from seq2seq.onnx.onnx_files import write_graphs
+from seq2seq.onnx.verify import largest_difference
 from seq2seq.runs.folder import LoadedRun, load_run
 from seq2seq.runs.layout import CONFIG, MODEL
 from seq2seq.version import __version__

@@ -20,12 +20,12 @@ from seq2seq.corpus.batching import collate, collate_images
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
-from seq2seq.export import graphs
-from seq2seq.export.export import export
-from seq2seq.export.graphs import is_recurrent, state_to_tensors, with_end_marks
-from seq2seq.export.onnx_files import write_graphs
-from seq2seq.export.verify import OnnxSession, largest_difference
 from seq2seq.model.build import build_model
+from seq2seq.onnx import graphs
+from seq2seq.onnx.export import export
+from seq2seq.onnx.graphs import is_recurrent, state_to_tensors, with_end_marks
+from seq2seq.onnx.onnx_files import write_graphs
+from seq2seq.onnx.verify import OnnxSession, largest_difference
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
 from seq2seq.search.beam import beam_search
 from seq2seq.search.problem import SearchProblem
