@@ -32,7 +32,7 @@ LINES = [f"{WORDS[row % 12]} {WORDS[row * 5 % 12]}, ¿{WORDS[row * 7 % 12]}?" fo
 LENGTHS = TargetLengths(((2, 14), (5, 20), (10, 30)))
 VOCABULARIES = {
     "word": Subword.train(LINES, SubwordConfig(type="word"), vocab_size=40),
-    "unigram": Subword.train(LINES, SubwordConfig(), vocab_size=300),
+    "unigram": Subword.train(LINES, SubwordConfig(type="unigram"), vocab_size=300),
 }
 
 
