@@ -31,7 +31,7 @@ def make() -> Callable[..., Translator]:
 
     def made(lines: list[str], size: int, seed: int = 1, **settings: object) -> Translator:
         config = Config(
-            subword=SubwordConfig(**settings),
+            subword=SubwordConfig(**({"type": "unigram"} | settings)),
             training=TrainingConfig(max_updates=1),
             model=ModelConfig(layers=1, hidden_size=8, embedding_size=6),
         )
