@@ -1,4 +1,4 @@
-"""Commands that make runs: recipes, prepare, train, status, lr-find, average."""
+"""Commands that make runs: recipes, new, settings, prepare, train, status, lr-find, average, pack."""
 
 import argparse
 import os
@@ -15,6 +15,14 @@ def add_commands(commands: Commands) -> None:
     recipes = commands.add_parser("recipes", help="list the shipped recipes, or print one to copy and edit")
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)
+
+    new = commands.add_parser("new", help="write a recipe for a table of pairs, with the reasons as comments")
+    new.add_argument("file", type=Path, metavar="FILE", help="CSV, tab-separated values, JSON lines or Parquet")
+    new.set_defaults(command=_new)
+
+    settings = commands.add_parser("settings", help="every setting of a recipe: type, range, default and meaning")
+    settings.add_argument("table", nargs="?", metavar="TABLE", help="one table, such as decoding")
+    settings.set_defaults(command=_settings)
 
     prepare = commands.add_parser("prepare", help="fetch, clean and tokenise a recipe's corpus")
     add_recipe(prepare)
@@ -43,6 +51,11 @@ def add_commands(commands: Commands) -> None:
     average.add_argument("--out", required=True, metavar="DIR", help="folder for the result")
     average.set_defaults(command=_average)
 
+    pack = commands.add_parser("pack", help="put a run, without its checkpoints, into one file to give away")
+    pack.add_argument("run", metavar="RUN")
+    pack.add_argument("--out", metavar="FILE", help="a new .tar.gz file (default: RUN.tar.gz, beside the run)")
+    pack.set_defaults(command=_pack)
+
 
 def _recipes(options: argparse.Namespace) -> None:
     from seq2seq.recipe import recipe_names, recipe_text
@@ -55,11 +68,23 @@ def _recipes(options: argparse.Namespace) -> None:
         print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
 
 
-def _prepare(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.prepared import corpus_summary, prepare
-    from seq2seq.recipe import load_recipe
+def _new(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.new_recipe import new_recipe
 
-    print(corpus_summary(prepare(load_recipe(options.recipe, options.overrides))))
+    print(new_recipe(options.file), end="")
+
+
+def _settings(options: argparse.Namespace) -> None:
+    from seq2seq.config.reference import settings_reference
+
+    print(settings_reference(options.table))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.prepared import corpus_summary
+    from seq2seq.training.prepare import prepare
+
+    print(corpus_summary(prepare(options.recipe, overrides=options.overrides)))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -99,4 +124,10 @@ def _lr_find(options: argparse.Namespace) -> None:
 def _average(options: argparse.Namespace) -> None:
     from seq2seq.training.average import average
 
-    print(average(Path(options.run), [Path(other) for other in options.others], Path(options.out)))
+    print(average(options.run, options.others, options.out))
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from seq2seq.runs.pack import pack
+
+    print(pack(options.run, options.out))

@@ -9,23 +9,28 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DataConfig
+from seq2seq.config import Config, DataConfig, SubwordConfig
+from seq2seq.config.automatic import chosen, differences
+from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.sources import read_pairs
-from seq2seq.corpus.subword import UNK, Subword, Vocabularies
+from seq2seq.corpus.subword import UNK, Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
 from seq2seq.corpus.unknown import unknown_share, warn_of_unknown
+from seq2seq.corpus.vocabularies import fitted, learn_vocabularies
 from seq2seq.errors import CorpusError
 
 TOKENS, IMAGES, REPORT = "tokens.arrow", "pictures.json", "report.json"
@@ -47,9 +52,10 @@ def build_corpus(config: Config, folder: Path) -> None:
 
     # 1. Read, clean and deduplicate the training part, and cut out what is missing of validation and test.
     text = folder / "text"
-    cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, dropped)
+    cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, config.subword, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
-    validation, test = _held_out_parts(data, training)
+    data = split_sizes(data, training)
+    validation, test = _held_out_parts(data, config.subword, training)
 
     # 2. Leave out unreadable images, and every pair whose source is held out.
     images = _readable_images(data, (*validation, *test), training) if data.reads_images else {}
@@ -65,7 +71,8 @@ def build_corpus(config: Config, folder: Path) -> None:
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
     # 3. Learn the vocabularies and encode the training part.
-    vocabularies = _learn_vocabularies(config, training)
+    subword = fitted(config, training)
+    vocabularies = learn_vocabularies(config, subword, training)
     vocabularies.save(folder)
     encoder = _Encoder(vocabularies, data, {name: number for number, name in enumerate(images)})
     fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())
@@ -85,6 +92,7 @@ def build_corpus(config: Config, folder: Path) -> None:
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
+        "chosen": differences(config, replace(config, data=data, subword=subword)),  # in place of "auto"
         "fingerprint": fingerprint.hexdigest(),
     }
     (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -95,13 +103,15 @@ def _with_bar(pairs: Iterable[Pair], what: str, total: int | None = None) -> Ite
     return iter(tqdm(pairs, desc=what, total=total, unit=" pairs", unit_scale=True, delay=2, disable=None))
 
 
-def _held_out_parts(data: DataConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
+def _held_out_parts(data: DataConfig, subword: SubwordConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
     """Validation and test part: every line of given ones, normalised; others cut out of the training part."""
-    sizes = (0 if data.validation else data.validation_size, 0 if data.test else data.test_size)
+    sizes = (0 if data.validation else chosen(data.validation_size), 0 if data.test else chosen(data.test_size))
     pairs = _with_bar(training, "splitting", len(training))
     cut = hold_out(pairs, sizes, every=data.references == "all")
-    validation = [normalised(pair, data) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
-    test = [normalised(pair, data) for pair in read_pairs(data, "test")] if data.test else cut[1]
+    validation = (
+        [normalised(pair, data, subword) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
+    )
+    test = [normalised(pair, data, subword) for pair in read_pairs(data, "test")] if data.test else cut[1]
     return validation, test
 
 
@@ -141,29 +151,6 @@ def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Itera
     return readable
 
 
-def _learn_vocabularies(config: Config, training: Gathered) -> Vocabularies:
-    subword, reads_images = config.subword, config.data.reads_images
-    if subword.type != "word":
-        texts_per_pair = 2 if subword.joint and not reads_images else 1
-        training = training.sample(max(1, subword.train_sentences // texts_per_pair))
-
-    def pairs() -> Iterator[Pair]:
-        return _with_bar(training, "learning subwords", len(training))
-
-    if reads_images:
-        captions = Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=subword.vocab_size)
-        return Vocabularies(captions, captions)
-    if subword.joint:
-        both = (text for pair in pairs() for text in (pair.src, pair.tgt))
-        joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
-        return Vocabularies(joint, joint)
-    tgt_size = subword.tgt_vocab_size or subword.vocab_size
-    return Vocabularies(
-        Subword.train((pair.src for pair in pairs()), subword, vocab_size=subword.vocab_size),
-        Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=tgt_size),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Encoder:
     """Encodes normalised texts as token ids, and the name of an image as its number."""
@@ -195,12 +182,13 @@ def _write_ids(
     Returns:
         How many of their sources are among ``test_sources``.
     """
-    kept, leaked = 0, 0
+    kept, leaked, placeholders = 0, 0, Placeholders.of(encoder.vocabularies.tgt.config.protect)
     pairs = _with_bar(training, "tokenising", len(training))
     with TokenFile(path) as file:
         while block := list(islice(pairs, _BLOCK)):
-            sources = encoder.sources([pair.src for pair in block])
-            targets = encoder.targets([pair.tgt for pair in block])
+            pairs_read = list(map(placeholders.protect_pair, block))
+            sources = encoder.sources([pair.src for pair in pairs_read])
+            targets = encoder.targets([pair.tgt for pair in pairs_read])
             fitting = [
                 row
                 for row, sides in enumerate(zip(sources, targets, strict=True))
@@ -226,6 +214,7 @@ def _statistics(tokens: Path, vocabularies: Vocabularies) -> dict[str, Any]:
         "kept": len(src.lengths()),
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(src.lengths().sum()), "tgt": int(tgt.lengths().sum())},
+        "target lengths": TargetLengths.of(src.lengths(), tgt.lengths()).limits,
     }
 
 

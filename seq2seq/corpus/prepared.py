@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
+from seq2seq.config.automatic import settle
 from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.corpus.unknown import unknown_in_words
 from seq2seq.errors import CorpusError
 from seq2seq.files.cache import find_or_make, is_made
 
+FEWEST = 1000
+"""Training pairs below which a corpus is small."""
+FEW = f"; under {FEWEST:,} are few: bring more if you can"
+"""What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 5
+_LAYOUT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,11 @@ class Prepared:
     """The cached folder."""
     images: tuple[str, ...] = ()
     """Names of the images, if sources are images: then a source's one token is its index among these."""
+
+    @property
+    def target_lengths(self) -> TargetLengths:
+        """How long the targets of the training part are."""
+        return TargetLengths.read(self.report["target lengths"])
 
 
 def prepare(config: Config) -> Prepared:
@@ -72,13 +83,18 @@ def corpus_summary(prepared: Prepared) -> str:
         f"corpus: {report['kept']:,} training pairs, {report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
+        f"{FEW if report['kept'] < FEWEST else ''}"
     )
 
 
+def settled(config: Config, prepared: Prepared, gpu_memory: int) -> Config:
+    """A recipe for this corpus, with no ``auto`` left in what training needs; see :func:`settle`."""
+    return settle(config, prepared.report["kept"], prepared.report["tokens"]["tgt"], gpu_memory)
+
+
 def _cache_folder(config: Config) -> Path:
-    data = {
-        key: value for key, value in asdict(config.data).items() if key not in ("directory", "languages", "licence")
-    }
+    unread = ("directory", "src_language", "tgt_language", "licence")
+    data = {key: value for key, value in asdict(config.data).items() if key not in unread}
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]

@@ -15,11 +15,12 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.readers import Member, Reader
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.engines.choice import EngineName, pick_engine
 from seq2seq.engines.engine import Engine, EngineState, TorchEngine
 from seq2seq.errors import RunError
@@ -47,9 +48,8 @@ class Ensemble:
         self.members = tuple(members)
         self.device_spec = device_spec
         self.reader = reader
-        device = device_spec.device
-        one_gpu = device.type == "cuda" and not device_spec.layers
-        self.recordings = Recordings(Recorder(device)) if one_gpu else None
+        on_one_gpu = device_spec.device.type == "cuda" and not device_spec.layers
+        self.recordings = Recordings(Recorder(device_spec.device)) if on_one_gpu else None
 
     @property
     def model(self) -> Seq2Seq:
@@ -66,6 +66,10 @@ class Ensemble:
         """The first member's; ``config.decoding`` holds the defaults of every call."""
         return self.members[0].config
 
+    def batch_tokens(self, options: DecodingConfig) -> int:
+        """Most source tokens times beam in a batch, as the settings say or, for ``auto``, the device allows."""
+        return decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
+
     def is_empty(self, source: str) -> bool:
         """Whether a source has no tokens; then its one output is empty too."""
         return self.reader.lengths([source]) == [0]
@@ -77,7 +81,7 @@ class Ensemble:
         batches = [batch.to(self.device_spec.device) for batch in self.reader.batches(sources, targets)]
         return [(batch, member.model.encode(batch)[1]) for member, batch in zip(self.members, batches, strict=True)]
 
-    def encode(self, sources: Sequence[str], combination: Combination) -> tuple["JointStep", "JointState"]:
+    def begin(self, sources: Sequence[str], combination: Combination) -> tuple["JointStep", "JointState"]:
         """What search drives: the step of all members together, and their states before the first token."""
         engines = tuple(member.engine or TorchEngine(member.model) for member in self.members)
         batches = [batch.to(self.device_spec.device) for batch in self.reader.batches(sources)]
@@ -92,6 +96,8 @@ class Ensemble:
         )
         for member in other.members:
             _prepare(member.model, self.device_spec)
+        if self.recordings is not None:
+            other.recordings = Recordings(self.recordings.recorder)  # or old copies would live on in ours
         return other
 
     @contextmanager
@@ -132,7 +138,7 @@ def load_members(
         loaded.model.eval()
         chosen = pick_engine(engine, loaded.model, device_spec)  # from the float32 weights
         _prepare(loaded.model.to(device_spec.device), device_spec)
-        members.append(Member(loaded.model, loaded.vocabularies, loaded.config, chosen))
+        members.append(Member(loaded.model, loaded.vocabularies, loaded.config, loaded.target_lengths, engine=chosen))
         if loaded.vocabularies.tgt.model != members[0].vocabularies.tgt.model:
             raise RunError(
                 f"{run} and {runs[0]} have different target vocabularies, so they cannot decode together: train "

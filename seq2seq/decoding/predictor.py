@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import torch
 
 from seq2seq.config import DecodingConfig
-from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
 from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
+from seq2seq.decoding.questions import Questions
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
-from seq2seq.device import gpu_memory
 from seq2seq.errors import RunError
 from seq2seq.search.hypothesis import Hypothesis, Ranking
 from seq2seq.search.problem import SearchProblem
@@ -38,9 +37,9 @@ class Predictor(Ensemble):
             options: how to decode; None: as the run's ``[decoding]`` says.
             constraints: what the outputs must and must not contain.
         """
-        constraints = constraints or Constraints()
-        outputs = self._outputs(sources, 1, options, constraints, lists=False)
-        return [candidates[0] for candidates in constraints.satisfied_first(outputs)]
+        questions = self._questions(sources, constraints)
+        outputs = self._outputs(questions.texts, 1, options, questions.constraints, lists=False)
+        return [candidates[0] for candidates in questions.answered(outputs)]
 
     def nbest(
         self,
@@ -55,10 +54,13 @@ class Predictor(Ensemble):
         its canonical segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
         may be the same text.
         """
-        constraints = constraints or Constraints()
-        outputs = self._outputs(sources, count, options, constraints)
-        scored = canonical(self, sources, outputs, options or self.config.decoding)
-        return [candidates[:count] for candidates in constraints.satisfied_first(scored)]
+        questions = self._questions(sources, constraints)
+        outputs = self._outputs(questions.texts, count, options, questions.constraints)
+        scored = canonical(self, questions.texts, outputs, options or self.config.decoding)
+        return [candidates[:count] for candidates in questions.answered(scored)]
+
+    def _questions(self, sources: Sequence[str], constraints: Constraints | None) -> Questions:
+        return Questions.of(sources, constraints or Constraints(), self.config.subword)
 
     def _outputs(
         self,
@@ -78,20 +80,25 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        budget = decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
-        outputs = within_memory(self.reader.group(sources, budget // width), decode, lower=lower)
+        outputs = within_memory(self.reader.group(sources, self.batch_tokens(options) // width), decode, lower=lower)
         return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(
         self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
-        beams = self._search(sources, options, constraints, max(options.mbr, count))
+        tgt, device = self.vocabularies.tgt, self.device_spec.device
+        tokens = TokenConstraints.of(constraints, tgt, device) if constraints else None
+        rules = self._rules(sources, options, tokens)
+        beams = self._search(sources, options, rules, tokens, max(options.mbr, count))
         # Without any of these nothing but the first hypothesis can become the best output.
         if not (lists or options.mbr or options.coverage_penalty or constraints):
             beams = [hypotheses[:1] for hypotheses in beams]
-        tgt = self.vocabularies.tgt
-        outputs = [[to_translation(hypothesis, tgt) for hypothesis in hypotheses] for hypotheses in beams]
+        longest = rules.longest.tolist()
+        outputs = [
+            [to_translation(hypothesis, tgt, most) for hypothesis in hypotheses]
+            for hypotheses, most in zip(beams, longest, strict=True)
+        ]
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
@@ -104,18 +111,20 @@ class Predictor(Ensemble):
         return outputs
 
     def _search(
-        self, sources: Sequence[str], options: DecodingConfig, constraints: Constraints, draws: int
+        self,
+        sources: Sequence[str],
+        options: DecodingConfig,
+        rules: Rules,
+        tokens: TokenConstraints | None,
+        draws: int,
     ) -> list[list[Hypothesis]]:
         """Hypotheses for the sources of one batch, best first.
 
         Raises:
             RunError: the model's outputs are not numbers.
         """
-        tgt = self.vocabularies.tgt
-        tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
-        rules = self._rules(sources, options, tokens)
         with self.ready():
-            step, state = self.encode(sources, options.combination)
+            step, state = self.begin(sources, options.combination)
             if self.recordings is not None:
                 state = state.lengthened(_POSITIONS)
             hypotheses = search(
@@ -134,12 +143,14 @@ class Predictor(Ensemble):
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
         device = self.device_spec.device
         lengths: Sequence[int | None] = self.reader.lengths(sources) or [None] * len(sources)
-        shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
+        trained = self.members[0].target_lengths
+        shortest, longest = zip(*(limits(length, options, trained) for length in lengths), strict=True)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
         most = torch.tensor(longest, device=device)
         never = (PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS)
-        strikes: list[Strike] = [Banned(torch.tensor(never, device=device))]
+        banned = (*never, *(tokens.banned if tokens else ()))
+        strikes: list[Strike] = [Banned(torch.tensor(banned, device=device))]
         if bigrams := self.vocabularies.tgt.forbidden_bigrams:
             strikes.append(
                 Bigrams(
@@ -149,7 +160,9 @@ class Predictor(Ensemble):
         if options.no_repeat_ngram:
             strikes.append(NoRepeatNgram(options.no_repeat_ngram))
         if tokens and tokens.blocked:
-            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, most))
+            # Nothing continues a whole word: a phrase must not be completed, as if there were no room after it.
+            room = torch.zeros_like(most) if self.config.subword.type == "word" else most
+            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, room))
         if any(shortest):
             strikes.append(MinLength(torch.tensor(shortest, device=device), EOS))
         prefix = prefix_table(tokens.prefixes) if tokens else None

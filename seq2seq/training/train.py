@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from seq2seq.config import Config
+from seq2seq.config.automatic import adopted
 from seq2seq.corpus.prepared import prepare
 from seq2seq.device import tune_process
 from seq2seq.errors import ConfigError, RunError
@@ -88,7 +89,9 @@ def _settings(recipe: str, overrides: Sequence[str], folder: Path) -> Config:
                 "bring it back, choose another folder with --run, or remove this one"
             )
         return config
-    old, new = asdict(read_config(folder)), asdict(config)
+    begun = read_config(folder)
+    config = adopted(config, begun)
+    old, new = asdict(begun), asdict(config)
     differing = [
         f"{table}.{key} ({old[table][key]} there, {new[table][key]} now)"
         for table in ("data", "subword", "model", "training", "evaluation")

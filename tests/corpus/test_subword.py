@@ -8,17 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config import SubwordConfig
-from seq2seq.corpus.subword import (
-    BOS,
-    EOS,
-    PAD,
-    UNK,
-    Subword,
-    Vocabularies,
-    normalise,
-    seed_sampling,
-)
-from seq2seq.corpus.words import join_words, split_words
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Subword, Vocabularies, seed_sampling
+from seq2seq.corpus.words import WordSplitter, join_words
 from seq2seq.errors import ConfigError, RunError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "my", "old", "hat", "and", "ran", "to", "Rome"]
@@ -61,7 +53,7 @@ def test_reserved_characters_are_replaced() -> None:
 @given(text=st.text().filter(lambda text: "\uffed" not in text))
 @settings(max_examples=300, deadline=None)
 def test_words_join_to_the_text_they_came_from(text: str) -> None:
-    assert join_words(split_words(normalise(text))) == normalise(text)
+    assert join_words(WordSplitter().split(normalise(text))) == normalise(text)
 
 
 def test_a_joiner_with_nothing_before_it_vanishes() -> None:
@@ -119,18 +111,18 @@ def test_training_again_gives_the_same_bytes(kind: str) -> None:
 
 
 def test_too_big_a_vocabulary_says_how_big_it_may_be() -> None:
-    with pytest.raises(ConfigError, match=r"vocab_size to at most \d+"):
-        Subword.train(SENTENCES, SubwordConfig(), vocab_size=50_000)
+    with pytest.raises(ConfigError, match=r"subword\.vocab_size = 50000 is too big .* at most \d+"):
+        Subword.train(SENTENCES, SubwordConfig(type="unigram"), vocab_size=50_000)
 
 
 def test_too_small_a_vocabulary_says_how_big_it_must_be() -> None:
-    with pytest.raises(ConfigError, match=r"vocab_size to more than \d+"):
-        Subword.train(SENTENCES, SubwordConfig(), vocab_size=100)
+    with pytest.raises(ConfigError, match=r"subword\.vocab_size = 100 is too small .* more than \d+"):
+        Subword.train(SENTENCES, SubwordConfig(type="unigram"), vocab_size=100)
 
 
 def test_no_text_is_said_to_be_no_text() -> None:
     with pytest.raises(ConfigError, match="no text to learn subwords from"):
-        Subword.train([], SubwordConfig(), vocab_size=100)
+        Subword.train([], SubwordConfig(type="unigram"), vocab_size=100)
 
 
 @pytest.mark.parametrize("joint", [True, False])

@@ -118,7 +118,7 @@ class Trained:
 
     def found(self, perplexity: float, score: float, **settings: Any) -> Validation:
         criterion = criterion_of(self.config(**settings), self.corpus.validation)
-        return Validation(perplexity, score, 0.5, SAMPLES, criterion)
+        return Validation(perplexity, score, 0.5, SAMPLES, 0, criterion)
 
     def log(self, kind: str) -> list[int]:
         return [entry.position.updates for entry in read_log(self.folder) if entry.kind == kind]
@@ -257,10 +257,10 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
 
 def test_a_size_of_batches_that_was_chosen_is_said(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     trained([LAST], max_updates=1, batch_tokens="auto")
-    assert "cpu in fp32, batches of 1,200 tokens, padding" in capsys.readouterr().err
-    assert read_config(trained.folder).training.batch_tokens == "auto"
+    assert "cpu in fp32, batches of 200 tokens, padding" in capsys.readouterr().err
+    assert read_config(trained.folder).training.batch_tokens == 200
     (start,) = (entry.numbers for entry in read_log(trained.folder) if entry.kind == "start")
-    assert start["batch_tokens"] == 1200
+    assert start["batch_tokens"] == 200
 
 
 def test_a_bar_of_a_training_that_goes_on_begins_where_it_stopped(trained: Trained) -> None:
