@@ -31,7 +31,8 @@ class DataConfig:
     test: str = ""
     """Name of the test part; empty: ``test_size`` sources are cut out of the training part."""
     member: str = ""
-    """The tab-separated file inside the package."""
+    """The file inside the package: tab-separated, or a pronouncing dictionary like CMUdict if its name ends in
+    ``.dict``."""
     sha256: str = ""
     """SHA-256 of that member, in hex."""
     subset: str = ""

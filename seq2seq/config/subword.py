@@ -1,7 +1,7 @@
 """The table ``[subword]``: how text becomes token ids."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from seq2seq.config.ranges import Range, range_faults
@@ -12,6 +12,8 @@ class SubwordConfig:
     """How text becomes token ids."""
 
     type: Literal["unigram", "bpe", "char", "word"] = "unigram"
+    tgt_type: Literal["same", "unigram", "bpe", "char", "word"] = "same"
+    """Pieces of the target's own vocabulary: letters to phonemes are ``char`` to ``word``."""
     joint: bool = True
     """One vocabulary for both sides, learned on both."""
     vocab_size: Annotated[int, Range(8, 1_000_000)] = 6000
@@ -28,11 +30,19 @@ class SubwordConfig:
     train_sentences: Annotated[int, Range(101, 1_000_000_000)] = 1_000_000  # sentencepiece refuses fewer
     """Sentences, sampled uniformly, that a subword model is learned from at most; ``word`` counts all."""
 
+    def of_target(self) -> "SubwordConfig":
+        """The settings of the target's own vocabulary, as if they were the source's."""
+        kind = self.type if self.tgt_type == "same" else self.tgt_type
+        return replace(self, type=kind, tgt_type="same", vocab_size=self.tgt_vocab_size or self.vocab_size)
+
 
 def subword_faults(subword: SubwordConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("subword", subword)
     if subword.joint and subword.tgt_vocab_size:
         yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
-    if subword.sampling and subword.type not in ("unigram", "bpe"):
-        yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{subword.type}"'
+    if subword.joint and subword.tgt_type != "same":
+        yield f'subword.tgt_type = "{subword.tgt_type}" must be "same" when subword.joint = true'
+    for kind in dict.fromkeys((subword.type, subword.of_target().type)) if subword.sampling else ():
+        if kind not in ("unigram", "bpe"):
+            yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{kind}"'

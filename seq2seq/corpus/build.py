@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DataConfig
+from seq2seq.config import Config, DataConfig, SubwordConfig
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
@@ -143,24 +143,24 @@ def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Itera
 
 def _learn_vocabularies(config: Config, training: Gathered) -> Vocabularies:
     subword, reads_images = config.subword, config.data.reads_images
-    if subword.type != "word":
-        texts_per_pair = 2 if subword.joint and not reads_images else 1
-        training = training.sample(max(1, subword.train_sentences // texts_per_pair))
+    of_target = subword.of_target()
 
-    def pairs() -> Iterator[Pair]:
-        return _with_bar(training, "learning subwords", len(training))
+    def pairs(kind: SubwordConfig) -> Iterator[Pair]:
+        texts_per_pair = 2 if subword.joint and not reads_images else 1
+        every = kind.type == "word"
+        chosen = training if every else training.sample(max(1, kind.train_sentences // texts_per_pair))
+        return _with_bar(chosen, "learning subwords", len(chosen))
 
     if reads_images:
-        captions = Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=subword.vocab_size)
+        captions = Subword.train((pair.tgt for pair in pairs(subword)), subword, vocab_size=subword.vocab_size)
         return Vocabularies(captions, captions)
     if subword.joint:
-        both = (text for pair in pairs() for text in (pair.src, pair.tgt))
+        both = (text for pair in pairs(subword) for text in (pair.src, pair.tgt))
         joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
         return Vocabularies(joint, joint)
-    tgt_size = subword.tgt_vocab_size or subword.vocab_size
     return Vocabularies(
-        Subword.train((pair.src for pair in pairs()), subword, vocab_size=subword.vocab_size),
-        Subword.train((pair.tgt for pair in pairs()), subword, vocab_size=tgt_size),
+        Subword.train((pair.src for pair in pairs(subword)), subword, vocab_size=subword.vocab_size),
+        Subword.train((pair.tgt for pair in pairs(of_target)), of_target, vocab_size=of_target.vocab_size),
     )
 
 

