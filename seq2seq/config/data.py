@@ -8,20 +8,26 @@ from seq2seq.config.ranges import Range, range_faults
 
 EMOJI_LANGUAGES = ("en", "de", "es", "fr")
 
+_JOBS = {"digits": ("reverse", "copy"), "dates": ("iso",), "numbers": ("to-words", "to-digits", "both")}
+"""What may be asked of corpora that are made on the spot."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
     """Source of the pairs, and which of them are kept."""
 
-    format: Literal["files", "tsv", "jsonl", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"] = "files"
+    format: Literal[
+        "files", "tsv", "jsonl", "hub", "wheel", "digits", "dates", "numbers", "pictures", "hub-pictures", "emoji"
+    ] = "files"
     path: str = "data"
-    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` (digits); language (emoji)."""
+    """Folder or file; hub id; ``name==version`` of a package; language (emoji); what is asked of a corpus that is made
+    on the spot: ``reverse`` or ``copy`` (digits), ``iso`` (dates), ``to-words``, ``to-digits``, ``both`` (numbers)."""
     src: str = "src"
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
     """Likewise for the target; for ``hub-pictures`` the prefix of the captions' columns."""
     train: str = "train"
-    """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
+    """Name of the training part: file prefix, file name or hub split; for digits, dates and numbers how many pairs.
 
     Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``).
     For ``pictures``, ``valid[:50%]`` and ``valid[50%:]`` are the two halves of the images of ``valid``.
@@ -73,16 +79,20 @@ def data_faults(data: DataConfig) -> Iterator[str]:
     yield from range_faults("data", data)
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
-    if data.format == "digits":
-        if data.path not in ("reverse", "copy"):
-            yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
+    if jobs := _JOBS.get(data.format):
+        if data.path not in jobs:
+            allowed = " or ".join(f'"{job}"' for job in jobs)
+            yield f'data.path = "{data.path}" must be {allowed} when data.format = "{data.format}"'
         if not data.train.isdecimal() or len(data.train) > 9:
-            yield f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, when data.format = "digits"'
+            yield (
+                f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, '
+                f'when data.format = "{data.format}"'
+            )
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
     if data.format in ("tsv", "wheel") and any(side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)):
         yield f"data.src = {data.src:.20} and data.tgt = {data.tgt:.20} must be names or numbers of columns"
-    if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
+    if data.format in ("wheel", "emoji", *_JOBS) and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:
         yield "data.validation_size = 0 must be at least 1 when data.validation is empty"

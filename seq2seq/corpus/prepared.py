@@ -37,19 +37,26 @@ class Prepared:
     """Names of the images, if sources are images: then a source's one token is its index among these."""
 
 
-def prepare(config: Config) -> Prepared:
+def prepare(config: Config, run: Path | None = None) -> Prepared:
     """Builds the corpus of a recipe, or opens it if it is in the cache.
 
-    The cache's key is a hash of the settings of corpus, cleaning and subwords and of the files' sizes and
-    times: where one of them changes, the corpus is built again in another folder.
+    The cache's key is a hash of the settings of corpus, cleaning and subwords, of the files' sizes and times, and of a
+    vocabulary that is not learned but given: where one of them changes, the corpus is built again in another folder.
+
+    Args:
+        config: the recipe.
+        run: a folder that holds the vocabulary of a training that starts from another run; None: look in that one.
+            Other trainings learn theirs.
 
     Raises:
         CorpusError: data that cannot be read, or of which nothing is left to learn from; a damaged cache.
         ConfigError: a vocabulary that does not fit the corpus.
-        RunError: the cache cannot be written.
+        RunError: the cache cannot be written, or the run lacks the vocabulary.
     """
-    folder = _cache_folder(config)
-    find_or_make(folder, partial(build_corpus, config))
+    start = config.training.start_from
+    given = Vocabularies.load(run or Path(start), config.subword) if start else None
+    folder = _cache_folder(config, given)
+    find_or_make(folder, partial(build_corpus, config, given=given))
     return _open(folder, config)
 
 
@@ -58,18 +65,22 @@ def corpus_summary(prepared: Prepared) -> str:
     report = prepared.report
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in report["dropped"].items()) or "none"
     unknown = unknown_in_words(report["unknown tokens"])
+    old = f" and {report['old pairs']:,} of the old corpus" if "old pairs" in report else ""
     return (
-        f"corpus: {report['kept']:,} training pairs, {report['validation']:,} validation, {report['test']:,} test; "
+        f"corpus: {report['kept']:,} training pairs{old}, "
+        f"{report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
     )
 
 
-def _cache_folder(config: Config) -> Path:
+def _cache_folder(config: Config, given: Vocabularies | None) -> Path:
     data = {key: value for key, value in asdict(config.data).items() if key != "directory"}
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]
+    if given:
+        settings.append({name: hashlib.sha256(model).hexdigest() for name, model in given.files().items()})
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     return Path(config.data.directory) / "prepared" / key
 

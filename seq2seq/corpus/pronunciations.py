@@ -1,7 +1,7 @@
 """Pronouncing dictionaries in the format of CMUdict: letters to sounds.
 
-A line is a word and its phonemes, ``aalborg(2) AA1 L B AO0 R G # place, danish``; other pronunciations of a word follow it,
-numbered.
+A line is a word and its phonemes, ``aalborg(2) AA1 L B AO0 R G # place, danish``; other pronunciations of a word follow
+it, numbered.
 """
 
 import re

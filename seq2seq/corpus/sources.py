@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
+from seq2seq.corpus.dates import date_pairs
 from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
+from seq2seq.corpus.numbers import number_pairs
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
@@ -57,6 +59,10 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
             return read_pronunciations(member) if read_dictionary else _read_tsv(member, data.src, data.tgt)
         case "digits":
             return digit_pairs(data.path, int(data.train))
+        case "dates":
+            return date_pairs(int(data.train))
+        case "numbers":
+            return number_pairs(data.path, int(data.train))
         case "pictures" | "hub-pictures" | "emoji":
             return read_captions(data, name, dropped)
 
@@ -80,7 +86,7 @@ def fingerprint(data: DataConfig) -> list[str]:
             # Empty for a name on the hub, which has a revision.
             paths = _files(data)
         case _:
-            # Packages are identified by a hash, digits by their generator: the settings tell all.
+            # Packages are identified by a hash, what is made on the spot by its generator: the settings tell all.
             return []
     stats = [require(path).stat() for path in paths if not path.is_dir()]
     if any(abs(time.time() - stat.st_ctime) < _TICK for stat in stats):
