@@ -13,7 +13,7 @@ INSTALL := $(VENV)/.installed
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train status translate caption evaluate test check bench clean
+.PHONY: help install train status translate caption evaluate report test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -40,6 +40,10 @@ caption: $(INSTALL)  ## say in words what the picture IMAGE shows; trains RECIPE
 
 evaluate: $(INSTALL)  ## BLEU, chrF and TER of RUN on its test part
 	@$(BIN)/seq2seq evaluate --model "$(RUN)"
+
+report: $(INSTALL)  ## one page on RUN: scores, curves, samples and more, in report.html of the run
+	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
+	@$(BIN)/seq2seq report "$(RUN)"
 
 test: $(DEVELOP)  ## run the whole test suite
 	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal

@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from seq2seq.decoding.captioner import Captioner
     from seq2seq.decoding.translator import Translator
     from seq2seq.evaluation.evaluate import evaluate
+    from seq2seq.reports.report import report
     from seq2seq.training.train import train
 
     load = Translator.load
 
-__all__ = ["Captioner", "Seq2SeqError", "Translator", "__version__", "evaluate", "load", "train"]
+__all__ = ["Captioner", "Seq2SeqError", "Translator", "__version__", "evaluate", "load", "report", "train"]
 
 _MODULES = {
     "Captioner": "decoding.captioner",
     "Translator": "decoding.translator",
     "evaluate": "evaluation.evaluate",
     "load": "decoding.translator",
+    "report": "reports.report",
     "train": "training.train",
 }
 

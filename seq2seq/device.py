@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import platform
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -71,6 +72,12 @@ class DeviceSpec:
     def places(self) -> str:
         """Names of all devices, for messages."""
         return " and ".join(dict.fromkeys(map(str, self.layers or [self.device])))
+
+    @property
+    def machine(self) -> str:
+        """Names of the hardware: ``AMD EPYC, 2 threads``, ``NVIDIA H100``."""
+        names = (_gpu(device) if device.type == "cuda" else _cpu() for device in self.layers or [self.device])
+        return " and ".join(dict.fromkeys(names))
 
     @property
     def precision(self) -> str:
@@ -150,3 +157,17 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def _gpu(device: torch.device) -> str:
+    return str(torch.cuda.get_device_name(device))
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as facts:
+            name = next(line.partition(":")[2].strip() for line in facts if line.startswith("model name"))
+    except (OSError, StopIteration):  # another system than Linux, or another processor than x86
+        name = platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} {'thread' if threads == 1 else 'threads'}"

@@ -1,8 +1,8 @@
-"""The commands evaluate, inspect and export."""
+"""The commands evaluate, report, inspect and export."""
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from seq2seq.cli.options import (
     Commands,
@@ -36,6 +36,19 @@ def add_commands(commands: Commands) -> None:
     add_compute(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
+    report = commands.add_parser("report", help="one page on a run, or on several systems compared")
+    report.add_argument("runs", nargs="*", metavar="RUN", help="trained runs")
+    report.add_argument("--src", metavar="FILE", help="sources of files of outputs")
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "FILE"}
+    report.add_argument("--ref", **several, help="their references, one file or several")
+    report.add_argument(
+        "--hyp", **several, help="outputs, a file for each system; beside runs, for their test sentences"
+    )
+    report.add_argument("--tokenize", choices=get_args(Tokeniser), help="of BLEU, where systems are compared")
+    report.add_argument("--out", metavar="DIR", help="for report.html and report.md (default: the run, if it is one)")
+    add_device(report)
+    report.set_defaults(command=_report)
+
     inspect = commands.add_parser("inspect", help="draw gates, cell states and attention for a sentence")
     add_model(inspect)
     inspect.add_argument("--text", required=True, type=text, help="the sentence")
@@ -52,7 +65,7 @@ def add_commands(commands: Commands) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from seq2seq.evaluation.evaluate import evaluate
     from seq2seq.evaluation.record import summary
-    from seq2seq.reports.report import write_report
+    from seq2seq.reports.run_page import write_report
     from seq2seq.runs.layout import read_config
 
     if bool(options.src) != bool(options.ref):
@@ -75,6 +88,26 @@ def _evaluate(options: argparse.Namespace) -> None:
     if evaluated.written == evaluated.folder:
         write_report(evaluated)
     print(summary(evaluated.scores))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from seq2seq.reports.report import report
+
+    files = {"--src": [options.src] if options.src else [], "--ref": options.ref, "--hyp": options.hyp}
+    for option, paths in files.items():
+        for path in paths:
+            require_file(option, Path(path))
+    print(
+        report(
+            *options.runs,
+            src=options.src,
+            refs=options.ref,
+            hyps=options.hyp,
+            tokenize=options.tokenize,
+            out=options.out,
+            device=options.device,
+        )
+    )
 
 
 def _inspect(options: argparse.Namespace) -> None:

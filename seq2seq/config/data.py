@@ -1,5 +1,6 @@
 """The table ``[data]``: the corpus."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -7,6 +8,8 @@ from typing import Annotated, Literal
 from seq2seq.config.ranges import Range, range_faults
 
 EMOJI_LANGUAGES = ("en", "de", "es", "fr")
+# A language, perhaps with script and region (BCP 47).
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 _JOBS = {"digits": ("reverse", "copy"), "dates": ("iso",), "numbers": ("to-words", "to-digits", "both")}
 """What may be asked of corpora that are made on the spot."""
@@ -60,6 +63,10 @@ class DataConfig:
     drop_duplicates: bool = True
     drop_identical: bool = True
     """Drop pairs whose sides are the same text: in real corpora they are untranslated."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages, the source's first (``["en", "es"]``); told in the run's card, nothing depends on it."""
+    licence: str = ""
+    """Of the corpus, as hubs name it (``cc-by-2.0``); told in the run's card."""
     directory: str = "data"
     """Folder of downloads and prepared corpora."""
 
@@ -77,6 +84,8 @@ class DataConfig:
 def data_faults(data: DataConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("data", data)
+    if wrong := [code for code in data.languages if not _LANGUAGE.fullmatch(code)]:
+        yield f'data.languages must hold codes such as "en" or "zh-Hant", found "{wrong[0]:.20}"'
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
     if jobs := _JOBS.get(data.format):

@@ -14,7 +14,8 @@ from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.corpus.unknown import unknown_in_words
-from seq2seq.files.cache import find_or_make
+from seq2seq.errors import CorpusError
+from seq2seq.files.cache import find_or_make, is_made
 
 # Part of the cache's key: increase it when the same settings come to give other ids.
 _LAYOUT = 5
@@ -60,6 +61,15 @@ def prepare(config: Config, run: Path | None = None) -> Prepared:
     return _open(folder, config)
 
 
+def find_prepared(config: Config) -> Prepared | None:
+    """The corpus of a recipe if it is in the cache and intact; builds nothing."""
+    try:
+        folder = _cache_folder(config)
+        return _open(folder, config) if is_made(folder) else None
+    except CorpusError:
+        return None
+
+
 def corpus_summary(prepared: Prepared) -> str:
     """What was kept of a corpus and what was dropped, in one line."""
     report = prepared.report
@@ -75,7 +85,9 @@ def corpus_summary(prepared: Prepared) -> str:
 
 
 def _cache_folder(config: Config, given: Vocabularies | None) -> Path:
-    data = {key: value for key, value in asdict(config.data).items() if key != "directory"}
+    data = {
+        key: value for key, value in asdict(config.data).items() if key not in ("directory", "languages", "licence")
+    }
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]

@@ -4,7 +4,7 @@ Shapes: ``N`` target tokens of a batch, ``F`` features of the output layer, ``T`
 source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -42,6 +42,44 @@ def token_log_probs(
     Returns:
         (T + 1,) for each.
     """
+
+    def read(scores: Tensor, wanted: Tensor) -> Tensor:
+        return scores.gather(1, wanted.unsqueeze(1))
+
+    return [tokens.squeeze(1) for tokens in _read_tokens(ensemble, sources, targets, options, read)]
+
+
+def guesses(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+    """The most probable token at each place of given outputs, the end mark's included, after the given ones before it.
+
+    Args:
+        ensemble: one model or an ensemble.
+        sources: none is empty.
+        targets: ids of the outputs.
+
+    Returns:
+        (T + 1, 2) for each: its probability, and 1 if it is the given token, else 0.
+    """
+
+    def read(scores: Tensor, wanted: Tensor) -> Tensor:
+        best = scores.max(1)
+        return torch.stack([best.values.exp(), (best.indices == wanted).float()], dim=1)
+
+    return _read_tokens(ensemble, sources, targets, None, read)
+
+
+Read = Callable[[Tensor, Tensor], Tensor]
+"""Log-probabilities (N, V) and the given tokens (N,) → the numbers that are wanted of each, (N, C)."""
+
+
+def _read_tokens(
+    ensemble: Ensemble,
+    sources: Sequence[str],
+    targets: Sequence[Sequence[int]],
+    options: DecodingConfig | None,
+    read: Read,
+) -> list[Tensor]:
+    """What is wanted of each token of given outputs and its end mark, (T + 1, C) for each output."""
     combination = (options or ensemble.config.decoding).combination
     chunk = max(1, _CELLS // len(ensemble.vocabularies.tgt))
     lengths = ensemble.reader.lengths(sources) or [0] * len(sources)
@@ -59,7 +97,8 @@ def token_log_probs(
             ]
             tgt_out = starts[0][0].tgt_out
             layers = [decoder.output for decoder in decoders]
-            scores = _gather_log_probs(features, layers, tgt_out.flatten(), combination, chunk).view_as(tgt_out)
+            numbers = _read_in_chunks(features, layers, tgt_out.flatten(), combination, chunk, read)
+            scores = numbers.view(*tgt_out.shape, -1)
         return [tokens[: len(targets[row]) + 1] for row, tokens in zip(rows, scores.cpu(), strict=True)]
 
     batches = within_budget(order, [sizes[row] for row in order], _TOKENS)
@@ -67,10 +106,15 @@ def token_log_probs(
     return [scores[row] for row in range(len(targets))]
 
 
-def _gather_log_probs(
-    features: Sequence[Tensor], layers: Sequence[nn.Module], targets: Tensor, combination: Combination, chunk: int
+def _read_in_chunks(
+    features: Sequence[Tensor],
+    layers: Sequence[nn.Module],
+    targets: Tensor,
+    combination: Combination,
+    chunk: int,
+    read: Read,
 ) -> Tensor:
-    """Log-probabilities (N,) of target tokens (N,), from the features (N, F) that each member's output layer reads.
+    """What is wanted of target tokens (N,), from the features (N, F) that each member's output layer reads, (N, C).
 
     Logits over the vocabulary exist for ``chunk`` tokens at a time.
     """
@@ -78,7 +122,7 @@ def _gather_log_probs(
     for start in range(0, len(targets), chunk):
         part = slice(start, start + chunk)
         logits = [layer(inputs[part]) for layer, inputs in zip(layers, features, strict=True)]
-        parts.append(log_softmax(combine(logits, combination)).gather(1, targets[part].unsqueeze(1)).squeeze(1))
+        parts.append(read(log_softmax(combine(logits, combination)), targets[part]))
     return torch.cat(parts)
 
 

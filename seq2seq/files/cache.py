@@ -40,6 +40,18 @@ def find_or_make(folder: Path, make: Callable[[Path], None]) -> None:
     _check(folder)
 
 
+def is_made(folder: Path) -> bool:
+    """Whether :func:`find_or_make` has made a folder.
+
+    Raises:
+        CorpusError: a file is damaged; names it.
+    """
+    if not (folder / SUMS).is_file():
+        return False
+    _check(folder)
+    return True
+
+
 def _announce_wait() -> None:
     print("waiting for another process that prepares this corpus", file=sys.stderr, flush=True)
 

@@ -5,13 +5,14 @@ Neighbouring cells of one colour are one stroke, and all strokes of one colour o
 
 import html
 import math
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from torch import Tensor
+
+from seq2seq.reports.text import printable
 
 Row = Sequence[float]
 
@@ -25,8 +26,6 @@ _DIVERGING = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130),
 _ROUND_LIMITS = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 # Column labels are rotated by this many degrees: their height is its sine, and their width its cosine, of their length.
 _ROTATION, _SINE, _COSINE = 60, 0.87, 0.5
-# Characters that XML cannot hold.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,6 @@ def round_limit(values: Tensor) -> float:
     magnitudes = values.abs().flatten()
     percentile = float(magnitudes.kthvalue(math.ceil(0.98 * len(magnitudes))).values)
     return next((limit for limit in _ROUND_LIMITS if percentile <= limit), _ROUND_LIMITS[-1])
-
-
-def printable(text: str) -> str:
-    """The text with U+FFFD in place of each character that XML cannot hold."""
-    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:

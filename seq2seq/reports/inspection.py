@@ -38,6 +38,10 @@ class LayerTrace:
     values: dict[str, Tensor]
     """By name, (T, H) each on the CPU; row t belongs to column t of the side."""
 
+    def rearranged(self, order: Sequence[int]) -> "LayerTrace":
+        """With the rows ``order``."""
+        return LayerTrace(self.name, {name: values[order] for name, values in self.values.items()})
+
 
 Layers = tuple[LayerTrace, ...]
 
@@ -47,7 +51,7 @@ class SideTrace:
     """The traces of the encoder, or of the decoder."""
 
     columns: tuple[str, ...]
-    """The token read at each step, (T,)."""
+    """The token read at each step, (T,); of the encoder in the order of the text, even where it reads back to front."""
     layers: Layers
     """Bottom first; a bidirectional layer has two."""
 
@@ -106,6 +110,8 @@ def trace_translation(translator: Translator, text: str) -> Inspection:
     translation = translator.translate([text])[0]
     batch = collate([source], [translation.ids], reverse=config.model.reverse_source)
     encoder, decoder, attention = _trace_model(translator, batch)
+    positions = _positions(translator, batch)
+    order = _order_of_text(len(positions), config.model)
     cut = translator.is_cut(text)
     first_input = ("(source)",) if config.model.bridge == "first-input" else ()
     return Inspection(
@@ -113,10 +119,10 @@ def trace_translation(translator: Translator, text: str) -> Inspection:
         cut=cut,
         translation=translation.text,
         model=config.model,
-        source=SideTrace(_positions(translator, batch), encoder),
+        source=SideTrace(tuple(positions[place] for place in order), tuple(one.rearranged(order) for one in encoder)),
         target=SideTrace((*first_input, *vocabularies.tgt.pieces(batch.tgt_in[0].tolist())), decoder),
         written=(*translation.tokens, *vocabularies.tgt.pieces([EOS])),
-        attention=attention,
+        attention=None if attention is None else attention[:, order],
     )
 
 
@@ -146,7 +152,7 @@ def page(inspection: Inspection, name: str) -> str:
 def _trace_model(translator: Translator, batch: Batch) -> tuple[Layers, Layers, Tensor | None]:
     """Traces of encoder and decoder over one sentence pair, and attention weights (T, S) if there are any."""
     model = translator.model
-    encoder = list(_named_cells(model.encoder.stack.layers))
+    encoder = list(_named_cells(model.encoder.stack.layers, reverse=translator.config.model.reverse_source))
     decoder = list(_named_cells([*model.decoder.bottom.layers, *model.decoder.upper.layers]))
     batch, weights = batch.to(translator.device_spec.device), None
     with translator.ready(), _recorded_calls(encoder + decoder) as calls:
@@ -173,12 +179,18 @@ class _NamedCell:
     """It reads the sequence from its end."""
 
 
-def _named_cells(layers: Iterable[nn.Module]) -> Iterator[_NamedCell]:
-    """The cells of a stack, bottom first."""
+def _named_cells(layers: Iterable[nn.Module], *, reverse: bool = False) -> Iterator[_NamedCell]:
+    """The cells of a stack, bottom first.
+
+    Args:
+        layers: of the stack.
+        reverse: the stack is given texts back to front.
+    """
+    first, second = ("right to left", "left to right") if reverse else ("left to right", "right to left")
     for number, layer in enumerate(layers, start=1):
         if isinstance(layer, BidirectionalLayer):
-            yield _NamedCell(f"Layer {number}, reading left to right", layer.forward_cell)
-            yield _NamedCell(f"Layer {number}, reading right to left", layer.backward_cell, is_backward=True)
+            yield _NamedCell(f"Layer {number}, reading {first}", layer.forward_cell)
+            yield _NamedCell(f"Layer {number}, reading {second}", layer.backward_cell, is_backward=True)
         elif isinstance(layer, FusedCell | StepCell):
             yield _NamedCell(f"Layer {number}", layer)
 
@@ -207,7 +219,17 @@ def _positions(translator: Translator, batch: Batch) -> tuple[str, ...]:
     model = translator.config.model
     size = model.pool if model.encoder == "convolutional" else 1
     separator = "" if translator.config.subword.type == "char" else " "
-    return tuple(separator.join(pieces[start : start + size]) for start in range(0, len(pieces), size))
+    groups = [pieces[start : start + size] for start in range(0, len(pieces), size)]
+    return tuple(separator.join(group[::-1] if model.reverse_source else group) for group in groups)
+
+
+def _order_of_text(count: int, model: ModelConfig) -> list[int]:
+    """The source positions in the order of the text; where each is a token, the end mark stays at the end."""
+    if not model.reverse_source:
+        return list(range(count))
+    if model.encoder == "convolutional":
+        return list(range(count))[::-1]
+    return [*range(count - 2, -1, -1), count - 1]
 
 
 def _ranges(layers: Sequence[LayerTrace]) -> dict[str, tuple[float, float]]:

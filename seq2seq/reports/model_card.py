@@ -1,81 +1,87 @@
-"""The run's README: what the model is, its scores, and samples of its outputs."""
+"""The run's README: what the model is, its scores, and samples of its outputs, with front matter for model hubs."""
 
-from textwrap import shorten
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from seq2seq.config import Config
-from seq2seq.config.model import CellKind
 from seq2seq.evaluation.evaluate import EvaluatedRun
-from seq2seq.metrics.names import ERROR_RATES, LABELS
+from seq2seq.metrics.names import LABELS
+from seq2seq.reports.description import describe
+from seq2seq.reports.scores import scores_summary, scores_table
+from seq2seq.reports.section import Table, markdown_text
+from seq2seq.reports.selection import evenly
+from seq2seq.reports.usage import usage_section
+from seq2seq.runs.layout import REPORT
 
 _SAMPLES = 12
+# Hubs know these metrics by other names than ours.
+_HUB_NAMES = {"chrf++": "chrf"}
 
 
 def model_card(evaluated: EvaluatedRun) -> str:
     """Markdown with scores, settings and outputs at even distances through the set, so that none is hand-picked."""
-    scores = evaluated.scores
-    kind, command = "sentences", "echo 'your sentence' | seq2seq translate --model ."
-    if evaluated.config.data.reads_images:
-        kind, command = "pictures", "seq2seq caption --model . picture.jpg"
-    lines = [
-        f"# {evaluated.name}",
-        "",
-        _description(evaluated.config),
-        "",
-        "## Use",
-        "",
-        "```",
-        command,
-        "```",
-        "",
-        "## Scores",
-        "",
-        f"{scores['sentences']} {kind} of {scores['split']}, "
-        f"beam {scores['beam']}, {scores['sentences'] / max(scores['seconds'], 1e-9):.0f} per second, "
-        f"exact match {scores['exact_match']:.1%}.",
-        "",
-        "| metric | score | 95 % interval | signature |",
-        "|---|---|---|---|",
-    ]
-    for key, label in LABELS.items():
-        if not (score := scores.get(key)):
-            continue
-        label += " (lower is better)" if key in ERROR_RATES else ""
-        label += score["note"] and f" ({score['note']})"
-        interval = f"{score['low']:.1f} – {score['high']:.1f}"
-        lines.append(f"| {label} | {score['score']:.1f} | {interval} | {_table_cell(score['signature'])} |")
-    if captions := scores["captions"]:
-        labels = {f"bleu{order}": f"BLEU-{order}" for order in range(1, 5)} | {"cider_d": "CIDEr-D (0 to 10)"}
-        signature = _table_cell(captions["signature"])
-        lines += [f"| {label} | {captions[key]:.2f} | | {signature} |" for key, label in labels.items()]
-    lines += ["", "## Samples", "", "| source | reference | output |", "|---|---|---|"]
+    config = evaluated.config
     samples = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
-    for source, references, output in samples[:: max(1, len(samples) // _SAMPLES)][:_SAMPLES]:
-        lines.append(f"| {_table_cell(source)} | {_table_cell(references[0])} | {_table_cell(output.text)} |")
-    return "\n".join(lines) + "\n"
+    rows = [[source, references[0], output.text] for source, references, output in evenly(samples, _SAMPLES)]
+    use = usage_section(config)
+    parts = [
+        _front_matter(evaluated),
+        f"# {markdown_text(evaluated.name)}",
+        f"{describe(config)} Trained on {markdown_text(config.data.path)} with seq2seq; `{REPORT}` shows more.",
+        f"## {use.title}",
+        use.markdown,
+        "## Scores",
+        scores_summary(evaluated.scores),
+        scores_table(evaluated.scores).markdown(),
+        "## Samples",
+        Table(["source", "reference", "output"], rows).markdown(),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _description(config: Config) -> str:
-    model = config.model
-    reader = _layers(len(model.encoder_widths()), model.cell, "read")
-    if model.encoder == "image":
-        reader = f"a convolutional network ({model.backbone}) encodes the picture"
-    elif model.encoder == "bidirectional":
-        reader += " the source in both directions"
+def _front_matter(evaluated: EvaluatedRun) -> str:
+    """What hubs read of a card, as YAML, of which JSON is a part."""
+    data = evaluated.config.data
+    fields: dict[str, Any] = {
+        "language": list(dict.fromkeys(data.languages)),
+        "license": data.licence,
+        "library_name": "seq2seq",
+        "pipeline_tag": "image-to-text" if data.reads_images else "translation",
+        "tags": ["seq2seq", "recurrent-neural-network", evaluated.config.model.cell],
+        "datasets": [data.path] if data.format in ("hub", "hub-pictures") else [],
+        "metrics": list(dict.fromkeys(metric["type"] for metric in _metrics(evaluated.scores))),
+        "model-index": [{"name": evaluated.name, "results": [_result(evaluated)]}],
+    }
+    return "\n".join(["---", *_yaml({name: value for name, value in fields.items() if value}), "---"])
+
+
+def _result(evaluated: EvaluatedRun) -> dict[str, Any]:
+    data, scores = evaluated.config.data, evaluated.scores
+    return {
+        "task": {"type": "image-to-text" if data.reads_images else "translation"},
+        "dataset": {"type": data.path, "name": data.path, "split": scores["split"]},
+        "metrics": list(_metrics(scores)),
+    }
+
+
+def _metrics(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, label in LABELS.items():
+        if score := scores.get(name):
+            value = round(score["score"], 2)
+            yield {"type": _HUB_NAMES.get(name, name), "name": label, "value": value, "args": score["signature"]}
+    yield {"type": "exact_match", "name": "exact match", "value": round(scores["exact_match"], 4)}
+
+
+def _yaml(value: Any, indent: str = "") -> Iterator[str]:
+    """Lines of YAML for mappings, lists, texts and numbers; quotes keep a text from being taken for something else."""
+    entries: Sequence[tuple[str, Any]]
+    if isinstance(value, dict):
+        entries = [(f"{name}:", entry) for name, entry in value.items()]
     else:
-        reader += f" the source {'back to front' if model.reverse_source else 'front to back'}"
-    return (
-        f"A recurrent sequence-to-sequence model: {reader}, "
-        f"{_layers(len(model.decoder_widths()), model.decoder_kind(), 'write')} the target; "
-        f"attention: {model.attention}. Trained on `{config.data.path}` with seq2seq."
-    )
-
-
-def _layers(count: int, cell: CellKind, verb: str) -> str:
-    """Subject and predicate: ``1 LSTM layer reads``, ``3 LSTM layers read``."""
-    name = {"peephole": "peephole LSTM", "layernorm": "layer-normalised LSTM"}.get(cell, cell.upper())
-    return f"{count} {name} {f'layer {verb}s' if count == 1 else f'layers {verb}'}"
-
-
-def _table_cell(text: str) -> str:
-    """Text that cannot break out of a table's cell, shortened if it is long."""
-    return shorten(text, 300).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+        entries = [("-", entry) for entry in value]
+    for mark, entry in entries:
+        if isinstance(entry, dict | list):
+            yield f"{indent}{mark}"
+            yield from _yaml(entry, indent + "  ")
+        else:
+            yield f"{indent}{mark} {json.dumps(entry)}"

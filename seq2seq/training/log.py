@@ -1,44 +1,21 @@
-"""``log.jsonl``: one line for each start and stop of a training, every few updates and each validation.
+"""Writes ``log.jsonl``: one line for each start and stop of a training, every few updates and each validation.
 
-Imports no torch, so that a log is read quickly; TensorBoard, an extra, is imported only if asked for.
+TensorBoard, an extra, is imported only if asked for.
 """
 
 import json
-import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 from seq2seq.errors import ConfigError
 from seq2seq.files.atomic import friendly_os_errors, write_atomic
-from seq2seq.metrics.names import JUDGES
+from seq2seq.runs.history import Position
 from seq2seq.runs.layout import LOG
-from seq2seq.training.schedule import Position
 
 _TENSORBOARD = "tensorboard"
-# Updates, epochs, minutes and seconds are fewer than this.
-_MOST = 1e15
-# Numbers that entries of each kind must have.
-_NUMBERS = {
-    "start": (),
-    "stop": ("signal",),
-    "training": ("tokens_per_second", "learning_rate", "skipped"),
-    "validation": ("perplexity", "exact_match", "best"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the log."""
-
-    kind: str
-    """``start``, ``training``, ``validation``, or ``stop`` by a signal."""
-    time: float
-    """Of writing, in seconds since 1970."""
-    position: Position
-    numbers: dict[str, Any]
 
 
 class Log:
@@ -111,35 +88,3 @@ def summary_writer() -> Any:
             "--tensorboard needs a package that is not here: pip install 'seq2seq[tensorboard]', or leave it out"
         ) from None
     return SummaryWriter
-
-
-def read_log(folder: Path) -> list[Entry]:
-    """The entries of a run's log; none if there is no log.
-
-    After a kill they may reach beyond the newest checkpoint. Unreadable lines are left out, such as one that is being
-    written.
-    """
-    path = folder / LOG
-    return list(_entries(path)) if path.is_file() else []
-
-
-def _entries(path: Path) -> Iterator[Entry]:
-    written = path.stat().st_mtime
-    for line in path.read_bytes().splitlines():
-        try:
-            content = json.loads(line)
-            kind = content.pop("type")
-            when = float(content.pop("time", written))
-            position = Position(
-                updates=int(content.pop("updates")),
-                epochs=float(content.pop("epochs")),
-                minutes=float(content.pop("minutes")),
-            )
-            whole = all(0 <= value < _MOST for value in (when, *astuple(position)))
-            # A training entry has no loss if every update was skipped; a validation has one of several scores.
-            for name in (*_NUMBERS[kind], *({"loss", *JUDGES} & content.keys())):
-                math.isnan(content[name])  # raises unless it is a number, which need not be finite
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            continue
-        if whole:
-            yield Entry(kind, when, position, content)

@@ -4,18 +4,9 @@ import math
 from dataclasses import astuple, dataclass
 
 from seq2seq.config import TrainingConfig
+from seq2seq.runs.history import Position
 
 _HALVE_EVERY_EPOCHS = 0.5  # Sutskever et al. 2014, §3.4
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
-    """How far training has come."""
-
-    updates: int = 0
-    epochs: float = 0.0
-    """Passes over the corpus, with the fraction of the current one."""
-    minutes: float = 0.0
 
 
 BEGINNING = Position()

@@ -20,6 +20,7 @@ from seq2seq.device import DeviceSpec
 from seq2seq.errors import RunError, warn
 from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
+from seq2seq.runs.history import Position
 from seq2seq.runs.layout import CARD, EVALUATION, MODEL, outputs_name
 from seq2seq.training.checkpoint import (
     Checkpoint,
@@ -31,7 +32,7 @@ from seq2seq.training.checkpoint import (
 from seq2seq.training.distributed import World
 from seq2seq.training.fine_tuning import StartingWeights
 from seq2seq.training.log import Log, cut_log
-from seq2seq.training.schedule import BEGINNING, Position, in_words, minutes_left, progress
+from seq2seq.training.schedule import BEGINNING, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, recording_signals
 from seq2seq.training.state import TrainerState
 from seq2seq.training.trainer import Trainer
@@ -198,8 +199,13 @@ class TrainingSession:
             f"{size}padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
-        facts = {"device": device.places, "precision": device.precision, "processes": processes}
-        facts["batch_tokens"] = order.batch_tokens
+        facts = {
+            "device": device.places,
+            "machine": device.machine,
+            "precision": device.precision,
+            "processes": processes,
+            "batch_tokens": order.batch_tokens,
+        }
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
             rate, _ = trainer.schedule(trainer.position())

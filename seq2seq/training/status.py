@@ -10,8 +10,8 @@ from seq2seq.config import Config, TrainingConfig
 from seq2seq.files.lock import is_locked
 from seq2seq.metrics.names import JUDGES, judge_of, shown_score
 from seq2seq.reports.text_plot import axis, plot
+from seq2seq.runs.history import Entry, read_log
 from seq2seq.runs.layout import read_config
-from seq2seq.training.log import Entry, read_log
 from seq2seq.training.schedule import in_words, is_finished, minutes_left, progress
 
 # A training is taken for dead after this many times the longest time between two entries, plus some seconds.

@@ -14,7 +14,7 @@ from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.lock import locked
 from seq2seq.metrics.tokenisers import require_tokeniser
 from seq2seq.recipe import load_recipe
-from seq2seq.reports.report import write_report
+from seq2seq.reports.run_page import write_report
 from seq2seq.runs.layout import CARD, CONFIG, read_config
 from seq2seq.training.checkpoint import checkpoint_folders
 from seq2seq.training.distributed import World

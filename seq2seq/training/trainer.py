@@ -20,6 +20,7 @@ from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import unique_tensors
+from seq2seq.runs.history import Position
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
@@ -29,7 +30,7 @@ from seq2seq.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq.training.out_of_memory import fits, retry_in_pieces
 from seq2seq.training.placement import move_to_devices
 from seq2seq.training.recorded import RecordedUpdates, are_recorded
-from seq2seq.training.schedule import Decay, Position, is_finished, learning_rates
+from seq2seq.training.schedule import Decay, is_finished, learning_rates
 from seq2seq.training.state import TrainerState, Window
 
 # Training ends after this many updates in a row without a finite gradient; the check comes as often.

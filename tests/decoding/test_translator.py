@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import seq2seq
 from seq2seq.decoding.batches import within_budget
 from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.scoring import guesses, token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import RunError
 from seq2seq.filters.translate import OutputFormat, translate_stream
@@ -166,3 +167,16 @@ def test_a_model_that_diverged_is_refused(beam: int, digits_run: Path) -> None:
     translator.model.decoder.output.bias.data.fill_(float("nan"))
     with pytest.raises(RunError, match="diverged"):
         translator.translate(["123"], replace(translator.config.decoding, beam=beam))
+
+
+def test_guesses_are_the_tokens_of_greedy_search(digits_run: Path) -> None:
+    translator = seq2seq.load(digits_run, device="cpu")
+    sources = ["123", "98765", "5"]
+    ids = [found.ids for found in translator.translate(sources, translator.config.decoding.greedy())]
+    found = guesses(translator, sources, ids)
+    expected = token_log_probs(translator, sources, ids)
+    for pairs, log_probs in zip(found, expected, strict=True):
+        assert pairs[:, 1].all()
+        torch.testing.assert_close(pairs[:, 0].log(), log_probs)
+    wrong = guesses(translator, sources, [(*one[:-1], one[-1] - 1) for one in ids])
+    assert not any(pairs[len(one) - 1, 1] for pairs, one in zip(wrong, ids, strict=True))

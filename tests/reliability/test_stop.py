@@ -13,8 +13,8 @@ from work import hold_lock, seq2seq, train_at_leisure
 
 from seq2seq.errors import RunError
 from seq2seq.files.lock import locked
+from seq2seq.runs.history import read_log
 from seq2seq.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint
-from seq2seq.training.log import read_log
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import seq2seq
 from seq2seq.config import ModelConfig
 from seq2seq.decoding.readers import Member
+from seq2seq.decoding.scoring import alignments
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 from seq2seq.model.build import build_model
@@ -59,6 +60,14 @@ def make(loaded: Translator) -> Callable[..., Translator]:
     return translator
 
 
+def reading_order(count: int, model: ModelConfig) -> list[int]:
+    """Columns of the source in the order in which the model reads them."""
+    columns = list(range(count))
+    if not model.reverse_source:
+        return columns
+    return columns[::-1] if model.encoder == "convolutional" else [*columns[-2::-1], columns[-1]]
+
+
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: " ".join(map(str, settings.values())))
 def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], make: Callable[..., Translator]) -> None:
     translator = make(**settings)
@@ -75,7 +84,12 @@ def test_what_is_shown_is_what_the_model_computed(settings: dict[str, object], m
             # Before, the same cells searched for the translation.
             computed = torch.cat(outputs)[-len(side.columns) :]
             shown = layer.values["hidden"]
-            torch.testing.assert_close(shown.flip(0) if "right to left" in layer.name else shown, computed)
+            order = (
+                reading_order(len(side.columns), inspection.model) if side is inspection.source else range(len(shown))
+            )
+            towards = "left to right" if inspection.model.reverse_source else "right to left"
+            read = shown[order]
+            torch.testing.assert_close(read.flip(0) if towards in layer.name else read, computed)
             assert {len(values) for values in layer.values.values()} == {len(side.columns)}
 
 
@@ -101,14 +115,22 @@ def test_attention_spreads_one_look_over_the_source(
     torch.testing.assert_close(inspection.attention.sum(1), torch.ones(len(inspection.written)).double())
 
 
-def test_columns_are_tokens_in_the_order_of_reading(make: Callable[..., Translator]) -> None:
-    forward = trace_translation(make(reverse_source=False), "12345").source.columns
-    assert forward[-1] == "</s>"
-    assert "".join(forward[:-1]).strip("▁") == "12345"
-    assert trace_translation(make(), "12345").source.columns == (*forward[-2::-1], "</s>")
-    pooled = trace_translation(make(encoder="convolutional", pool=3, reverse_source=False), "12345").source.columns
-    assert len(pooled) == -(-len(forward) // 3)
-    assert "".join(pooled).replace(" ", "") == "".join(forward)
+@pytest.mark.parametrize("reverse", [True, False])
+def test_columns_are_tokens_in_the_order_of_the_text(reverse: bool, make: Callable[..., Translator]) -> None:
+    columns = trace_translation(make(reverse_source=reverse), "12345").source.columns
+    assert columns[-1] == "</s>"
+    assert "".join(columns[:-1]).strip("▁") == "12345"
+    pooled = trace_translation(make(encoder="convolutional", pool=3, reverse_source=reverse), "12345").source.columns
+    assert len(pooled) == -(-len(columns) // 3)
+    assert "".join(pooled).replace(" ", "").replace("</s>", "").strip("▁") == "12345"
+
+
+def test_the_page_shows_the_attention_that_alignments_tell(make: Callable[..., Translator]) -> None:
+    translator = make(attention="dot")
+    inspection = trace_translation(translator, "12345")
+    (expected,) = alignments(translator, ["12345"], [translator.translate(["12345"])[0].ids])
+    assert inspection.attention is not None
+    torch.testing.assert_close(inspection.attention.float(), expected)
 
 
 def test_the_decoder_reads_what_it_wrote(make: Callable[..., Translator]) -> None:
@@ -149,8 +171,8 @@ def test_a_run_gets_its_page(digits_run: Path, tmp_path: Path) -> None:
     assert elsewhere.read_bytes() == (digits_run / "inspect.html").read_bytes()
     content = elsewhere.read_text(encoding="utf-8")
     check_page(content)
-    for heading in ("Source (encoder)", "Target (decoder)", "Attention"):
-        assert f"<h2>{heading}</h2>" in content
+    headings = ["Attention", "Gates and states", "Source (encoder)", "Target (decoder)"]
+    assert re.findall("<h2>(.*?)</h2>", content) == headings
     assert load_run(digits_run).folder == digits_run
 
 

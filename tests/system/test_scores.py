@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq.evaluation.record import read_evaluation
 from seq2seq.files.manifest import check_manifest
-from seq2seq.training.log import read_log
+from seq2seq.runs.history import read_log
 from seq2seq.training.train import train
 
 NUMERALS = str.maketrans("0123456789", "零一二三四五六七八九")

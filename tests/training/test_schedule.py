@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seq2seq.config import TrainingConfig
-from seq2seq.training.schedule import Decay, Position, in_words, is_finished, learning_rates, minutes_left, progress
+from seq2seq.runs.history import Position
+from seq2seq.training.schedule import Decay, in_words, is_finished, learning_rates, minutes_left, progress
 
 
 def rate(position: Position, **settings: object) -> float:

@@ -25,12 +25,12 @@ from seq2seq.errors import RunError
 from seq2seq.files.tensors import load_tensors
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.recipe import load_recipe
+from seq2seq.runs.history import Position, read_log
 from seq2seq.runs.layout import read_config
 from seq2seq.training import session
 from seq2seq.training.checkpoint import checkpoint_folders, load_checkpoint, save_checkpoint
 from seq2seq.training.distributed import World
-from seq2seq.training.log import LOG, Log, read_log
-from seq2seq.training.schedule import Position
+from seq2seq.training.log import LOG, Log
 from seq2seq.training.session import TrainingSession
 from seq2seq.training.signals import Interrupted
 from seq2seq.training.status import status
@@ -251,7 +251,8 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
     assert f"{trained.folder} is trained already (2 updates)" in capsys.readouterr().err
     assert len(trained.bars) == 1
     (start,) = (entry.numbers for entry in read_log(trained.folder) if entry.kind == "start")
-    assert start == {"device": "cpu", "precision": "fp32", "processes": 1, "batch_tokens": 500}
+    machine = DeviceSpec.pick("cpu").machine
+    assert start == {"device": "cpu", "machine": machine, "precision": "fp32", "processes": 1, "batch_tokens": 500}
 
 
 def test_a_size_of_batches_that_was_chosen_is_said(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ from seq2seq.cli import main
 from seq2seq.files.lock import locked
 from seq2seq.recipe import load_recipe, to_toml
 from seq2seq.reports.text_plot import plot
-from seq2seq.training.log import LOG, Log, cut_log, read_log
-from seq2seq.training.schedule import Position
+from seq2seq.runs.history import Position, read_log
+from seq2seq.training.log import LOG, Log, cut_log
 from seq2seq.training.signals import Interrupted
 from seq2seq.training.status import status
 from seq2seq.training.train import train

@@ -27,11 +27,11 @@ from seq2seq.files.tensors import load_tensors
 from seq2seq.model.encoders import RecurrentEncoder
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import load_run
+from seq2seq.runs.history import Position
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.objective import cross_entropy
-from seq2seq.training.schedule import Position
 from seq2seq.training.signals import Interrupted, recording_signals, stopping_at_once
 from seq2seq.training.train import train
 from seq2seq.training.trainer import Trainer

@@ -1,4 +1,4 @@
-"""A page of pictures with their captions, and where the model looked for each token.
+"""Pictures with their captions, and where the model looked for each token.
 
 Shapes: ``T`` tokens of a caption, ``S`` source positions, row by row over the picture.
 """
@@ -18,6 +18,8 @@ from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.scoring import alignments
 from seq2seq.evaluation.evaluate import EvaluatedRun
 from seq2seq.reports.page import render
+from seq2seq.reports.section import Section, Table
+from seq2seq.reports.selection import evenly
 
 _MAX_PICTURES = 24
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -25,7 +27,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class CaptionedPicture:
-    """A picture of the page."""
+    """A picture that is shown."""
 
     name: str
     image: str
@@ -36,8 +38,8 @@ class CaptionedPicture:
     """Each token with the data URI of its attention mask; empty without attention."""
 
 
-def picture_page(evaluated: EvaluatedRun) -> str:
-    """Scores, and pictures at even distances through the set, as HTML without scripts or network.
+def pictures_section(evaluated: EvaluatedRun) -> Section:
+    """Pictures at even distances through the set, with their captions.
 
     Raises:
         ValueError: the run reads text.
@@ -45,12 +47,13 @@ def picture_page(evaluated: EvaluatedRun) -> str:
     if evaluated.pictures is None:
         raise ValueError("this run reads text: it has no pictures to show")
     pictures = list(zip(evaluated.sources, evaluated.references, evaluated.outputs, strict=True))
-    stride = max(1, len(pictures) // _MAX_PICTURES)
     shown = [
         _captioned(evaluated.predictor, evaluated.pictures.pixels([name])[0], name, references, caption)
-        for name, references, caption in pictures[::stride][:_MAX_PICTURES]
+        for name, references, caption in evenly(pictures, _MAX_PICTURES)
     ]
-    return render("pictures.html", name=evaluated.name, evaluation=evaluated.scores, shown=shown, every=stride)
+    html = render("pictures.html", shown=shown, all=len(pictures))
+    rows = [[picture.name, picture.caption, " / ".join(picture.references)] for picture in shown]
+    return Section("Pictures", "pictures", html, Table(["picture", "caption", "references"], rows).markdown())
 
 
 def _captioned(
