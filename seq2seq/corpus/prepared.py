@@ -54,17 +54,16 @@ def prepare(config: Config, run: Path | None = None) -> Prepared:
         ConfigError: a vocabulary that does not fit the corpus.
         RunError: the cache cannot be written, or the run lacks the vocabulary.
     """
-    start = config.training.start_from
-    given = Vocabularies.load(run or Path(start), config.subword) if start else None
+    given = _given_vocabularies(config, run)
     folder = _cache_folder(config, given)
     find_or_make(folder, partial(build_corpus, config, given=given))
     return _open(folder, config)
 
 
-def find_prepared(config: Config) -> Prepared | None:
-    """The corpus of a recipe if it is in the cache and intact; builds nothing."""
+def find_prepared(config: Config, run: Path) -> Prepared | None:
+    """The corpus of a run if it is in the cache and intact; builds nothing."""
     try:
-        folder = _cache_folder(config)
+        folder = _cache_folder(config, _given_vocabularies(config, run))
         return _open(folder, config) if is_made(folder) else None
     except CorpusError:
         return None
@@ -82,6 +81,11 @@ def corpus_summary(prepared: Prepared) -> str:
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
     )
+
+
+def _given_vocabularies(config: Config, run: Path | None) -> Vocabularies | None:
+    start = config.training.start_from
+    return Vocabularies.load(run or Path(start), config.subword) if start else None
 
 
 def _cache_folder(config: Config, given: Vocabularies | None) -> Path:
