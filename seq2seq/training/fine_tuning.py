@@ -21,7 +21,7 @@ from seq2seq.files.manifest import check_manifest
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import to_toml
 from seq2seq.runs.folder import load_run, unique_tensors
-from seq2seq.runs.layout import CONFIG, MODEL, read_config, require_folder
+from seq2seq.runs.layout import CONFIG, read_config, require_folder
 
 # A rate that learned a language from nothing overwrites what a model knows.
 _SLOWER = 3
@@ -103,18 +103,10 @@ class StartingWeights:
         ]
 
     def give_to(self, model: Seq2Seq) -> None:
-        """Overwrites the tensors that fit.
-
-        Raises:
-            ConfigError: none does.
-        """
-        names, own = self.fitting(model), unique_tensors(model)
-        if not names:
-            raise ConfigError(
-                f"none of the weights of {self.run / MODEL} fits this [model]: leave the table out to have the run's"
-            )
+        """Overwrites the tensors that fit."""
+        own = unique_tensors(model)
         with torch.no_grad():
-            for name in names:
+            for name in self.fitting(model):
                 own[name].copy_(self.tensors[name])
 
     def summary(self, model: Seq2Seq) -> str:
