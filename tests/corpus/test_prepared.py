@@ -251,7 +251,9 @@ def test_letters_become_words_where_the_target_has_a_type_of_its_own(corpus: Pat
     found = prepare(replace(config(corpus), subword=subword, model=ModelConfig(tie_embeddings="target")))
     pair = found.test[0]
     assert len(found.vocabularies.src.encode(pair.src)) >= len(pair.src)
-    assert len(found.vocabularies.tgt.encode(pair.tgt)) == len(pair.tgt.split()) == 3
+    ids = found.vocabularies.tgt.encode(found.validation[0].tgt)
+    assert len(ids) == 3
+    assert found.vocabularies.tgt.pieces(ids)[0] == "ziel"
 
 
 def test_a_given_vocabulary_is_used_and_told_apart(corpus: Path, tmp_path: Path) -> None:
