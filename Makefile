@@ -10,10 +10,11 @@ override IMAGE := $(value IMAGE)
 VENV    := .venv
 BIN     := $(VENV)/bin
 INSTALL := $(VENV)/.installed
+SERVER  := $(VENV)/.installed-serve
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train status translate caption evaluate report test check bench clean
+.PHONY: help install train status translate caption evaluate report serve test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -45,6 +46,10 @@ report: $(INSTALL)  ## one page on RUN: scores, curves, samples and more, in rep
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
 	@$(BIN)/seq2seq report "$(RUN)"
 
+serve: $(SERVER)  ## a web page and an API for RUN on http://127.0.0.1:8000; trains first if there is no model
+	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)"
+	@$(BIN)/seq2seq serve --model "$(RUN)"
+
 test: $(DEVELOP)  ## run the whole test suite
 	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
@@ -72,6 +77,10 @@ $(VENV)/bin/python:
 $(INSTALL): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) ..." >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e . >&2
+	@touch $@
+
+$(SERVER): $(INSTALL)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve]' >&2
 	@touch $@
 
 $(DEVELOP): $(INSTALL)

@@ -106,12 +106,18 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
     return config
 
 
-def to_toml(config: Config) -> str:
-    """All values, defaults included, as TOML that reads back to an equal config."""
+def to_toml(config: Config, chosen: Mapping[str, Any] | None = None) -> str:
+    """All values, defaults included, as TOML that reads back to an equal config.
+
+    Args:
+        config: the settings.
+        chosen: what stands for some of them in training, by ``table.key``; it is added as a comment.
+    """
+    notes = {key: f"  # here {_toml_value(value)}" for key, value in (chosen or {}).items()}
     lines = []
     for table, values in asdict(config).items():
         lines.append(f"[{table}]")
-        lines.extend(f"{key} = {_toml_value(value)}" for key, value in values.items())
+        lines.extend(f"{key} = {_toml_value(value)}{notes.get(f'{table}.{key}', '')}" for key, value in values.items())
         lines.append("")
     return "\n".join(lines)
 

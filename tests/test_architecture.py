@@ -43,4 +43,4 @@ def test_every_function_in_the_map_is_there(reference: tuple[str, str]) -> None:
     for class_name in outer:
         source = re.split(rf"^class {class_name}\b", source, flags=re.MULTILINE)[1]
         source = re.split(r"^(?:class|def) ", source, flags=re.MULTILINE)[0]
-    assert re.search(rf"^\s*(?:class|def) {inner}\b|^    {inner}: ", source, flags=re.MULTILINE)
+    assert re.search(rf"^\s*(?:class|def|async def) {inner}\b|^    {inner}: ", source, flags=re.MULTILINE)

@@ -69,8 +69,8 @@ def test_mistakes_are_named(tables: dict[str, object], overrides: list[str], exp
 
 def test_mistakes_of_all_kinds_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        build_config({"model": {"hidden": 3, "layers": "x", "dropout": 2}, "extra": {}})
-    for expected in ("model.hidden", "model.layers", "model.dropout", "[extra]", "training never ends"):
+        build_config({"model": {"hidden": 3, "layers": "x", "dropout": 2}, "training": {"patience": 3}, "extra": {}})
+    for expected in ("model.hidden", "model.layers", "model.dropout", "[extra]", "towards an end"):
         assert expected in str(caught.value)
 
 

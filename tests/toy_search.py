@@ -25,9 +25,10 @@ class History:
     """A state that remembers all it was fed, as one number a row."""
 
     code: Tensor
+    is_loose: bool = True
 
-    def select(self, index: Tensor) -> "History":
-        return History(self.code[index])
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> "History":
+        return History(self.code[rows], self.is_loose)
 
 
 class ToyModel:
@@ -39,7 +40,7 @@ class ToyModel:
 
     def step(self, token: Tensor, state: History) -> tuple[Tensor, History]:
         code = (state.code * 7 + token * 3 + 1) % 997
-        return self.logits[code], History(code)
+        return self.logits[code], History(code, state.is_loose)
 
     def start(self, count: int) -> History:
         return History(torch.arange(count) * 11)
@@ -77,4 +78,4 @@ def problem(model: ToyModel, longest: Tensor = LONGEST, *strikes: object, **othe
 def find(one: SearchProblem[History], options: DecodingConfig, **inputs: object) -> list[list[Hypothesis]]:
     """What a search with these options finds; sentence n is drawn for with seed (7, n)."""
     count = len(one.rules.longest)
-    return search(one, options, **{"vocab_size": VOCAB, "seeds": [(7, n) for n in range(count)], "draws": 6, **inputs})
+    return search(one, options, **{"seeds": [(7, n) for n in range(count)], "draws": 6, **inputs})

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.cli import decoding, evaluation, training
+from seq2seq.cli import decoding, evaluation, serving, training
 from seq2seq.cli.options import require_text
 from seq2seq.cli.streams import flush_stdout, set_up_streams
 from seq2seq.errors import Seq2SeqError, one_line
@@ -63,4 +63,5 @@ def _parser() -> argparse.ArgumentParser:
     training.add_commands(commands)
     decoding.add_commands(commands)
     evaluation.add_commands(commands)
+    serving.add_commands(commands)
     return parser

@@ -41,7 +41,7 @@ def flush_stdout() -> None:
 
 
 def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
-    """A file, unpacked if it is a gzip file, or stdin if none is named.
+    """A file, unpacked if it is a gzip or xz file, or stdin if none is named.
 
     Raises:
         Seq2SeqError: the file cannot be read, or stdin is closed.

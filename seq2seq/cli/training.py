@@ -16,6 +16,10 @@ def add_commands(commands: Commands) -> None:
     recipes.add_argument("name", nargs="?", metavar="NAME")
     recipes.set_defaults(command=_recipes)
 
+    new = commands.add_parser("new", help="write a recipe for a table of pairs, with the reasons as comments")
+    new.add_argument("file", type=Path, metavar="FILE", help="CSV, tab-separated values, JSON lines or Parquet")
+    new.set_defaults(command=_new)
+
     prepare = commands.add_parser("prepare", help="fetch, clean and tokenise a recipe's corpus")
     add_recipe(prepare)
     prepare.set_defaults(command=_prepare)
@@ -59,6 +63,12 @@ def _recipes(options: argparse.Namespace) -> None:
     names = recipe_names()
     for name in names:
         print(f"{name:{max(map(len, names))}}  {recipe_text(name).partition(chr(10))[0].removeprefix('# ')}")
+
+
+def _new(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.new_recipe import new_recipe
+
+    print(new_recipe(options.file), end="")
 
 
 def _prepare(options: argparse.Namespace) -> None:

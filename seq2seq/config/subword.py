@@ -11,13 +11,14 @@ from seq2seq.config.ranges import Range, range_faults
 class SubwordConfig:
     """How text becomes token ids."""
 
-    type: Literal["unigram", "bpe", "char", "word"] = "unigram"
+    type: Literal["auto", "unigram", "bpe", "char", "word"] = "auto"
+    """``auto``: ``char`` for short texts of few words or in a small corpus, else ``unigram``."""
     tgt_type: Literal["same", "unigram", "bpe", "char", "word"] = "same"
     """Pieces of the target's own vocabulary: letters to phonemes are ``char`` to ``word``."""
     joint: bool = True
     """One vocabulary for both sides, learned on both."""
-    vocab_size: Annotated[int, Range(8, 1_000_000)] = 6000
-    """Pieces of the joint vocabulary, or of the source's."""
+    vocab_size: Annotated[int | Literal["auto"], Range(8, 1_000_000)] = "auto"
+    """Pieces of the joint vocabulary, or of the source's; ``auto``: as many as the corpus can teach, for each side."""
     tgt_vocab_size: Annotated[int, Range(0, 1_000_000)] = 0
     """Pieces of the target's own vocabulary; 0: as many as the source's."""
     byte_fallback: bool = True

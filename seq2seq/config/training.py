@@ -20,7 +20,8 @@ class TrainingConfig:
     halve_after_epochs: Annotated[float, Range(0)] = 5.0
     """Epoch of the first halving under ``schedule = "halving"`` (Sutskever et al. 2014, §3.4)."""
     max_updates: Annotated[int, Range(0)] = 0
-    """Stop after this many updates; 0: no such limit. Likewise epochs and minutes below."""
+    """Stop after this many updates; 0: no such limit. Likewise epochs and minutes below. Where no limit and no patience
+    is set, the number of epochs goes by the size of the corpus."""
     max_epochs: Annotated[float, Range(0)] = 0.0
     max_minutes: Annotated[float, Range(0)] = 0.0
     batch_tokens: Annotated[int | Literal["auto"], Range(1, 10_000_000)] = 1200
@@ -42,8 +43,9 @@ class TrainingConfig:
     """``auto``: on a GPU updates are recorded as CUDA graphs, one for each shape of batch that comes often; not with
     several processes, a device map or ``accumulate``, nor while a backbone learns. ``off``: they are not."""
     seed: Annotated[int, Range(0, 2**63 - 1)] = 1
-    validate_every: Annotated[int, Range(1)] = 1000
-    """Updates between two validations; each validation is followed by a checkpoint."""
+    validate_every: Annotated[int | Literal["auto"], Range(1)] = "auto"
+    """Updates between two validations; each validation is followed by a checkpoint. ``auto``: an epoch, within 100 to
+    1,000 updates."""
     validation_metric: Literal["auto", "bleu", "chrf", "exact-match", "cer", "wer", "perplexity"] = "auto"
     """What chooses the best model, stops a training that does not improve, and tunes ``rescore``. ``auto``: BLEU if at
     least half of the validation references have four tokens; else exact match if they are labels, and chrF2 if not."""
@@ -76,18 +78,13 @@ class TrainingConfig:
 def training_faults(training: TrainingConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("training", training)
-    limits = (training.max_updates, training.max_epochs, training.max_minutes, training.patience)
-    if not any(limits):
-        yield (
-            "training never ends: set at least one of training.max_updates, training.max_epochs, "
-            "training.max_minutes, training.patience"
-        )
     if training.old_share and not training.start_from:
         yield (
             f"training.old_share = {training.old_share} needs a run whose corpus is mixed in: set training.start_from, "
             "as train --from does"
         )
-    if training.schedule == "linear" and not any(limits[:3]):
+    limits = (training.max_updates, training.max_epochs, training.max_minutes)
+    if training.schedule == "linear" and training.patience and not any(limits):
         yield (
             'training.schedule = "linear" decays towards an end: set training.max_updates, '
             "training.max_epochs or training.max_minutes"

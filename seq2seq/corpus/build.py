@@ -9,23 +9,26 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DataConfig, SubwordConfig
+from seq2seq.config import Config, DataConfig
+from seq2seq.config.automatic import chosen, differences
+from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
 from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import read_pairs
-from seq2seq.corpus.subword import UNK, Subword, Vocabularies
+from seq2seq.corpus.subword import UNK, Vocabularies
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
 from seq2seq.corpus.unknown import unknown_share, warn_of_unknown
+from seq2seq.corpus.vocabularies import fitted, learn_vocabularies
 from seq2seq.errors import CorpusError
 
 TOKENS, IMAGES, REPORT = "tokens.arrow", "pictures.json", "report.json"
@@ -49,6 +52,7 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
     text = folder / "text"
     cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
+    data = split_sizes(data, training)
     validation, test = _held_out_parts(data, training)
 
     # 2. Leave out unreadable images, and every pair whose source is held out.
@@ -65,7 +69,8 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
     # 3. Learn the vocabularies, unless they are given, and encode the training part.
-    vocabularies = given or _learn_vocabularies(config, training)
+    subword = config.subword if given else fitted(config, training)
+    vocabularies = given or learn_vocabularies(config, subword, training)
     vocabularies.save(folder)
     encoder = _Encoder(vocabularies, data, {name: number for number, name in enumerate(images)})
     fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())
@@ -85,6 +90,7 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
         "dropped": dict(dropped.most_common()),
         "validation": len(validation),
         "test": len(test),
+        "chosen": differences(config, replace(config, data=data, subword=subword)),  # in place of "auto"
         "fingerprint": fingerprint.hexdigest(),
     }
     (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -97,7 +103,7 @@ def _with_bar(pairs: Iterable[Pair], what: str, total: int | None = None) -> Ite
 
 def _held_out_parts(data: DataConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
     """Validation and test part: every line of given ones, normalised; others cut out of the training part."""
-    sizes = (0 if data.validation else data.validation_size, 0 if data.test else data.test_size)
+    sizes = (0 if data.validation else chosen(data.validation_size), 0 if data.test else chosen(data.test_size))
     pairs = _with_bar(training, "splitting", len(training))
     cut = hold_out(pairs, sizes, every=data.references == "all")
     validation = [normalised(pair, data) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
@@ -139,29 +145,6 @@ def _readable_images(data: DataConfig, held_out: Iterable[Pair], training: Itera
     if not readable:
         raise CorpusError(f"none of the {len(names)} pictures of {data.path} can be read: look at data.path")
     return readable
-
-
-def _learn_vocabularies(config: Config, training: Gathered) -> Vocabularies:
-    subword, reads_images = config.subword, config.data.reads_images
-    of_target = subword.of_target()
-
-    def pairs(kind: SubwordConfig) -> Iterator[Pair]:
-        texts_per_pair = 2 if subword.joint and not reads_images else 1
-        every = kind.type == "word"
-        chosen = training if every else training.sample(max(1, kind.train_sentences // texts_per_pair))
-        return _with_bar(chosen, "learning subwords", len(chosen))
-
-    if reads_images:
-        captions = Subword.train((pair.tgt for pair in pairs(subword)), subword, vocab_size=subword.vocab_size)
-        return Vocabularies(captions, captions)
-    if subword.joint:
-        both = (text for pair in pairs(subword) for text in (pair.src, pair.tgt))
-        joint = Subword.train(both, subword, vocab_size=subword.vocab_size)
-        return Vocabularies(joint, joint)
-    return Vocabularies(
-        Subword.train((pair.src for pair in pairs(subword)), subword, vocab_size=subword.vocab_size),
-        Subword.train((pair.tgt for pair in pairs(of_target)), of_target, vocab_size=of_target.vocab_size),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,14 @@ _PATIENCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands in for a record that cannot be read."""
+
+    reason: str
+    """What was expected, and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A source text, or the name of an image, and its target text."""
 
@@ -46,7 +54,8 @@ def pairs_of(records: Iterable[tuple[str, Any]], src: str, tgt: str, dropped: Co
         if not first:
             key, value = next((key, side) for key, side in zip((src, tgt), sides, strict=True) if type(side) is not str)
             keys = shown(sorted(record)) if isinstance(record, dict) else type(record).__name__
-            first = f"{where}: expected text under {key!r}, found {shown(value)}; the record has {keys}"
+            reason = f"expected text under {key!r}, found {shown(value)}; the record has {keys}"
+            first = f"{where}: {record.reason if isinstance(record, Unreadable) else reason}"
         if left_out == _PATIENCE and not kept:
             break
     if left_out and not kept:
@@ -57,6 +66,8 @@ def pairs_of(records: Iterable[tuple[str, Any]], src: str, tgt: str, dropped: Co
 
 
 def _value(record: Any, key: str) -> Any:
+    if isinstance(record, dict) and key in record:
+        return record[key]
     for step in key.split("."):
         record = record.get(step) if isinstance(record, dict) else None
     return record

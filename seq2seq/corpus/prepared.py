@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
+from seq2seq.config.automatic import settle
 from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
@@ -17,8 +18,12 @@ from seq2seq.corpus.unknown import unknown_in_words
 from seq2seq.errors import CorpusError
 from seq2seq.files.cache import find_or_make, is_made
 
+FEWEST = 1000
+"""Training pairs below which a corpus is small."""
+FEW = f"; under {FEWEST:,} are few: bring more if you can"
+"""What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 5
+_LAYOUT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,13 @@ def corpus_summary(prepared: Prepared) -> str:
         f"{report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
+        f"{FEW if report['kept'] < FEWEST else ''}"
     )
+
+
+def settled(config: Config, prepared: Prepared, gpu_memory: int) -> Config:
+    """A recipe for this corpus, with no ``auto`` left in what training needs; see :func:`settle`."""
+    return settle(config, prepared.report["kept"], prepared.report["tokens"]["tgt"], gpu_memory)
 
 
 def _given_vocabularies(config: Config, run: Path | None) -> Vocabularies | None:
@@ -89,9 +100,8 @@ def _given_vocabularies(config: Config, run: Path | None) -> Vocabularies | None
 
 
 def _cache_folder(config: Config, given: Vocabularies | None) -> Path:
-    data = {
-        key: value for key, value in asdict(config.data).items() if key not in ("directory", "languages", "licence")
-    }
+    unread = ("directory", "src_language", "tgt_language", "licence")
+    data = {key: value for key, value in asdict(config.data).items() if key not in unread}
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]

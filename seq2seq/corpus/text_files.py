@@ -1,41 +1,78 @@
-"""Text files; a line ends only at a line feed."""
+"""Text files, plain or packed, in UTF-8 or another encoding with a mark; a line ends only at a line feed."""
 
+import codecs
 import glob
 import gzip
+import io
+import lzma
 import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from seq2seq.errors import CorpusError
 
-# Longer lines are no sentences; a few bytes of a packed file may unpack to gigabytes of line.
-_LONGEST = 4_000_000
+LONGEST = 4_000_000
+"""Bytes of a line: longer ones are no sentences; a few bytes of a packed file may unpack to gigabytes of line."""
+
+GZIP, XZ = b"\x1f\x8b\x08", b"\xfd7zXZ\0"
+"""How packed files begin."""
+DAMAGED = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
+"""What a damaged packed file raises where it is read."""
+
+# UTF-32's mark begins with UTF-16's.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_PACKED = (".gz", ".xz")
+
+
+def unpacked(stream: io.BufferedReader) -> BinaryIO:
+    """What a gzip or xz file holds, told by its first bytes; of another file the file itself."""
+    start = stream.peek(len(XZ))
+    if start.startswith(GZIP):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    if start.startswith(XZ):
+        return cast(BinaryIO, lzma.LZMAFile(stream))
+    return stream
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, plain or ``.gz``, without their line feeds.
+    """Lines of a text file, without their line feeds and without a byte order mark.
+
+    Gzip and xz files are unpacked. Text is UTF-8, or UTF-16 or UTF-32 if its mark says so.
 
     Raises:
-        CorpusError: it cannot be read or is not UTF-8; names the line.
+        CorpusError: it cannot be read or is not in that encoding; names the line.
     """
-    number = 1
+    number, encoding = 1, "utf-8"
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            while line := stream.readline(_LONGEST + 1):
-                if len(line) > _LONGEST:
+        with path.open("rb") as file:
+            stream = io.BufferedReader(cast(io.RawIOBase, unpacked(file)))
+            encoding = next((name for mark, name in _MARKS.items() if stream.peek(4).startswith(mark)), "utf-8")
+            lines: io.BufferedIOBase | io.TextIOWrapper = stream
+            if encoding != "utf-8":
+                lines = io.TextIOWrapper(stream, encoding, newline="\n")
+            while line := lines.readline(LONGEST + 1):
+                if len(line) > LONGEST:
                     raise CorpusError(
-                        f"{path}, line {number}: expected a line of at most {_LONGEST:,} bytes, found a longer one: "
+                        f"{path}, line {number}: expected a line of at most {LONGEST:,} bytes, found a longer one: "
                         "take it out, or break it into several"
                     )
-                yield line.removesuffix(b"\n").decode("utf-8")
+                text = line if isinstance(line, str) else line.decode("utf-8")
+                yield (text.removeprefix("\ufeff") if number == 1 else text).removesuffix("\n")
                 number += 1
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path}, line {number}: expected UTF-8, found {error.object[error.start : error.start + 4]!r} "
-            f"at byte {error.start + 1} of the line: convert the file, for example with iconv -t UTF-8"
+            f"{path}, line {number}: expected {encoding.upper()}, "
+            f"found {error.object[error.start : error.start + 4]!r} at byte {error.start + 1} of the line: "
+            "convert the file, for example with iconv -t UTF-8"
         ) from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise CorpusError(f"{path} cannot be read from line {number} on: {reason}; fetch or copy it again") from None
 
@@ -58,21 +95,28 @@ def require(path: Path) -> Path:
     return path
 
 
+def plain_name(path: Path) -> str:
+    """The path without ``.gz`` or ``.xz``."""
+    return str(path.with_suffix("")) if path.suffix in _PACKED else str(path)
+
+
 def find_shards(folder: Path, name: str) -> list[Path]:
-    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted; plain or ``.gz``.
+    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted.
+
+    Each may be plain, or packed with ``.gz`` or ``.xz`` after its name.
 
     Raises:
         CorpusError: there is none; lists the files of the folder.
     """
     if os.path.isfile(folder / name):
         return [folder / name]
-    packed = f"{name}.gz"
+    packed = [f"{name}{suffix}" for suffix in _PACKED]
     if not glob.has_magic(name):
-        return [folder / packed if os.path.isfile(folder / packed) else require(folder / name)]
+        return [next((folder / one for one in packed if os.path.isfile(folder / one)), None) or require(folder / name)]
     # Of a shard that exists plain and packed, the plain file is read.
     shards = {
-        str(path).removesuffix(".gz"): path
-        for pattern in (packed, name)
+        plain_name(path): path
+        for pattern in (*packed, name)
         for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
         if os.path.isfile(path)
     }

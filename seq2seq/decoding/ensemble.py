@@ -15,19 +15,21 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.readers import Member, Reader
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.errors import RunError
+from seq2seq.graphs import Recorder
 from seq2seq.model.decoder import Decoder
 from seq2seq.model.quantised import quantise
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
 from seq2seq.runs.folder import load_run
 from seq2seq.search.hypothesis import log_softmax
-from seq2seq.search.problem import Step
+from seq2seq.search.recorded import Recordings
 
 Combination = Literal["average", "log-linear"]
 
@@ -45,6 +47,8 @@ class Ensemble:
         self.members = tuple(members)
         self.device_spec = device_spec
         self.reader = reader
+        on_one_gpu = device_spec.device.type == "cuda" and not device_spec.layers
+        self.recordings = Recordings(Recorder(device_spec.device)) if on_one_gpu else None
 
     @property
     def model(self) -> Seq2Seq:
@@ -60,6 +64,10 @@ class Ensemble:
     def config(self) -> Config:
         """The first member's; ``config.decoding`` holds the defaults of every call."""
         return self.members[0].config
+
+    def batch_tokens(self, options: DecodingConfig) -> int:
+        """Most source tokens times beam in a batch, as the settings say or, for ``auto``, the device allows."""
+        return decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
 
     def is_empty(self, source: str) -> bool:
         """Whether a source has no tokens; then its one output is empty too."""
@@ -78,6 +86,8 @@ class Ensemble:
         other.members = tuple(replace(member, model=copy.deepcopy(member.model)) for member in self.members)
         for member in other.members:
             _prepare(member.model, self.device_spec)
+        if self.recordings is not None:
+            other.recordings = Recordings(self.recordings.recorder)  # or old copies would live on in ours
         return other
 
     @contextmanager
@@ -141,20 +151,32 @@ class JointState:
 
     members: tuple[DecoderState, ...]
 
-    def select(self, index: Tensor) -> "JointState":
-        """The rows ``index`` of every member."""
-        return JointState(tuple(state.select(index) for state in self.members))
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> "JointState":
+        """The rows ``rows`` of every member, see :meth:`DecoderState.select`."""
+        return JointState(tuple(state.select(rows, sources) for state in self.members))
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether all of them are, see :attr:`DecoderState.is_loose`."""
+        return all(state.is_loose for state in self.members)
+
+    def lengthened(self, multiple: int) -> "JointState":
+        """Each member's, see :meth:`DecoderState.lengthened`."""
+        return JointState(tuple(state.lengthened(multiple) for state in self.members))
 
 
-def joint_step(decoders: Sequence[Decoder], combination: Combination) -> Step[JointState]:
-    """One step of one or more decoders."""
+@dataclass(frozen=True, slots=True)
+class JointStep:
+    """One step of one or more decoders; two are the same if they have the same decoders and settings."""
 
-    def step(token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
-        pairs = [decoder.step(token, member) for decoder, member in zip(decoders, state.members, strict=True)]
+    decoders: tuple[Decoder, ...]
+    combination: Combination
+
+    def __call__(self, token: Tensor, state: JointState) -> tuple[Tensor, JointState]:
+        """Tokens (R,) to logits (R, V) and the state after them."""
+        pairs = [decoder.step(token, member) for decoder, member in zip(self.decoders, state.members, strict=True)]
         following = JointState(tuple(member for _, member in pairs))
-        return combine([logits for logits, _ in pairs], combination), following
-
-    return step
+        return combine([logits for logits, _ in pairs], self.combination), following
 
 
 def combine(logits: Sequence[Tensor], combination: Combination) -> Tensor:

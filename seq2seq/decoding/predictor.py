@@ -6,21 +6,22 @@ from collections.abc import Sequence
 import torch
 
 from seq2seq.config import DecodingConfig
-from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
-from seq2seq.decoding.ensemble import Ensemble, JointState, joint_step
+from seq2seq.decoding.ensemble import Ensemble, JointState, JointStep
 from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
-from seq2seq.device import gpu_memory
 from seq2seq.errors import RunError
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis, Ranking
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
 from seq2seq.search.strategy import search
+
+# Sources that are recorded have a multiple of so many positions, so that a recording serves many batches.
+_POSITIONS = 16
 
 
 class Predictor(Ensemble):
@@ -76,8 +77,7 @@ class Predictor(Ensemble):
 
         width = max(options.beam, options.mbr, count)
         lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        budget = decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
-        outputs = within_memory(self.reader.group(sources, budget // width), decode, lower=lower)
+        outputs = within_memory(self.reader.group(sources, self.batch_tokens(options) // width), decode, lower=lower)
         return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
 
     def _decode(
@@ -111,12 +111,16 @@ class Predictor(Ensemble):
         tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
         rules = self._rules(sources, options, tokens)
         with self.ready():
-            state = JointState(tuple(state for _, state in self.start(sources)))
-            step = joint_step([member.model.decoder for member in self.members], options.combination)
+            decoders = tuple(member.model.decoder for member in self.members)
+            state, step = (
+                JointState(tuple(state for _, state in self.start(sources))),
+                JointStep(decoders, options.combination),
+            )
+            if self.recordings is not None:
+                state = state.lengthened(_POSITIONS)
             hypotheses = search(
-                SearchProblem(step, state, BOS, rules, Ranking.of(options)),
+                SearchProblem(step, state, BOS, rules, Ranking.of(options), self.recordings),
                 options,
-                vocab_size=len(tgt),
                 seeds=[seed_of(options.seed, source) for source in sources],
                 draws=draws,
                 required=tokens.required if tokens else (),

@@ -86,8 +86,7 @@ def tensors_to_state(tensors: dict[str, Tensor]) -> DecoderState:
     """The inverse of :func:`state_to_tensors`."""
     memory = None
     if (values := tensors.get("memory_values")) is not None:
-        rows = torch.arange(values.shape[0])
-        memory = AttentionMemory(tensors.get("memory_keys", values), values, tensors["memory_mask"], rows)
+        memory = AttentionMemory(tensors.get("memory_keys", values), values, tensors["memory_mask"])
     hidden, cell = (
         tuple(tensor for name, tensor in tensors.items() if name.startswith(kind)) for kind in ("hidden_", "cell_")
     )

@@ -1,30 +1,32 @@
 """Lines of any bytes as text, and a warning for each that a model does not read to its end."""
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from seq2seq.corpus.text_files import DAMAGED, GZIP, XZ, unpacked
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError, warn
 
-_GZIP = b"\x1f\x8b\x08"
 # How streams begin that are no UTF-8, what they are, and what turns them into it. UTF-32's mark begins with UTF-16's.
 _MARKS = {
-    _GZIP: ("gzip", "unpack it with gunzip -c"),
+    GZIP: ("gzip", "unpack it with gunzip -c"),
+    XZ: ("xz", "unpack it with xz -dc"),
     b"\xff\xfe\0\0": ("UTF-32", "convert it with iconv -f UTF-32 -t UTF-8"),
     b"\0\0\xfe\xff": ("UTF-32", "convert it with iconv -f UTF-32 -t UTF-8"),
     b"\xff\xfe": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
     b"\xfe\xff": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
 }
+# After so many bytes a stream of which more than this share is no text has shown what it is.
+_ENOUGH_BYTES, _MOST_UNREADABLE = 1000, 1 / 3
 
 
 class LineDecoder:
     """Turns the lines of one stream into text, one after the other.
 
-    A line loses its line feed; invalid UTF-8 becomes U+FFFD, of which the first line that has any warns.
+    A line loses its line feed; invalid UTF-8 becomes U+FFFD, of which the first line that has any warns. A stream that
+    is mostly no text is refused once enough of it has come.
 
     Args:
         stream: the lines; its name, if it has one, is for messages.
@@ -33,12 +35,13 @@ class LineDecoder:
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._name = str(getattr(stream, "name", "the input")).strip("<>")
         self._taken, self._warned = 0, False
+        self._bytes, self._unreadable = 0, 0
 
     def __call__(self, line: bytes) -> str:
         """The text of the next line.
 
         Raises:
-            CorpusError: the stream is packed, or in another encoding.
+            CorpusError: the stream is packed, in another encoding, or no text at all.
         """
         if self._taken == 0:
             self._check_mark(line)
@@ -47,6 +50,7 @@ class LineDecoder:
             text = line.decode()
         except UnicodeDecodeError as error:
             text = line.decode(errors="replace")
+            self._unreadable += len(line) - len(line.decode(errors="ignore").encode())
             if not self._warned:
                 self._warned = True
                 warn(
@@ -54,6 +58,13 @@ class LineDecoder:
                     "such bytes are read as U+FFFD, here and below; convert text, for example with "
                     "iconv -f LATIN1 -t UTF-8"
                 )
+        self._bytes += len(line)
+        self._unreadable += line.count(0)
+        if self._bytes >= _ENOUGH_BYTES and self._unreadable > _MOST_UNREADABLE * self._bytes:
+            raise CorpusError(
+                f"{self._name}, line {self._taken}: expected text in UTF-8, found that {self._unreadable:,} of "
+                f"{self._bytes:,} bytes so far are none: give text, or convert it, for example with iconv -t UTF-8"
+            )
         return text.removesuffix("\n").removesuffix("\r")
 
     def _check_mark(self, line: bytes) -> None:
@@ -69,7 +80,7 @@ def to_texts(lines: Iterable[bytes]) -> Iterator[str]:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked if it is a gzip file.
+    """The bytes of a file, unpacked if it is a gzip or xz file.
 
     Raises:
         CorpusError: it cannot be opened, or its packed content is damaged.
@@ -80,9 +91,9 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
     with stream:
         try:
-            yield gzip.GzipFile(fileobj=stream) if stream.peek(3).startswith(_GZIP) else stream  # type: ignore[misc]
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise CorpusError(f"{path} is a damaged gzip file: {error}; fetch or copy it again") from None
+            yield unpacked(stream)
+        except DAMAGED as error:
+            raise CorpusError(f"{path} is a damaged packed file: {error}; fetch or copy it again") from None
 
 
 def file_texts(path: Path) -> Iterator[str]:

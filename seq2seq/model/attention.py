@@ -30,8 +30,7 @@ class Attention(nn.Module):
 
     def precompute(self, encoded: Encoded) -> AttentionMemory:
         """Projects the keys of a batch and keeps them with the memory."""
-        rows = torch.arange(encoded.memory.shape[0], device=encoded.memory.device)
-        return AttentionMemory(self.keys(encoded.memory), encoded.memory, encoded.mask, rows)
+        return AttentionMemory(self.keys(encoded.memory), encoded.memory, encoded.mask)
 
     def forward(self, queries: Tensor, memory: AttentionMemory) -> tuple[Tensor, Tensor]:
         """Attends to the source.

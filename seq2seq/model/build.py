@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from seq2seq.config import CellKind, ModelConfig
+from seq2seq.config.automatic import chosen
 from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
 from seq2seq.model.bridge import Bridge, CopyBridge, EveryStepBridge, FirstInputBridge, MeanBridge, ProjectBridge
 from seq2seq.model.cells import GRU, LSTM, RNN
@@ -53,7 +54,7 @@ def _embedding(config: ModelConfig, vocab: int) -> Embedding:
 
 def _image_encoder(config: ModelConfig) -> Encoder:
     width, grid = config.encoder_widths()[0], config.attention != "none"
-    return ImageEncoder(build_backbone(config.backbone), width=width, grid=grid, dropout=config.dropout)
+    return ImageEncoder(build_backbone(config.backbone), width=width, grid=grid, dropout=chosen(config.dropout))
 
 
 def _text_encoder(config: ModelConfig, embedding: Embedding) -> Encoder:
@@ -125,7 +126,8 @@ def _attention(config: ModelConfig) -> Attention | None:
 
 
 def _dropout(config: ModelConfig) -> nn.Module:
-    return VariationalDropout(config.dropout) if config.variational else nn.Dropout(config.dropout)
+    rate = chosen(config.dropout)
+    return VariationalDropout(rate) if config.variational else nn.Dropout(rate)
 
 
 def _residual(config: ModelConfig, widths: Sequence[int]) -> list[bool]:

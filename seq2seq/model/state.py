@@ -1,14 +1,14 @@
 """The records that pass between encoder, bridge, decoder and search: the glossary of the model.
 
 Shapes: ``B`` batch, ``S`` source length, ``H`` width of a layer, ``M`` width of the memory, ``A`` width of the keys,
-``C`` width of the source vector, ``E`` embedding, ``F`` features. While decoding: ``R`` rows (hypotheses), ``N``
-sources, ``K`` slots for the rows of each source.
+``C`` width of the source vector, ``E`` embedding, ``F`` features. While decoding: ``N`` sources, ``K`` rows
+(hypotheses) of each, ``R = N·K``.
 """
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
+from torch.nn import functional
 
 LayerState = tuple[Tensor, ...]
 """Recurrent state of one layer between two time steps: (h,) or (h, c), each (B, H)."""
@@ -81,7 +81,8 @@ class Encoded:
 class AttentionMemory:
     """What attention reads; the same at every step.
 
-    Hypotheses of one source share its keys; their queries are stacked to (N, K·T, Q).
+    Hypotheses of one source share its keys: rows are grouped by source, K for each, and their queries are stacked to
+    (N, K·T, Q).
     """
 
     keys: Tensor
@@ -90,44 +91,26 @@ class AttentionMemory:
     """What the context is the weighted mean of, (N, S, M)."""
     mask: Tensor
     """True at real positions, (N, S)."""
-    source: Tensor
-    """Number of the source that each row attends to, (R,)."""
-    slot: Tensor | None = None
-    """Slot of each row, (R,); the slots of source n are n·K … n·K + K - 1. None: K = 1 and row n is in slot n."""
-    row: Tensor | None = None
-    """Row in each slot, (N·K,); an unused slot repeats row 0, and nothing reads its result."""
 
-    def select(self, index: Tensor) -> "AttentionMemory":
-        """The memory of the rows ``index`` (R',). Reordering the hypotheses of a source copies nothing."""
-        source = self.source.index_select(0, index)
-        if torch.equal(source, self.source):
-            return self
-        used, source, counts = source.unique(return_inverse=True, return_counts=True)
-        tensors = self.keys, self.values, self.mask
-        if len(used) < len(self.mask):
-            tensors = self.keys[used], self.values[used], self.mask[used]
-        # Rows of one source fill its slots in their order; they need not be adjacent.
-        width, first = max(counts.tolist(), default=0), counts.cumsum(0) - counts
-        rows = torch.arange(len(source), device=source.device)
-        order = source.argsort(stable=True)
-        grouped = source[order]
-        slot = torch.empty_like(source)
-        slot[order] = grouped * width + rows - first[grouped]
-        row = source.new_zeros(len(used) * width)
-        row[slot] = rows
-        return AttentionMemory(*tensors, source, slot, row)
+    def select(self, sources: Tensor) -> "AttentionMemory":
+        """The memory of the sources ``sources`` (N',)."""
+        values = self.values.index_select(0, sources)
+        keys = values if self.keys is self.values else self.keys.index_select(0, sources)
+        return AttentionMemory(keys, values, self.mask.index_select(0, sources))
+
+    def lengthened(self, multiple: int) -> "AttentionMemory":
+        """The memory with padding up to a multiple of so many positions."""
+        missing = -self.mask.shape[1] % multiple
+        keys, values = (functional.pad(one, (0, 0, 0, missing)) for one in (self.keys, self.values))
+        return AttentionMemory(keys, values, functional.pad(self.mask, (0, missing)))
 
     def stack_queries(self, queries: Tensor) -> Tensor:
         """Queries of each row (R, T, Q) to queries of each source (N, K·T, Q)."""
-        if self.row is None:
-            return queries
-        return queries.index_select(0, self.row).reshape(len(self.mask), -1, queries.shape[-1])
+        return queries.reshape(self.mask.shape[0], -1, queries.shape[-1])
 
     def unstack(self, results: Tensor, steps: int) -> Tensor:
         """Results for each source (N, K·T, …) to results for each row (R, T, …): undoes :meth:`stack_queries`."""
-        if self.slot is None:
-            return results
-        return results.reshape(-1, steps, results.shape[-1]).index_select(0, self.slot)
+        return results.reshape(-1, steps, results.shape[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +128,32 @@ class DecoderState:
     first_input: Tensor | None = None
     """The source as an embedding to be read before the first token (bridge ``first-input``), (R, E); None once read."""
 
-    def select(self, index: Tensor) -> "DecoderState":
-        """The state of the rows ``index``."""
+    @property
+    def is_loose(self) -> bool:
+        """Whether sources may have different numbers of rows: without attention."""
+        return self.memory is None
 
-        def rows(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.index_select(0, index.to(tensor.device))
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> "DecoderState":
+        """The state of the rows ``rows`` (R',), grouped by source and equally many for each unless it is loose.
 
+        Args:
+            rows: how beam search reorders, repeats and drops hypotheses.
+            sources: those that these rows belong to, in that order; None: all, and the memory is not copied.
+        """
+
+        def of(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.index_select(0, rows.to(tensor.device))
+
+        memory = self.memory
         return replace(
             self,
-            layers=self.layers.select(index),
-            memory=None if self.memory is None else self.memory.select(index),
-            source_vector=rows(self.source_vector),
-            prev_features=rows(self.prev_features),
-            first_input=rows(self.first_input),
+            layers=self.layers.select(rows),
+            memory=memory if memory is None or sources is None else memory.select(sources.to(memory.mask.device)),
+            source_vector=of(self.source_vector),
+            prev_features=of(self.prev_features),
+            first_input=of(self.first_input),
         )
+
+    def lengthened(self, multiple: int) -> "DecoderState":
+        """The state with a memory of a multiple of so many positions."""
+        return self if self.memory is None else replace(self, memory=self.memory.lengthened(multiple))

@@ -43,7 +43,7 @@ def _front_matter(evaluated: EvaluatedRun) -> str:
     """What hubs read of a card, as YAML, of which JSON is a part."""
     data = evaluated.config.data
     fields: dict[str, Any] = {
-        "language": list(dict.fromkeys(data.languages)),
+        "language": list(dict.fromkeys(filter(None, (data.src_language, data.tgt_language)))),
         "license": data.licence,
         "library_name": "seq2seq",
         "pipeline_tag": "image-to-text" if data.reads_images else "translation",

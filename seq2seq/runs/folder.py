@@ -38,15 +38,23 @@ class LoadedRun:
     manifest: dict[str, Any]
 
 
-def create_run(folder: Path, config: Config, vocabularies: Vocabularies) -> None:
+def create_run(
+    folder: Path, config: Config, vocabularies: Vocabularies, chosen: Mapping[str, Any] | None = None
+) -> None:
     """Writes vocabularies and settings into a run folder, new or old; files that would not change are left alone.
+
+    Args:
+        folder: of the run.
+        config: of the recipe.
+        vocabularies: of the corpus.
+        chosen: what stands for ``auto`` where the settings keep it, by ``table.key``, for comments.
 
     Raises:
         RunError: the folder cannot be written.
     """
     with friendly_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    contents = {**vocabularies.files(), CONFIG: to_toml(config).encode()}
+    contents = {**vocabularies.files(), CONFIG: to_toml(config, chosen).encode()}
     changed = {name: content for name, content in contents.items() if _read(folder / name) != content}
     for name, content in changed.items():
         with scratch_file(folder / name) as scratch:

@@ -1,7 +1,4 @@
-"""Complete hypotheses, how they are compared, and the arithmetic that every search shares.
-
-Shapes: ``R`` live hypotheses of all sentences, ``V`` vocabulary, ``T`` tokens so far.
-"""
+"""Complete hypotheses, how they are compared, and the arithmetic that every search shares."""
 
 import math
 from collections.abc import Iterable
@@ -12,9 +9,6 @@ import torch
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
-
-# Values in a chunk; with 32 or 100 the whole takes twice as long.
-_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +55,7 @@ class Ranking:
             case "none":
                 return log_prob
 
-    def complete(self, tokens: Tensor, log_prob: Tensor) -> Hypothesis:
-        """The hypothesis with these tokens (T,) and this log-probability, a scalar."""
-        total = float(log_prob)
-        return Hypothesis(tuple(tokens.tolist()), total, self.score(total, len(tokens)))
-
 
 def log_softmax(logits: Tensor) -> Tensor:
     """Log-probabilities of the last axis, in float32 at least."""
     return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
-
-
-def best_tokens(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The highest of the values (R, V) of each row and their tokens, (R, count) each, best first.
-
-    The same as ``topk``, but several times as fast on a CPU (docs/log.md): the best values are in the chunks with the
-    highest maxima, and a maximum is cheaper than a ``topk``.
-    """
-    whole = values.shape[1] // _CHUNK * _CHUNK
-    if whole <= _CHUNK * count:
-        return values.topk(count, dim=1)
-    chunks = values[:, :whole].unflatten(1, (-1, _CHUNK)).amax(2).topk(count, dim=1).indices
-    within = torch.arange(_CHUNK, device=values.device)
-    rest = torch.arange(whole, values.shape[1], device=values.device).expand(len(values), -1)
-    tokens = torch.cat([(chunks.unsqueeze(2) * _CHUNK + within).flatten(1), rest], dim=1)
-    best, place = values.gather(1, tokens).topk(count, dim=1)
-    return best, tokens.gather(1, place)

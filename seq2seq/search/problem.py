@@ -1,23 +1,35 @@
 """What every search is given: the function that it drives, and what outputs may look like.
 
-Shapes: ``N`` sentences, ``R`` live hypotheses of all of them, ``V`` vocabulary.
+Shapes: ``N`` sentences, ``R`` rows, ``V`` vocabulary.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Rules
 
+if TYPE_CHECKING:  # It imports this module.
+    from seq2seq.search.recorded import Recordings
+
 
 class Selectable(Protocol):
-    """A decoder's state, one row for each hypothesis."""
+    """A decoder's state, one row for each hypothesis, grouped by source."""
 
-    def select(self, index: Tensor) -> Self:
-        """The rows ``index`` (R,), in that order."""
+    @property
+    def is_loose(self) -> bool:
+        """Whether sources may have different numbers of rows, because their rows share nothing."""
+
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> Self:
+        """The rows ``rows`` (R,), in that order.
+
+        Args:
+            rows: grouped by source, and the same number for each unless the state is loose.
+            sources: those that these rows belong to, in that order; None: all, as before.
+        """
 
 
 S = TypeVar("S", bound=Selectable)
@@ -36,3 +48,5 @@ class SearchProblem(Generic[S]):
     rules: Rules
     """For N sentences."""
     ranking: Ranking = field(default_factory=Ranking)
+    recordings: "Recordings | None" = None
+    """Where steps are recorded; None: they are not."""

@@ -1,7 +1,7 @@
 """The choice among the ways to search.
 
 Search knows nothing of words, layers or attention. It drives a function ``step(token, state) ->
-(logits, state)`` and reorders the state by ``state.select(index)``, nothing else.
+(logits, state)`` and reorders the state by ``state.select(rows, sources)``, nothing else.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from torch import Tensor
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search, diverse_beam_search
 from seq2seq.search.constrained import constrained_search
-from seq2seq.search.greedy import greedy_search
 from seq2seq.search.hypothesis import Hypothesis
 from seq2seq.search.problem import S, SearchProblem
 from seq2seq.search.rules import Phrase
@@ -22,7 +21,6 @@ def search(
     problem: SearchProblem[S],
     options: DecodingConfig,
     *,
-    vocab_size: int,
     seeds: Sequence[Sequence[int]] = (),
     draws: int = 1,
     required: Sequence[Sequence[Phrase]] = (),
@@ -33,7 +31,6 @@ def search(
     Args:
         problem: N sentences.
         options: how to search.
-        vocab_size: V.
         seeds: of each sentence, for sampling.
         draws: how many outputs sampling makes for each sentence.
         required: phrases that each sentence's outputs have to contain; empty: none.
@@ -50,8 +47,5 @@ def search(
             width=options.beam,
             groups=options.diverse_groups,
             diversity=options.diversity,
-            vocab_size=vocab_size,
         )
-    if options.beam == 1:
-        return [[hypothesis] for hypothesis in greedy_search(problem)]
     return beam_search(problem, width=options.beam)

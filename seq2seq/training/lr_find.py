@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.corpus.prepared import prepare
-from seq2seq.device import DeviceSpec, tune_process
+from seq2seq.corpus.prepared import prepare, settled
+from seq2seq.device import DeviceSpec, gpu_memory, tune_process
 from seq2seq.errors import ConfigError
 from seq2seq.files.atomic import atomic_replace, check_writable, folder_made, scratch_file
 from seq2seq.recipe import load_recipe
@@ -160,7 +160,8 @@ def _losses(config: Config, device: str, rates: Sequence[float], span: float) ->
     device_spec = DeviceSpec.pick(device, "fp32")
     tune_process(device_spec)
     finetune_rate = config.training.finetune_learning_rate
-    trainer = Trainer.of(config, prepare(config), device_spec)
+    prepared = prepare(config)
+    trainer = Trainer.of(settled(config, prepared, gpu_memory(device_spec.device)), prepared, device_spec)
     trainer.schedule = lambda position: (rates[position.updates], finetune_rate)
     losses: list[float] = []
     for _ in tqdm(trainer.steps(), total=len(rates), desc="range test", unit=" updates", disable=None):

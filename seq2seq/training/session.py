@@ -11,12 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.corpus.prepared import Prepared, corpus_summary
+from seq2seq.config.automatic import chosen, differences
+from seq2seq.corpus.prepared import Prepared, corpus_summary, settled
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.translator import Translator
-from seq2seq.device import DeviceSpec
+from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.errors import RunError, warn
 from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
@@ -64,7 +65,11 @@ class TrainingSession:
     def __init__(
         self, folder: Path, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World, log: Log
     ) -> None:
+        memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
+        recipe, config = config, settled(config, prepared, memory)
         self.folder, self.config, self.prepared = folder, config, prepared
+        # What the corpus decided in place of `auto`, by `table.key`.
+        self.chosen = {**prepared.report["chosen"], **differences(recipe, config)}
         self.device_spec, self.world, self.log = device_spec, world, log
         if len(set(world.interleave([prepared.report["fingerprint"]]))) > 1:
             raise RunError(
@@ -72,6 +77,8 @@ class TrainingSession:
             )
         if world.is_main:
             say(corpus_summary(prepared))
+            if self.chosen:
+                say(f"chosen for it: {', '.join(f'{key} = {value}' for key, value in self.chosen.items())}")
         self.criterion = criterion_of(config, prepared.validation)
         begins = config.training.start_from and not checkpoint_folders(folder)
         start = StartingWeights.load(Path(config.training.start_from)) if begins else None
@@ -102,7 +109,7 @@ class TrainingSession:
             Its numbers; empty if there is none.
         """
         checkpoint = self._resumable()
-        create_run(self.folder, self.config, self.prepared.vocabularies)
+        create_run(self.folder, self.config, self.prepared.vocabularies, self.prepared.report["chosen"])
         if checkpoint is None:
             # Before any model is saved, so that a model in the folder always has a checkpoint to continue from.
             self._write(self._checkpoint(), None)
@@ -169,7 +176,7 @@ class TrainingSession:
                 updates = trainer.state.updates
                 if updates % settings.log_every == 0:
                     self._log_training(bar, began)
-                if updates % settings.validate_every == 0 or trainer.finished():
+                if updates % chosen(settings.validate_every) == 0 or trainer.finished():
                     self._save(self._validate(bar))
                 elif trainer.stop or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
                     self._save(None)
@@ -192,8 +199,8 @@ class TrainingSession:
         several = f"{processes} processes, " if processes > 1 else ""
         order = trainer.batches.order
         padding = order.padding_share(trainer.state.epoch)
-        chosen = self.config.training.batch_tokens == "auto" and not order.batch_sentences
-        size = f"batches of {order.batch_tokens:,} tokens, " if chosen else ""
+        derived = "training.batch_tokens" in self.chosen and not order.batch_sentences
+        size = f"batches of {order.batch_tokens:,} tokens, " if derived else ""
         bar.write(
             f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
             f"{size}padding {padding:.1%}; Ctrl-C saves and stops",

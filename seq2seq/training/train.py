@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.config import Config
+from seq2seq.config.automatic import adopted
 from seq2seq.device import tune_process
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.evaluation.evaluate import evaluate
@@ -94,11 +95,13 @@ def _settings(recipe: str, overrides: Sequence[str], folder: Path, start: str | 
         if config.training.start_from:
             require_start(config)
         return config
-    old, new = asdict(read_config(folder)), asdict(config)
-    began = old["training"]["start_from"]
-    if bool(began) != bool(new["training"]["start_from"]):
+    begun = read_config(folder)
+    config = adopted(config, begun)
+    old, new = asdict(begun), asdict(config)
+    start = begun.training.start_from
+    if bool(start) != bool(config.training.start_from):
         raise ConfigError(
-            f"{folder} was begun {f'with --from {began}' if began else 'without --from'}: do so again, "
+            f"{folder} was begun {f'with --from {start}' if start else 'without --from'}: do so again, "
             "choose another folder with --run, or remove this one"
         )
     differing = [

@@ -15,8 +15,8 @@ def faults(**tables: object) -> str:
     return str(caught.value)
 
 
-def test_a_training_without_end_is_refused() -> None:
-    assert "training never ends" in faults(training=TrainingConfig(schedule="constant"))
+def test_a_linear_schedule_without_an_end_is_refused() -> None:
+    assert "decays towards an end" in faults(training=TrainingConfig(patience=3))
 
 
 def test_linear_decay_needs_an_end_to_decay_to() -> None:
@@ -138,7 +138,17 @@ def test_contradictions_are_named(decoding: DecodingConfig, expected: str) -> No
 
 def test_all_faults_come_at_once() -> None:
     message = faults(
-        model=ModelConfig(layers=0, dropout=2.0), data=DataConfig(format="wheel"), training=TrainingConfig()
+        model=ModelConfig(layers=0, dropout=2.0), data=DataConfig(format="wheel"), training=TrainingConfig(patience=3)
     )
-    for key in ("model.layers", "model.dropout", "data.sha256", "training never ends"):
+    for key in ("model.layers", "model.dropout", "data.sha256", "towards an end"):
         assert key in message
+
+
+@pytest.mark.parametrize("tag", ["e", "pt_BR", "en-", "en/../x", "日本"])
+def test_languages_are_tags(tag: str) -> None:
+    assert f'data.tgt_language = "{tag}" must be a BCP 47 tag' in faults(data=DataConfig(tgt_language=tag))
+
+
+@pytest.mark.parametrize("tag", ["", "en", "pt-BR", "zh-Hans-CN"])
+def test_tags_are_languages(tag: str) -> None:
+    Config(data=DataConfig(src_language=tag, tgt_language=tag), training=ENDS)

@@ -1,6 +1,8 @@
 """Half precision: every product of a model runs in the type that was asked for, while float32 weights learn."""
 
 import copy
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +22,11 @@ from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
+from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.runs.folder import load_run
+from seq2seq.search.recorded import Recordings
 from seq2seq.training.objective import Objective
 from seq2seq.training.trainer import Trainer
 
@@ -187,6 +191,18 @@ def test_a_snapshot_leaves_the_model_that_learns_alone(digits_run: Path) -> None
     assert (floats(loaded.model), floats(other.model)) == ({torch.float32}, {torch.bfloat16})
     assert decoded_types(other) == {torch.bfloat16}
     assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+def test_a_snapshot_does_not_outlive_its_use_in_recorded_steps(digits_run: Path) -> None:
+    loaded = load_run(digits_run)
+    translator = Translator([Member(loaded.model, loaded.vocabularies, loaded.config)], DeviceSpec.pick("cpu", "fp32"))
+    translator.recordings = Recordings(Recorder(torch.device("cpu")), steps=2)  # what a GPU has
+    other = translator.snapshot()
+    assert other.translate(["123", "4567"])
+    decoder = weakref.ref(other.model.decoder)
+    del other
+    gc.collect()
+    assert decoder() is None
 
 
 def test_half_precision_decodes_alike(digits_run: Path) -> None:

@@ -61,6 +61,10 @@ def test_the_second_time_nothing_is_done(corpus: Path, monkeypatch: pytest.Monke
     assert prepare(config(corpus)).report == first.report
 
 
+def test_the_name_of_a_language_changes_no_id(corpus: Path) -> None:
+    assert prepare(config(corpus, src_language="en")).folder == prepare(config(corpus)).folder
+
+
 def test_a_changed_file_is_prepared_anew(corpus: Path) -> None:
     first = prepare(config(corpus)).report
     with (corpus / "c.tsv").open("a", encoding="utf-8") as stream:
@@ -96,7 +100,7 @@ def test_what_teaches_subwords_is_an_even_sample_and_of_words_all(
         seen.append(list(sentences))
         return train(seen[-1], *args, **settings)
 
-    monkeypatch.setattr(making.Subword, "train", spy)
+    monkeypatch.setattr(Subword, "train", spy)
     subword = SubwordConfig(type=kind, vocab_size=60, byte_fallback=False, train_sentences=200)
     for directory in ("one", "two"):
         prepare(replace(config(corpus, directory=str(corpus / directory)), subword=subword))

@@ -119,18 +119,18 @@ def test_training_again_gives_the_same_bytes(kind: str) -> None:
 
 
 def test_too_big_a_vocabulary_says_how_big_it_may_be() -> None:
-    with pytest.raises(ConfigError, match=r"vocab_size to at most \d+"):
-        Subword.train(SENTENCES, SubwordConfig(), vocab_size=50_000)
+    with pytest.raises(ConfigError, match=r"subword\.vocab_size = 50000 is too big .* at most \d+"):
+        Subword.train(SENTENCES, SubwordConfig(type="unigram"), vocab_size=50_000)
 
 
 def test_too_small_a_vocabulary_says_how_big_it_must_be() -> None:
-    with pytest.raises(ConfigError, match=r"vocab_size to more than \d+"):
-        Subword.train(SENTENCES, SubwordConfig(), vocab_size=100)
+    with pytest.raises(ConfigError, match=r"subword\.vocab_size = 100 is too small .* more than \d+"):
+        Subword.train(SENTENCES, SubwordConfig(type="unigram"), vocab_size=100)
 
 
 def test_no_text_is_said_to_be_no_text() -> None:
     with pytest.raises(ConfigError, match="no text to learn subwords from"):
-        Subword.train([], SubwordConfig(), vocab_size=100)
+        Subword.train([], SubwordConfig(type="unigram"), vocab_size=100)
 
 
 @pytest.mark.parametrize("joint", [True, False])

@@ -24,6 +24,7 @@ from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError
 from seq2seq.filters.translate import ConstraintFiles, OutputFormat, translate_stream
 from seq2seq.model.build import build_model
+from seq2seq.search.rules import Position
 
 WORDS = ["casa", "casado", "tren", "la", "estación", "de", "es", "grande", "no", "Tom", "está", "zanahoria"]
 LINES = [f"{WORDS[row % 12]} {WORDS[row * 5 % 12]}, ¿{WORDS[row * 7 % 12]}?" for row in range(120)]
@@ -113,8 +114,10 @@ def test_a_phrase_is_blocked_where_a_word_begins_and_nowhere_else() -> None:
     rules = make("unigram")._rules(["casa"], DecodingConfig(max_length=2), spelled)
     for before, allowed in ((comma, False), (letter, True)):
         # One token is left: "a" could not go on.
-        scores = rules.apply(torch.zeros(1, len(subword)), torch.tensor([[before]]), torch.tensor([0]))
-        assert (float(scores[0, bare]) == 0.0) == allowed
+        row, last = torch.tensor([0]), torch.tensor([before])
+        position = Position(row, last, torch.tensor(1), last.unsqueeze(1))
+        scores = rules.apply(torch.zeros(1, len(subword)), position, free=True)
+        assert (float(scores.log_probs[0, bare]) == 0.0) == allowed
 
 
 def test_fulfilled_outputs_come_first() -> None:

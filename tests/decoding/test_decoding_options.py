@@ -19,9 +19,11 @@ from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import alignments, log_probs, token_log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import ConfigError, RunError
+from seq2seq.graphs import Recorder
 from seq2seq.model.build import build_model
 from seq2seq.model.quantised import quantise
 from seq2seq.search.hypothesis import Ranking
+from seq2seq.search.recorded import Recordings
 
 SOURCES = ["123", "", "9", "55555", "8675309", "42"]
 KINDS = [
@@ -96,6 +98,27 @@ def test_nor_do_they_with_attention_and_demands_and_company(
     for row, output in zip(order, together, strict=True):
         assert output.text == one_by_one[row].text
         assert output.score == pytest.approx(one_by_one[row].score)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"attention": "dot"}, {"attention": "general", "input_feeding": True}], ids=str
+)
+@pytest.mark.parametrize("bridge", ["copy", "first-input", "every-step"])
+def test_recorded_steps_give_the_same(
+    settings: dict[str, object], bridge: str, make: Callable[..., Translator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = make(1, 2, bridge=bridge, **settings)
+    for options in KINDS:
+        expected = both.nbest(SOURCES, 2, options)
+        with monkeypatch.context() as patch:
+            patch.setattr(both, "recordings", Recordings(Recorder(torch.device("cpu")), steps=3))
+            for again in range(2):
+                found = both.nbest(SOURCES[:: 1 - 2 * again], 2, options)[:: 1 - 2 * again]
+                assert [[one.text for one in outputs] for outputs in found] == [
+                    [one.text for one in outputs] for outputs in expected
+                ]
+                for outputs, others in zip(found, expected, strict=True):
+                    assert [one.score for one in outputs] == pytest.approx([one.score for one in others])
 
 
 @pytest.mark.parametrize("seed", range(1, 9))

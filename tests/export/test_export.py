@@ -27,7 +27,7 @@ from seq2seq.export.onnx_files import write_graphs
 from seq2seq.export.verify import OnnxSession, largest_difference
 from seq2seq.model.build import build_model
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
-from seq2seq.search.greedy import greedy_search
+from seq2seq.search.beam import beam_search
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Rules
 
@@ -124,7 +124,7 @@ def test_the_graphs_compute_what_torch_computes(exported: tuple[Path, Path]) -> 
                         close(onnx_state[name], tensor)
                 # As in beam search, rows are reordered, repeated and dropped.
                 rows = torch.randint(len(token), (len(token) + 1,), generator=chance)
-                state = state.select(rows)
+                state = state.select(rows, sources=rows)
                 onnx_state = {name: tensor[rows.numpy()] for name, tensor in onnx_state.items()}
 
 
@@ -138,9 +138,9 @@ def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path])
         with torch.inference_mode():
             _, state = loaded.model.eval().encode(batch)
             rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=limits)
-            expected = greedy_search(SearchProblem(loaded.model.decoder.step, state, 2, rules))
+            expected = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
         found = model.greedy(sources)
-        assert found == [list(hypothesis.tokens) for hypothesis in expected]
+        assert found == [list(hypothesis.tokens) for (hypothesis,) in expected]
         seen |= {tuple(tokens) for tokens in found}
     assert len(seen) > 2  # else the sources would not have mattered
 
@@ -198,8 +198,8 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
         rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=torch.full((len(ids),), longest))
-        found = greedy_search(SearchProblem(loaded.model.decoder.step, state, 2, rules))
-    expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for hypothesis in found]
+        found = beam_search(SearchProblem(loaded.model.decoder.step, state, 2, rules), width=1)
+    expected = [loaded.vocabularies.tgt.decode(hypothesis.tokens) for (hypothesis,) in found]
     assert capsys.readouterr().out.split("\n")[:-1] == expected
 
 

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import lzma
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -59,18 +61,20 @@ def with_file(arguments: tuple[str, ...], path: Path) -> list[str]:
 def test_a_packed_file_is_read_as_the_plain_one(option: str, command: Command, tmp_path: Path) -> None:
     arguments, stdin = NAMED[option]
     (tmp_path / "plain").write_bytes(TEXT)
-    (tmp_path / "packed.gz").write_bytes(gzip.compress(TEXT))
-    plain, packed = (
-        command(*with_file(arguments, tmp_path / name), stdin=stdin)[:2] for name in ("plain", "packed.gz")
+    (tmp_path / "gzip").write_bytes(gzip.compress(TEXT))
+    (tmp_path / "xz").write_bytes(lzma.compress(TEXT))
+    plain, *packed = (
+        command(*with_file(arguments, tmp_path / name), stdin=stdin)[:2] for name in ("plain", "gzip", "xz")
     )
     assert plain[0] == 0
     assert plain[1].count(b"\n") == 3
-    assert packed == plain
-    for damaged in (gzip.compress(TEXT)[:-12], gzip.compress(TEXT)[:-6] + b"123456", gzip.compress(b"")[:5]):
+    assert packed == [plain] * 2
+    packings = (gzip.compress(TEXT), lzma.compress(TEXT))
+    for damaged in (*(one[:-12] for one in packings), *(one[:-6] + b"123456" for one in packings), packings[0][:5]):
         (tmp_path / "damaged.gz").write_bytes(damaged)
         status, _, said = command(*with_file(arguments, tmp_path / "damaged.gz"), stdin=stdin)
         assert status == 2
-        assert f"seq2seq: {tmp_path / 'damaged.gz'} is a damaged gzip file: " in said
+        assert f"seq2seq: {tmp_path / 'damaged.gz'} is a damaged packed file: " in said
         assert said.count("seq2seq: ") == 1
 
 
@@ -85,6 +89,7 @@ def test_a_missing_file_is_one_line(option: str, command: Command, tmp_path: Pat
 
 FOREIGN = {
     "gzip": (gzip.compress(TEXT), "gunzip -c"),
+    "xz": (lzma.compress(TEXT), "xz -dc"),
     "UTF-16": (TEXT.decode().encode("utf-16"), "iconv -f UTF-16 -t UTF-8"),
     "UTF-16, big": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), "iconv -f UTF-16 -t UTF-8"),
     "UTF-32": (TEXT.decode().encode("utf-32"), "iconv -f UTF-32 -t UTF-8"),
@@ -126,6 +131,26 @@ def test_the_first_line_in_another_encoding_is_named_once(command: Command) -> N
     assert "line 2: expected UTF-8, found b'\\xfc'" in said
     assert "iconv -f LATIN1 -t UTF-8" in said
     assert command("translate", stdin="ü\ufffd\n".encode())[2] == ""
+
+
+NO_TEXT = {
+    "an executable": random.Random(0).randbytes(20_000),
+    "UTF-16 without a mark": ("a line of text\n" * 100).encode("utf-16-le"),
+    "Cyrillic in another encoding": ("длинная строка\n" * 100).encode("cp1251"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TEXT)
+def test_a_stream_that_is_mostly_no_text_is_refused(kind: str, command: Command) -> None:
+    status, _, said = command("translate", stdin=NO_TEXT[kind])
+    assert status == 2
+    assert "expected text in UTF-8, found that" in said.splitlines()[-1]
+
+
+def test_a_text_with_some_bytes_of_another_encoding_is_read(command: Command) -> None:
+    stdin = ("tr\xe8s \xe9l\xe9gant, \0 dit-il\n" * 100).encode("latin-1")
+    status, output, said = command("translate", stdin=stdin)
+    assert (status, output.count(b"\n"), said.count("\n")) == (0, 100, 1)
 
 
 INVISIBLE = ["\u200b", "\ufeff", "\u2060", " \u200b\u2060 \u200d", "\u00ad"]

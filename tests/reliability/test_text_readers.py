@@ -128,9 +128,10 @@ JSON_LINES = "".join(json.dumps({"t": {"a": a, "b": b}, "n": 3}) + "\n" for a, b
 LINES = {
     "files": "".join(f"{a}\n" for a, _ in PAIRS).encode(),
     "tsv": "".join(f"{a}\t{b}\n" for a, b in [("a", "b"), *PAIRS]).encode(),
+    "csv": "".join(f'"{a}",{b}\n' for a, b in [("a", "b"), *PAIRS]).encode(),
     "jsonl": JSON_LINES,
 }
-SIDES = {"files": ("a", "b"), "tsv": ("a", "b"), "jsonl": ("t.a", "t.b")}
+SIDES = {"files": ("a", "b"), "tsv": ("a", "b"), "csv": ("a", "b"), "jsonl": ("t.a", "t.b")}
 
 
 def read_corpus(kind: str, packing: str, folder: Path, rng: random.Random) -> Callable[[], object]:
@@ -145,7 +146,7 @@ def read_corpus(kind: str, packing: str, folder: Path, rng: random.Random) -> Ca
     if kind == "files":
         (folder / "train.b").write_bytes(LINES[kind])
     (folder / f"train{'.a' if kind == 'files' else ''}{suffix}").write_bytes(content)
-    src, tgt = rng.choice([("1", "2"), SIDES[kind]]) if kind == "tsv" else SIDES[kind]
+    src, tgt = rng.choice([("1", "2"), SIDES[kind]]) if kind in ("tsv", "csv") else SIDES[kind]
     data = DataConfig(format=kind, path=str(folder), src=src, tgt=tgt)
     return lambda: check_pairs(data)
 

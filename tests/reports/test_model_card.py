@@ -116,7 +116,9 @@ def test_a_text_cannot_break_the_table(evaluated: EvaluatedRun) -> None:
 
 
 def test_hubs_read_the_front_matter(evaluated: EvaluatedRun) -> None:
-    data = replace(evaluated.config.data, languages=("en", "es"), licence="cc-by-2.0", format="hub", path="wmt/wmt14")
+    data = replace(
+        evaluated.config.data, src_language="en", tgt_language="es", licence="cc-by-2.0", format="hub", path="wmt/wmt14"
+    )
     card = ModelCard(model_card(replace(evaluated, config=replace(evaluated.config, data=data)))).data
     assert (card.language, card.license, card.datasets) == (["en", "es"], "cc-by-2.0", ["wmt/wmt14"])
     assert {result.metric_type: result.metric_value for result in card.eval_results} == {

@@ -3,11 +3,14 @@
 import pytest
 import torch
 from torch import Tensor
-from toy_search import BOS, EOS, VOCAB, WORDS, History, ToyModel, find, problem
+from toy_search import BOS, EOS, WORDS, History, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import Beam, beam_search, diverse_beam_search
+from seq2seq.search.decode import narrow
 from seq2seq.search.rules import Banned, NoRepeatNgram
+from seq2seq.search.slots import first_slots
+from seq2seq.search.step import advance
 
 Live = list[tuple[float, tuple[int, ...]]]
 
@@ -61,7 +64,7 @@ def test_a_beam_is_the_one_made_of_lists(seed: int, width: int) -> None:
 @pytest.mark.parametrize("diversity", [0.3, 1.5])
 def test_diverse_groups_are_those_made_of_lists(seed: int, width: int, groups: int, diversity: float) -> None:
     model, one = ToyModel(seed), problem(ToyModel(seed), LENGTHS)
-    found = diverse_beam_search(one, width=width, groups=groups, diversity=diversity, vocab_size=VOCAB)
+    found = diverse_beam_search(one, width=width, groups=groups, diversity=diversity)
     options = DecodingConfig(beam=width, diverse_groups=groups, diversity=diversity)
     assert find(one, options) == found
     for sentence, outputs in enumerate(found):
@@ -72,23 +75,33 @@ def test_diverse_groups_are_those_made_of_lists(seed: int, width: int, groups: i
 
 @pytest.mark.parametrize("width", [1, 3, 4])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_slot_is_taken_once_and_rows_stay_in_order(seed: int, width: int) -> None:
-    model = ToyModel(seed)
-    beam = Beam(problem(model, LENGTHS), width)
-    while beam.live:
-        sentence, token = beam.advance()
-        assert token.shape == sentence.shape
-        for number, complete in enumerate(beam.complete):
-            rows = (beam.sentence == number).nonzero().flatten().tolist()
-            assert len(complete) + int(beam.open_slots[number]) == width
-            assert len(rows) in (0, int(beam.open_slots[number]))
-            totals = beam.total[rows].tolist()
-            assert totals == sorted(totals, reverse=True)
-        assert beam.sentence.tolist() == sorted(beam.sentence.tolist())
-        assert torch.equal(beam.token, beam.tokens[:, -1])
-        for row, tokens in enumerate(beam.tokens.tolist()):
-            following = [model.next(int(beam.sentence[row]), tuple(tokens[:n]))[t] for n, t in enumerate(tokens)]
-            assert float(beam.total[row]) == pytest.approx(sum(following))
+def test_a_slot_is_taken_once_and_hypotheses_stay_in_order(seed: int, width: int) -> None:
+    model, outputs = ToyModel(seed), [{(): 0.0} for _ in LENGTHS]
+    one, complete = problem(model, LENGTHS), [0] * len(LENGTHS)
+    slots = first_slots(one, lines=1, width=width)
+    while slots is not None:
+        before = slots
+        slots, choice = advance(one, Beam(width), slots)
+        rows = zip(
+            before.line.tolist(), choice.parent.tolist(), choice.token.tolist(), choice.total.tolist(), strict=True
+        )
+        for place, (line, parents, tokens, totals) in enumerate(rows):
+            extended, live = list(outputs[line]), []
+            for parent, token, total in zip(parents, tokens, totals, strict=True):
+                if total > -torch.inf:
+                    text = (*extended[parent], token)
+                    following = [model.next(line, text[:n])[t] for n, t in enumerate(text)]
+                    assert total == pytest.approx(sum(following))
+                    complete[line] += token == EOS
+                    live += [(text, total)] if token != EOS else []
+            # The live ones come first, the best of them first, and as many as there is room for.
+            outputs[line] = dict(live)
+            assert slots.total[place, : len(live)].tolist() == sorted((total for _, total in live), reverse=True)
+            assert slots.token[place, : len(live)].tolist() == [text[-1] for text, _ in live]
+            assert not (slots.total[place, len(live) :] > -torch.inf).any()
+            assert len(live) in (0, int(slots.room[place]))
+            assert int(slots.room[place]) == width - complete[line]
+        slots = narrow(slots, 1)
 
 
 class Fixed(ToyModel):
@@ -110,14 +123,12 @@ def test_ties_give_different_outputs_of_equal_score(width: int) -> None:
         assert len({round(output.log_prob, 9) for output in outputs}) == 1
 
 
-def test_a_penalty_chooses_but_does_not_score() -> None:
-    beam = Beam(problem(Fixed(0.0, -9.0, 2.0, 1.0, 0.0), torch.tensor([4, 4])), 1)
-    penalty = torch.zeros(2, VOCAB, dtype=torch.float64)
-    penalty[0, 2] = 1.5
-    sentence, token = beam.advance(penalty)
-    assert (sentence.tolist(), token.tolist()) == ([0, 1], [3, 2])
+def test_a_price_chooses_but_does_not_score() -> None:
+    one = problem(Fixed(0.0, -9.0, 2.0, 1.0, 0.0), torch.tensor([4, 4]))
+    _, choice = advance(one, Beam(1, lines=2, diversity=1.5), first_slots(one, lines=2, width=1))
+    assert choice.token.flatten().tolist() == [2, 3, 2, 3]
     log_probs = torch.tensor([0.0, -9.0, 2.0, 1.0, 0.0], dtype=torch.float64).log_softmax(0)
-    assert beam.total.tolist() == pytest.approx(log_probs[[3, 2]].tolist())
+    assert choice.total.flatten().tolist() == pytest.approx(log_probs[[2, 3, 2, 3]].tolist())
 
 
 def test_a_token_costs_once_for_each_hypothesis_that_took_it() -> None:
@@ -130,7 +141,7 @@ def test_a_token_costs_once_for_each_hypothesis_that_took_it() -> None:
             return logits, History(state.code + 1)
 
     one = problem(Likes(), torch.tensor([2]))
-    (outputs,) = diverse_beam_search(one, width=4, groups=2, diversity=0.7, vocab_size=VOCAB)
+    (outputs,) = diverse_beam_search(one, width=4, groups=2, diversity=0.7)
     # 2 is better than 3 by 1: more than one price, less than two.
     assert {output.tokens for output in outputs} >= {(3, 2), (4, 2), (3, 3), (4, 3)}
 
@@ -146,7 +157,7 @@ def test_groups_differ_more_the_higher_the_price() -> None:
 
 def test_an_output_that_two_groups_found_is_listed_once() -> None:
     one = problem(Fixed(0.0, 0.0, 5.0, 0.0, 0.0), torch.tensor([1]))
-    (outputs,) = diverse_beam_search(one, width=2, groups=2, diversity=0.01, vocab_size=VOCAB)
+    (outputs,) = diverse_beam_search(one, width=2, groups=2, diversity=0.01)
     assert [output.tokens for output in outputs] == [(2,)]
 
 

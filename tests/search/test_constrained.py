@@ -9,7 +9,10 @@ from toy_search import ALL_START, BOS, EOS, ToyModel, find, problem
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search
 from seq2seq.search.constrained import ConstrainedBeam, PhraseProgress, _Extension, constrained_search
-from seq2seq.search.rules import Banned, NoRepeatNgram, prefix_table
+from seq2seq.search.decode import narrow
+from seq2seq.search.rules import Banned, NoRepeatNgram, Scores, prefix_table
+from seq2seq.search.slots import Slots, first_slots
+from seq2seq.search.step import advance
 
 # Token 4 goes on with the word before it.
 WORD_START = torch.tensor([True, True, True, True, False])
@@ -67,8 +70,8 @@ def test_a_word_that_goes_on_is_missing_again() -> None:
     assert PhraseProgress(((3,),)).after(4, inside=True) == PhraseProgress(((3,),))
 
 
-def beam_of(slots: int, phrases: list[tuple[int, ...]], longest: int = 9, *strikes: object) -> ConstrainedBeam:
-    return ConstrainedBeam(problem(ToyModel(), torch.tensor([longest]), *strikes), slots, [phrases], WORD_START)
+def beam_of(slots: int, phrases: list[tuple[int, ...]], longest: int = 9) -> ConstrainedBeam:
+    return ConstrainedBeam(problem(ToyModel(), torch.tensor([longest])).rules, slots, [phrases], WORD_START)
 
 
 def share_out(slots: int, stages: list[int]) -> list[int]:
@@ -121,23 +124,24 @@ def test_an_extension_leaves_room_for_what_is_missing(longest: int, tokens: set[
     assert extended(beam, {2: -2.0, 3: -1.0}).keys() == tokens
 
 
-def test_values_are_those_of_the_whole_hypothesis() -> None:
-    beam = beam_of(2, [(2,)])
-    beam.advance()
-    total = float(beam.total[1])
-    assert beam._extensions(1, 0, {3: -0.5})[0].value == pytest.approx(total - 0.5)
-    assert beam._extensions(1, 0, {3: -0.5})[0].row == 1
-
-
-def test_rows_carry_their_progress_on() -> None:
-    beam = beam_of(5, [(2, 3), (3, 2)])
-    while beam.live:
-        beam.advance()
-        for tokens, progress in zip(beam.tokens.tolist(), beam.progress, strict=True):
-            expected = PhraseProgress(((2, 3), (3, 2)))
-            for token in tokens:
+def test_hypotheses_carry_their_progress_on() -> None:
+    model, phrases = ToyModel(), ((2, 3), (3, 2))
+    one, beam, texts = problem(model, torch.tensor([9])), beam_of(5, list(phrases)), [()]
+    slots: Slots | None = first_slots(one, lines=1, width=5)
+    while slots is not None:
+        slots, choice = advance(one, beam, slots)
+        kept = zip(choice.parent[0].tolist(), choice.token[0].tolist(), choice.total[0].tolist(), strict=True)
+        extended = [((*texts[parent], token), total) for parent, token, total in kept if total > -torch.inf]
+        for text, total in extended:
+            following = [model.next(0, text[:n])[token] for n, token in enumerate(text)]
+            assert total == pytest.approx(sum(following))
+        texts = [text for text, _ in extended if text[-1] != EOS]
+        for text, progress in zip(texts, beam.progress[0], strict=True):
+            expected = PhraseProgress(phrases)
+            for token in text:
                 expected = expected.after(token, inside=token == 4)
             assert progress == expected
+        slots = narrow(slots, 1)
 
 
 def holds(tokens: tuple[int, ...], phrases: list[tuple[int, ...]]) -> bool:
@@ -213,10 +217,18 @@ def test_what_cannot_be_fulfilled_ends_all_the_same(strike: object) -> None:
 
 
 def test_nothing_continues_a_required_word_unless_nothing_else_is_allowed() -> None:
-    beam = beam_of(4, [(2,)])
-    values = torch.tensor([[-torch.inf, -4.0, -2.0, -3.0, -1.0]])
-    assert sorted(beam.choose(values)[1].tolist()) == [2, 3, 4]
-    beam.progress = [PhraseProgress((), completed=(2,))]
-    assert sorted(beam.choose(values)[1].tolist()) == [EOS, 2, 3]
+    values, slots = (
+        torch.tensor([[-torch.inf, -4.0, -2.0, -3.0, -1.0]]),
+        first_slots(problem(ToyModel()), lines=1, width=4),
+    )
+
+    def chosen(progress: PhraseProgress) -> list[int]:
+        beam = beam_of(4, [(2,)])
+        beam.progress = [[progress]]
+        choice = beam.choose(Scores(values, None), slots.keep(torch.tensor([0]), torch.tensor([0]), 1))
+        return sorted(choice.token[choice.total > -torch.inf].tolist())
+
+    assert chosen(PhraseProgress(((2,),))) == [2, 3, 4]
+    assert chosen(PhraseProgress((), completed=(2,))) == [EOS, 2, 3]
     values[:, :4] = -torch.inf
-    assert beam.choose(values)[1].tolist() == [4]
+    assert chosen(PhraseProgress((), completed=(2,))) == [4]

@@ -1,16 +1,10 @@
-"""Scores by length, and the highest values of a row."""
+"""Scores by length."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
 from seq2seq.config import DecodingConfig
-from seq2seq.search.hypothesis import Hypothesis, Ranking, best_first, best_tokens, log_softmax
+from seq2seq.search.hypothesis import Hypothesis, Ranking, best_first, log_softmax
 
 
 @pytest.mark.parametrize(
@@ -46,11 +40,6 @@ def test_a_ranking_is_the_one_of_the_settings() -> None:
     assert Ranking.of(options) == Ranking(normalisation="average", length_penalty=0.3)
 
 
-def test_a_complete_hypothesis_has_its_score() -> None:
-    hypothesis = Ranking().complete(torch.tensor([4, 5, 4, 6, 6, 7]), torch.tensor(-3.0))
-    assert hypothesis == Hypothesis((4, 5, 4, 6, 6, 7), -3.0, -1.5)
-
-
 def test_the_best_comes_first_and_equals_keep_their_order() -> None:
     hypotheses = [Hypothesis((number,), 0.0, score) for number, score in enumerate([-2.0, -1.0, -3.0, -1.0])]
     assert [hypothesis.tokens[0] for hypothesis in best_first(hypotheses)] == [1, 3, 0, 2]
@@ -64,31 +53,3 @@ def test_log_probabilities_have_32_bits_at_least(dtype: torch.dtype, expected: t
     log_probs = log_softmax(torch.tensor([[0.0, 2.0, -1.0]], dtype=dtype))
     assert log_probs.dtype == expected
     assert torch.allclose(log_probs.exp().sum(1), torch.ones(1, dtype=expected))
-
-
-@given(
-    values=arrays(
-        "float64",
-        array_shapes(min_dims=2, max_dims=2, max_side=300),
-        elements=st.sampled_from([-math.inf, -2.0, 0.5, 1.5]),
-    ),
-    count=st.integers(1, 5),
-)
-@settings(deadline=None)
-def test_the_best_tokens_are_the_highest_values(values: np.ndarray, count: int) -> None:
-    rows, count = torch.from_numpy(values), min(count, values.shape[1])
-    best, token = best_tokens(rows, count)
-    assert torch.equal(best, rows.topk(count).values)
-    assert torch.equal(rows.gather(1, token), best)
-    assert all(len(set(row)) == count for row in token.tolist())
-
-
-@pytest.mark.parametrize("size", [64, 65, 128, 200, 256])
-@pytest.mark.parametrize("count", [1, 2])
-def test_the_best_tokens_are_found_wherever_they_are(size: int, count: int) -> None:
-    rows = torch.zeros(size, size)
-    rows += 2 * torch.eye(size) + torch.eye(size).roll(1, 1)  # the highest at n, the second at n + 1
-    best, token = best_tokens(rows, count)
-    place = torch.arange(size)
-    assert torch.equal(token, torch.stack([place, (place + 1) % size], dim=1)[:, :count])
-    assert torch.equal(best, torch.tensor([[2.0, 1.0]])[:, :count].expand(size, -1))

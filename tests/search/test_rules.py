@@ -1,5 +1,7 @@
 """Each rule by itself, and which of two wins."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -14,6 +16,7 @@ from seq2seq.search.rules import (
     BlockedPhrases,
     MinLength,
     NoRepeatNgram,
+    Position,
     Rules,
     Strike,
     prefix_table,
@@ -24,11 +27,17 @@ FAR = torch.tensor([99, 99, 99])
 VALUES = torch.tensor([-1.1, -1.2, -1.3, -1.4, -1.5])
 
 
+def position(rows: Sequence[list[int]], sentence: Sequence[int]) -> Position:
+    """Where rows with these tokens stand."""
+    tokens = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
+    last = torch.cat([torch.full((len(rows), 1), BOS), tokens], dim=1)[:, -1]
+    return Position(torch.tensor(sentence), last, torch.tensor(tokens.shape[1]), tokens)
+
+
 def struck(rule: Strike, *rows: list[int], sentence: list[int] | None = None) -> list[set[int]]:
     """The tokens that a rule strikes out after some, row by row; it may change no other value."""
-    tokens = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
     log_probs = VALUES.repeat(len(rows), 1)
-    rule(log_probs, tokens, torch.tensor(sentence or [0] * len(rows)))
+    rule(log_probs, position(rows, sentence or [0] * len(rows)))
     gone = log_probs == -torch.inf
     assert torch.equal(log_probs[~gone], VALUES.repeat(len(rows), 1)[~gone])
     return [set(row.nonzero().flatten().tolist()) for row in gone]
@@ -132,11 +141,26 @@ def test_the_last_token_that_fits_may_not_complete_a_blocked_phrase(
 
 def apply(rules: Rules, *rows: list[int], sentence: list[int] | None = None) -> list[dict[int, float]]:
     """What is allowed after some tokens, with its values."""
-    tokens = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
-    log_probs = VALUES.repeat(len(rows), 1)
-    after = rules.apply(log_probs, tokens, torch.tensor(sentence or range(len(rows))))
-    assert after is log_probs
-    return [{token: value for token, value in enumerate(row) if value > -torch.inf} for row in after.tolist()]
+    where = position(rows, sentence or range(len(rows)))
+    scores = rules.apply(VALUES.repeat(len(rows), 1), where)
+    free = len(rows[0]) in rules.free_steps()
+    if free:
+        alike = rules.apply(VALUES.repeat(len(rows), 1), where, free=True)
+        assert alike.forced is None or rules.look_back
+        assert torch.equal(alike.log_probs, scores.log_probs)
+    allowed = [
+        {token: value for token, value in enumerate(row) if value > -torch.inf} for row in scores.log_probs.tolist()
+    ]
+    assert scores.forced is not None
+    for row, (is_forced, token, value) in enumerate(
+        zip(scores.forced.rows.tolist(), scores.forced.token.tolist(), scores.forced.log_prob.tolist(), strict=True)
+    ):
+        if is_forced:
+            assert rules.look_back or not free
+            allowed[row] = {token: value}
+        else:
+            assert value == -torch.inf
+    return allowed
 
 
 def values(*tokens: int) -> dict[int, float]:
@@ -201,3 +225,33 @@ def test_prefixes_are_filled_up() -> None:
     assert prefix_table([[2, 3], [], [4]]).tolist() == [[2, 3], [FREE, FREE], [4, FREE]]
     assert prefix_table([[], []]) is None
     assert prefix_table([]) is None
+
+
+def test_steps_are_free_after_all_prefixes_and_before_the_first_maximum() -> None:
+    longest = torch.tensor([7, 4, 9])
+    assert Rules(eos=EOS, longest=longest).free_steps() == range(4)
+    assert Rules(eos=EOS, longest=longest, prefix=prefix_table([[2, 3], [], [4]])).free_steps() == range(2, 4)
+    assert len(Rules(eos=EOS, longest=longest[:0]).free_steps()) == 0
+
+
+def test_a_rule_that_looks_back_needs_something_to_look_at() -> None:
+    assert Rules(eos=EOS, longest=FAR, strikes=[Banned((2,)), NoRepeatNgram(2)]).look_back
+    assert Rules(eos=EOS, longest=FAR, strikes=[blocking((2,))]).look_back
+    assert not Rules(eos=EOS, longest=FAR, strikes=[Banned((2,)), MinLength(FAR, EOS)]).look_back
+    with pytest.raises(ValueError, match="looks back"):
+        NoRepeatNgram(2)(VALUES.repeat(1, 1), replace(position([[2]], [0]), tokens=None))
+
+
+@pytest.mark.parametrize("kept", [[2, 0], [1], [1, 1, 2]])
+def test_some_of_the_sentences_have_the_same_rules(kept: list[int]) -> None:
+    longest = torch.tensor([4, 2, 3])
+    strikes = [
+        MinLength(torch.tensor([3, 0, 2]), EOS),
+        BlockedPhrases(((2, 3), (4,)), WORD_START, WORD_END, longest),
+        Banned((0,)),
+        NoRepeatNgram(1),
+    ]
+    rules = Rules(eos=EOS, longest=longest, prefix=prefix_table([[], [2, 3], [4]]), strikes=strikes)
+    for rows in ([[]] * 3, [[3], [2], [4]], [[2, 4], [2, 3], [4, 2]], [[2, 2, 2]] * 3):
+        of_all = apply(rules, *rows)
+        assert apply(rules.of(torch.tensor(kept)), *(rows[row] for row in kept)) == [of_all[row] for row in kept]

@@ -8,7 +8,6 @@ from toy_search import ALL_START, EOS, LONGEST, WORDS, ToyModel, find, problem
 
 from seq2seq.config import DecodingConfig
 from seq2seq.search.beam import beam_search
-from seq2seq.search.greedy import greedy_search
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Banned, BlockedPhrases, MinLength, NoRepeatNgram, prefix_table
 from seq2seq.search.strategy import search
@@ -48,12 +47,19 @@ def test_no_narrower_beam_beats_one_that_is_wide_enough(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_beam_one_is_greedy(seed: int) -> None:
-    one = problem(ToyModel(seed), torch.tensor([6, 2, 9, 0, 4]))
-    greedy, beam = greedy_search(one), beam_search(one, width=1)
-    assert [hypothesis.tokens for hypothesis in greedy] == [outputs[0].tokens for outputs in beam]
-    assert [hypothesis.score for hypothesis in greedy] == pytest.approx([outputs[0].score for outputs in beam])
-    assert find(one, DecodingConfig(beam=1)) == [[hypothesis] for hypothesis in greedy]
+def test_beam_one_takes_the_likeliest_token_each_time(seed: int) -> None:
+    model, longest = ToyModel(seed), [6, 2, 9, 0, 4]
+    for sentence, outputs in enumerate(find(problem(model, torch.tensor(longest)), DecodingConfig(beam=1))):
+        tokens: tuple[int, ...] = ()
+        while len(tokens) < longest[sentence]:
+            following = model.next(sentence, tokens)
+            token = max((EOS, *WORDS), key=following.__getitem__)
+            if token == EOS:
+                break
+            tokens = (*tokens, token)
+        (output,) = outputs
+        assert output.tokens == tokens
+        assert output.log_prob == pytest.approx(model.log_prob(sentence, tokens))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -168,4 +174,4 @@ def test_the_settings_choose_the_search(beam: int) -> None:
 def test_sampling_makes_one_output_unless_told_otherwise() -> None:
     one = problem(ToyModel())
     seeds = [(7, n) for n in range(4)]
-    assert [len(outputs) for outputs in search(one, DecodingConfig(sample=True), vocab_size=5, seeds=seeds)] == [1] * 4
+    assert [len(outputs) for outputs in search(one, DecodingConfig(sample=True), seeds=seeds)] == [1] * 4

@@ -85,7 +85,9 @@ def test_nothing_meets_what_lies_elsewhere(settings: dict[str, object], make: Ca
     with TwoDevices(), torch.no_grad():
         features = model(BATCH)
         logits, state = model.decoder.step(BATCH.tgt_in[:, 0], model.encode(BATCH)[1])
-        again, _ = model.decoder.step(torch.tensor([5, 6, 7]), state.select(torch.tensor([0, 0, 1])))
+        again, _ = model.decoder.step(
+            torch.tensor([5, 6, 7]), state.select(torch.tensor([0, 0, 1]), torch.tensor([0, 0, 1]))
+        )
     assert (features.device.type, features.shape) == ("meta", (2, 4, 12))
     assert (logits.device.type, again.device.type, again.shape) == ("cpu", "cpu", (3, 20))
 

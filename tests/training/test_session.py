@@ -257,10 +257,10 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
 
 def test_a_size_of_batches_that_was_chosen_is_said(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     trained([LAST], max_updates=1, batch_tokens="auto")
-    assert "cpu in fp32, batches of 1,200 tokens, padding" in capsys.readouterr().err
-    assert read_config(trained.folder).training.batch_tokens == "auto"
+    assert "cpu in fp32, batches of 200 tokens, padding" in capsys.readouterr().err
+    assert read_config(trained.folder).training.batch_tokens == 200
     (start,) = (entry.numbers for entry in read_log(trained.folder) if entry.kind == "start")
-    assert start["batch_tokens"] == 1200
+    assert start["batch_tokens"] == 200
 
 
 def test_a_bar_of_a_training_that_goes_on_begins_where_it_stopped(trained: Trained) -> None:

@@ -1,0 +1,1 @@
+"""The web server: a page and an API for trained models."""
