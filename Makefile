@@ -6,6 +6,12 @@ PYTHON ?= python3
 # As it was typed: make must not read a dollar sign in a sentence as a variable of its own.
 override TEXT := $(value TEXT)
 override IMAGE := $(value IMAGE)
+# Said before anything is installed.
+ifneq (,$(filter caption,$(MAKECMDGOALS)))
+ifeq (,$(value IMAGE))
+$(error make caption: expected IMAGE=picture.png, a file or a folder)
+endif
+endif
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -14,7 +20,7 @@ SERVER  := $(VENV)/.installed-serve
 DEVELOP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install train status translate caption evaluate report serve test check bench clean
+.PHONY: help install train status translate caption evaluate report serve docs test check bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -35,7 +41,6 @@ translate: $(INSTALL)  ## translate TEXT, or stdin line by line; trains first if
 	else $(BIN)/seq2seq translate --model "$(RUN)"; fi
 
 caption: $(INSTALL)  ## say in words what the picture IMAGE shows; trains RECIPE=emoji-captions first if there is no model
-	@[ -n "$$IMAGE" ] || { echo 'make caption: expected IMAGE=picture.png, a file or a folder' >&2; exit 2; }
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)" >&2 </dev/null
 	@$(BIN)/seq2seq caption --model "$(RUN)" "$$IMAGE"
 
@@ -50,14 +55,22 @@ serve: $(SERVER)  ## a web page and an API for RUN on http://127.0.0.1:8000; tra
 	@[ -e "$(RUN)/model.safetensors" ] || $(BIN)/seq2seq train "$(RECIPE)" --run "$(RUN)"
 	@$(BIN)/seq2seq serve --model "$(RUN)"
 
+docs: $(DEVELOP)  ## the documentation as a site, in build/site
+	@$(BIN)/seq2seq settings > docs/settings.md
+	@$(BIN)/python scripts/api_page.py > docs/api.md
+	@$(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
 test: $(DEVELOP)  ## run the whole test suite
 	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
-check: $(DEVELOP)  ## formatting, lint, types and layers
+check: $(DEVELOP)  ## formatting, lint, types, layers and generated pages
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/seq2seq settings | diff -u docs/settings.md - || { echo 'docs/settings.md is old: make docs' >&2; exit 1; }
+	@$(BIN)/python scripts/api_page.py | diff -u docs/api.md - || { echo 'docs/api.md is old: make docs' >&2; exit 1; }
 
 bench: $(INSTALL)  ## speed of training and decoding on this machine
 	@$(BIN)/python scripts/benchmark_training.py

@@ -7,12 +7,14 @@ import sys
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seq2seq.config import Config
+from seq2seq.config import Config, DecodingConfig
+from seq2seq.config.decoding import unused_settings
+from seq2seq.config.reference import describe_type
 from seq2seq.errors import ConfigError
 
 _SHIPPED = resources.files("seq2seq") / "recipes"
@@ -106,6 +108,22 @@ def build_config(tables: dict[str, Any], overrides: Sequence[str] = ()) -> Confi
     return config
 
 
+def with_decoding(config: Config, given: Mapping[str, Any]) -> DecodingConfig:
+    """A run's settings of ``[decoding]`` with others in their place, checked together.
+
+    A setting of the run that those given make meaningless falls back to its default; it is no contradiction.
+
+    Raises:
+        ConfigError: naming every fault at once.
+    """
+    faults: list[str] = []
+    merged = replace(config.decoding, **_checked("decoding", given, get_type_hints(DecodingConfig), faults))
+    if faults:
+        raise ConfigError(_one_line("; ".join(faults)))
+    dropped = {name: getattr(DecodingConfig(), name) for name, _ in unused_settings(merged) if name not in given}
+    return replace(config, decoding=replace(merged, **dropped)).decoding
+
+
 def to_toml(config: Config, chosen: Mapping[str, Any] | None = None) -> str:
     """All values, defaults included, as TOML that reads back to an equal config.
 
@@ -136,14 +154,14 @@ def _parse_value(text: str, kind: Any) -> Any:
     return text if kind is str and not isinstance(value, str) else value
 
 
-def _checked(table: str, values: dict[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+def _checked(table: str, values: Mapping[str, Any], kinds: dict[str, Any], faults: list[str]) -> dict[str, Any]:
     """The values that have a known key and its type; the others are added to ``faults``."""
     accepted = {}
     for key, value in values.items():
         if key not in kinds:
             faults.append(f"unknown key {table}.{key:.80}{_nearest(key, kinds)}")
         elif (fitted := _fit(value, kinds[key])) is None:
-            faults.append(f"{table}.{key} = {_shown(value)} must be {_describe(kinds[key])}")
+            faults.append(f"{table}.{key} = {_shown(value)} must be {describe_type(kinds[key])}")
         elif reason := next(filter(None, map(_unwritable, fitted if isinstance(fitted, tuple) else [fitted])), None):
             faults.append(f"{table}.{key} = {_shown(value)} {reason}")
         else:
@@ -187,20 +205,6 @@ def _fit(value: Any, kind: Any) -> Any:
         return float(value) if abs(value) <= sys.float_info.max else None
     # bool is a subclass of int, and `layers = true` is a mistake.
     return value if type(value) is kind else None
-
-
-def _describe(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin is Literal:
-        choices = [f'"{choice}"' for choice in get_args(kind)]
-        return ("one of " if len(choices) > 1 else "") + ", ".join(choices)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_describe(option) for option in get_args(kind))
-    if origin is tuple:
-        item = get_args(kind)[0]
-        items = {int: "whole numbers", str: "strings"}.get(item, _describe(item).removeprefix("one of "))
-        return f"a list of {items}"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kind]
 
 
 def _shown(value: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.cli import decoding, evaluation, serving, training
+from seq2seq.cli.examples import add_examples
 from seq2seq.cli.options import require_text
 from seq2seq.cli.streams import flush_stdout, set_up_streams
 from seq2seq.errors import Seq2SeqError, one_line
@@ -64,4 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     decoding.add_commands(commands)
     evaluation.add_commands(commands)
     serving.add_commands(commands)
+    for name, command in commands.choices.items():
+        add_examples(name, command)
     return parser

@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
     """Declares them."""
     _add_translate(commands.add_parser("translate", help="translate stdin to stdout, line by line"))
 
-    caption = commands.add_parser("caption", help="describe pictures, one line for each")
+    caption = commands.add_parser("caption", help="describe pictures: 'name<TAB>caption' for each, or one alone")
     caption.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or WebP files, or folders")
     add_model(caption)
     _add_nbest(caption)
@@ -80,6 +80,7 @@ def _add_nbest(parser: argparse.ArgumentParser) -> None:
 def _add_translate(translate: argparse.ArgumentParser) -> None:
     add_model(translate, several=True)
     _add_nbest(translate)
+    translate.add_argument("--alignments", action="store_true", help="end lines with '||| 0-0 1-2': links of words")
     translate.add_argument("--src", type=Path, metavar="FILE", help="instead of stdin; needed under torchrun")
     translate.add_argument("--stream", action="store_true", help="answer each line before reading the next")
     constraints = translate.add_argument_group("constraints")
@@ -116,7 +117,8 @@ def _translate(options: argparse.Namespace) -> None:
         translators = [
             Translator.load(*options.model, device=device, precision=options.precision) for device in devices
         ]
-        output_format = OutputFormat(options=decoding(options, translators[0].config), nbest=options.nbest)
+        settings = decoding(options, translators[0].config)
+        output_format = OutputFormat(options=settings, nbest=options.nbest, alignments=options.alignments)
         constraint_files = ConstraintFiles(prefixes=options.prefix, required=options.require, blocked=options.block)
         if is_sharded():
             translate_shards(translators[0], source, target, output_format, constraint_files)
@@ -126,10 +128,12 @@ def _translate(options: argparse.Namespace) -> None:
 
 def _caption(options: argparse.Namespace) -> None:
     from seq2seq.decoding.captioner import Captioner, picture_files
+    from seq2seq.decoding.lengths import warn_of_cut_outputs
     from seq2seq.filters.translate import nbest_line
 
     set_up_process(options)
-    paths = picture_files(options.pictures)
+    paths, cut = picture_files(options.pictures), 0
+    named = len(paths) > 1 or options.pictures[0].is_dir()
     with output_stream() as target:
         captioner = Captioner.load(options.model, device=options.device, precision=options.precision)
         settings = decoding(options, captioner.config)
@@ -139,13 +143,16 @@ def _caption(options: argparse.Namespace) -> None:
                     found = captioner.nbest([str(path)], options.nbest, settings)[0]
                     lines = [nbest_line(number, output) for output in found]
                 else:
-                    lines = [captioner.caption([str(path)], settings)[0].text]
+                    found = captioner.best([str(path)], settings)
+                    lines = [f"{one_line(path)}\t{found[0].text}" if named else found[0].text]
             except CorpusError as error:  # a damaged picture, which does not stop the others
                 print(f"seq2seq: {one_line(error)}", file=sys.stderr)
                 options.exit_code = 2
                 continue
+            cut += sum(output.cut for output in found)
             target.write("".join(f"{line}\n" for line in lines).encode())
             target.flush()
+    warn_of_cut_outputs(cut)
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -117,6 +117,6 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from seq2seq.export.export import export
+    from seq2seq.onnx.export import export
 
     print(export(options.model, options.out))

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from seq2seq.config import Config, DecodingConfig
-from seq2seq.config.decoding import unused_settings
+from seq2seq.config.decoding import check_nbest
 from seq2seq.errors import Seq2SeqError
+from seq2seq.recipe import with_decoding
 
 Commands = Any
 """What ``add_subparsers`` returns, whose type is private to argparse."""
@@ -152,13 +153,6 @@ def decoding(options: argparse.Namespace, config: Config) -> DecodingConfig:
     """The run's decoding settings with those of the command line in their place, checked together."""
     names = [entry.name for entry in fields(DecodingConfig)]
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-    merged = replace(config.decoding, **given)
-    # A setting of the run that the command line makes meaningless falls back to its default; it is no contradiction.
-    dropped = {name: getattr(DecodingConfig(), name) for name, _ in unused_settings(merged) if name not in given}
-    settings = replace(config, decoding=replace(merged, **dropped)).decoding
-    nbest = getattr(options, "nbest", 0)
-    if nbest > settings.beam and not settings.sample:
-        raise Seq2SeqError(f"--nbest {nbest} is more than --beam {settings.beam}: a beam of K finds K outputs")
-    if nbest and settings.mbr and settings.mbr < nbest:
-        raise Seq2SeqError(f"--nbest {nbest} is more than --mbr {settings.mbr} candidates")
+    settings = with_decoding(config, given)
+    check_nbest(settings, getattr(options, "nbest", 0))
     return settings

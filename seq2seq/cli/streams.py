@@ -41,7 +41,7 @@ def flush_stdout() -> None:
 
 
 def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
-    """A file, unpacked if it is a gzip or xz file, or stdin if none is named.
+    """A file, unpacked if it is a gzip or xz file, or stdin; a person at a terminal is told what to do.
 
     Raises:
         Seq2SeqError: the file cannot be read, or stdin is closed.
@@ -49,7 +49,12 @@ def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
     from seq2seq.filters.streams import open_file
 
     require_file("--src", path)
-    return open_file(path) if path else nullcontext(_bytes_of(sys.stdin, "stdin", "input"))
+    if path:
+        return open_file(path)
+    stream = _bytes_of(sys.stdin, "stdin", "input")
+    if stream.isatty():
+        print("type one line after the other; Ctrl-D on an empty line ends", file=sys.stderr)
+    return nullcontext(stream)
 
 
 def require_file(option: str, path: Path | None) -> None:

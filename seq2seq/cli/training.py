@@ -1,4 +1,4 @@
-"""Commands that make runs: recipes, prepare, train, status, lr-find, average."""
+"""Commands that make runs: recipes, new, settings, prepare, train, status, lr-find, average, pack."""
 
 import argparse
 import os
@@ -19,6 +19,10 @@ def add_commands(commands: Commands) -> None:
     new = commands.add_parser("new", help="write a recipe for a table of pairs, with the reasons as comments")
     new.add_argument("file", type=Path, metavar="FILE", help="CSV, tab-separated values, JSON lines or Parquet")
     new.set_defaults(command=_new)
+
+    settings = commands.add_parser("settings", help="every setting of a recipe: type, range, default and meaning")
+    settings.add_argument("table", nargs="?", metavar="TABLE", help="one table, such as decoding")
+    settings.set_defaults(command=_settings)
 
     prepare = commands.add_parser("prepare", help="fetch, clean and tokenise a recipe's corpus")
     add_recipe(prepare)
@@ -53,6 +57,11 @@ def add_commands(commands: Commands) -> None:
     average.add_argument("--out", required=True, metavar="DIR", help="folder for the result")
     average.set_defaults(command=_average)
 
+    pack = commands.add_parser("pack", help="put a run, without its checkpoints, into one file to give away")
+    pack.add_argument("run", metavar="RUN")
+    pack.add_argument("--out", metavar="FILE", help="a new .tar.gz file (default: RUN.tar.gz, beside the run)")
+    pack.set_defaults(command=_pack)
+
 
 def _recipes(options: argparse.Namespace) -> None:
     from seq2seq.recipe import recipe_names, recipe_text
@@ -71,11 +80,17 @@ def _new(options: argparse.Namespace) -> None:
     print(new_recipe(options.file), end="")
 
 
-def _prepare(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.prepared import corpus_summary, prepare
-    from seq2seq.recipe import load_recipe
+def _settings(options: argparse.Namespace) -> None:
+    from seq2seq.config.reference import settings_reference
 
-    print(corpus_summary(prepare(load_recipe(options.recipe, options.overrides))))
+    print(settings_reference(options.table))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from seq2seq.corpus.prepared import corpus_summary
+    from seq2seq.training.prepare import prepare
+
+    print(corpus_summary(prepare(options.recipe, overrides=options.overrides)))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -116,4 +131,10 @@ def _lr_find(options: argparse.Namespace) -> None:
 def _average(options: argparse.Namespace) -> None:
     from seq2seq.training.average import average
 
-    print(average(Path(options.run), [Path(other) for other in options.others], Path(options.out)))
+    print(average(options.run, options.others, options.out))
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from seq2seq.runs.pack import pack
+
+    print(pack(options.run, options.out))

@@ -61,6 +61,8 @@ class Config:
                 f'model.encoder = "{self.model.encoder}" does not read data.format = "{self.data.format}": '
                 '"image" goes with "pictures", "hub-pictures" and "emoji", the others with text'
             )
+        if self.data.reads_images and self.subword.protect:
+            yield "subword.protect is about what stands in a source text: a picture has none"
         if self.data.reads_images and not self.subword.joint:
             yield "subword.joint = false has no meaning for pictures: captions have one vocabulary"
         if self.training.finetune_from and self.model.encoder != "image":

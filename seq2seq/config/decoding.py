@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from seq2seq.config.ranges import Range, range_faults
+from seq2seq.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +24,8 @@ class DecodingConfig:
     min_length: Annotated[int, Range(0, 100_000)] = 0
     """Minimum tokens of an output."""
     max_length: Annotated[int, Range(0, 100_000)] = 0
-    """Maximum tokens of an output; 0: twice the source's plus 10."""
+    """Maximum tokens of an output; 0: as ``max_ratio`` says, or else half as many again as the longest training targets
+    whose sources have about this length, plus 5."""
     min_ratio: Annotated[float, Range(0, 100)] = 0.0
     """Minimum tokens of an output for each token of its source."""
     max_ratio: Annotated[float, Range(0, 100)] = 0.0
@@ -54,8 +56,10 @@ class DecodingConfig:
     """Source tokens times beam in a batch; ``auto``: 4000 on a CPU, more on a GPU, as its memory allows."""
 
     def greedy(self) -> "DecodingConfig":
-        """Plain greedy search, whatever else is set."""
-        return DecodingConfig(beam=1, max_length=self.max_length, batch_tokens=self.batch_tokens)
+        """Plain greedy search for outputs of the same greatest length, whatever else is set."""
+        return DecodingConfig(
+            beam=1, max_length=self.max_length, max_ratio=self.max_ratio, batch_tokens=self.batch_tokens
+        )
 
 
 def decoding_faults(decoding: DecodingConfig) -> Iterator[str]:
@@ -100,3 +104,15 @@ def _contradictions(decoding: DecodingConfig) -> Iterator[str]:
         yield "decoding.mbr = 1 leaves nothing to choose from: expected at least 2, or 0 for none"
     if decoding.mbr > decoding.beam and not decoding.sample:
         yield f"decoding.mbr = {decoding.mbr} needs as many candidates, found decoding.beam = {decoding.beam}"
+
+
+def check_nbest(decoding: DecodingConfig, count: int) -> None:
+    """Checks that search can find a list of so many outputs.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if count > decoding.beam and not decoding.sample:
+        raise ConfigError(f"nbest = {count} is more than beam = {decoding.beam}: a beam of K finds K outputs")
+    if count and 0 < decoding.mbr < count:
+        raise ConfigError(f"nbest = {count} is more than mbr = {decoding.mbr} candidates")

@@ -1,5 +1,6 @@
 """The table ``[subword]``: how text becomes token ids."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -28,6 +29,15 @@ class SubwordConfig:
 
     ``unigram``: 0.1 to 0.5 is usual, smaller is noisier; ``bpe``: share of merges left out, 0.1 is usual.
     """
+    symbols: tuple[str, ...] = ()
+    """Texts that are one token each, for example ``⟨name⟩``: never split, and with a place in every vocabulary."""
+    protect: tuple[str, ...] = ()
+    """What a source hands on to its output as it is: ``url``, ``email``, ``tag``, ``number``, or regular expressions.
+    The model reads and writes placeholders in their stead, up to 9 in a sentence; not for pictures."""
+    unicode: Literal["nfc", "nfkc"] = "nfc"
+    """Normal form of all text; ``nfkc`` also unites variants of a character, such as ``ｆ`` and ``f``."""
+    lowercase: bool = False
+    """Read and write all text in lower case, references included."""
     train_sentences: Annotated[int, Range(101, 1_000_000_000)] = 1_000_000  # sentencepiece refuses fewer
     """Sentences, sampled uniformly, that a subword model is learned from at most; ``word`` counts all."""
 
@@ -44,6 +54,24 @@ def subword_faults(subword: SubwordConfig) -> Iterator[str]:
         yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
     if subword.joint and subword.tgt_type != "same":
         yield f'subword.tgt_type = "{subword.tgt_type}" must be "same" when subword.joint = true'
+    yield from _placeholder_faults(subword)
     for kind in dict.fromkeys((subword.type, subword.of_target().type)) if subword.sampling else ():
         if kind not in ("unigram", "bpe"):
             yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{kind}"'
+
+
+def _placeholder_faults(subword: SubwordConfig) -> Iterator[str]:
+    """Faults of what is kept whole."""
+    for symbol in subword.symbols:
+        if not symbol or symbol.split() != [symbol] or "\u2581" in symbol:
+            yield f"subword.symbols has {symbol!r}: expected text without white space and U+2581"
+    if len(set(subword.symbols)) < len(subword.symbols):
+        yield f"subword.symbols = {list(subword.symbols)} must name each once"
+    for pattern in subword.protect:
+        try:
+            empty = re.fullmatch(f"(?:{pattern})", "")
+        except re.error as error:
+            yield f"subword.protect has {pattern!r}: expected url, email, tag, number or a regular expression ({error})"
+        else:
+            if empty:
+                yield f"subword.protect has {pattern!r}, which matches text of no length"

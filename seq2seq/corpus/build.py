@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from seq2seq.config import Config, DataConfig
+from seq2seq.config import Config, DataConfig, SubwordConfig
 from seq2seq.config.automatic import chosen, differences
 from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
@@ -24,8 +24,10 @@ from seq2seq.corpus.cleaning import clean, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.sources import read_pairs
 from seq2seq.corpus.subword import UNK, Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
 from seq2seq.corpus.unknown import unknown_share, warn_of_unknown
 from seq2seq.corpus.vocabularies import fitted, learn_vocabularies
@@ -50,10 +52,10 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
 
     # 1. Read, clean and deduplicate the training part, and cut out what is missing of validation and test.
     text = folder / "text"
-    cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, dropped)
+    cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, config.subword, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
     data = split_sizes(data, training)
-    validation, test = _held_out_parts(data, training)
+    validation, test = _held_out_parts(data, config.subword, training)
 
     # 2. Leave out unreadable images, and every pair whose source is held out.
     images = _readable_images(data, (*validation, *test), training) if data.reads_images else {}
@@ -101,13 +103,15 @@ def _with_bar(pairs: Iterable[Pair], what: str, total: int | None = None) -> Ite
     return iter(tqdm(pairs, desc=what, total=total, unit=" pairs", unit_scale=True, delay=2, disable=None))
 
 
-def _held_out_parts(data: DataConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
+def _held_out_parts(data: DataConfig, subword: SubwordConfig, training: Gathered) -> tuple[list[Pair], list[Pair]]:
     """Validation and test part: every line of given ones, normalised; others cut out of the training part."""
     sizes = (0 if data.validation else chosen(data.validation_size), 0 if data.test else chosen(data.test_size))
     pairs = _with_bar(training, "splitting", len(training))
     cut = hold_out(pairs, sizes, every=data.references == "all")
-    validation = [normalised(pair, data) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
-    test = [normalised(pair, data) for pair in read_pairs(data, "test")] if data.test else cut[1]
+    validation = (
+        [normalised(pair, data, subword) for pair in read_pairs(data, "validation")] if data.validation else cut[0]
+    )
+    test = [normalised(pair, data, subword) for pair in read_pairs(data, "test")] if data.test else cut[1]
     return validation, test
 
 
@@ -178,12 +182,13 @@ def _write_ids(
     Returns:
         How many of their sources are among ``test_sources``.
     """
-    kept, leaked = 0, 0
+    kept, leaked, placeholders = 0, 0, Placeholders.of(encoder.vocabularies.tgt.config.protect)
     pairs = _with_bar(training, "tokenising", len(training))
     with TokenFile(path) as file:
         while block := list(islice(pairs, _BLOCK)):
-            sources = encoder.sources([pair.src for pair in block])
-            targets = encoder.targets([pair.tgt for pair in block])
+            pairs_read = list(map(placeholders.protect_pair, block))
+            sources = encoder.sources([pair.src for pair in pairs_read])
+            targets = encoder.targets([pair.tgt for pair in pairs_read])
             fitting = [
                 row
                 for row, sides in enumerate(zip(sources, targets, strict=True))
@@ -209,6 +214,7 @@ def _statistics(tokens: Path, vocabularies: Vocabularies) -> dict[str, Any]:
         "kept": len(src.lengths()),
         "vocabulary": {"src": len(vocabularies.src), "tgt": len(vocabularies.tgt)},
         "tokens": {"src": int(src.lengths().sum()), "tgt": int(tgt.lengths().sum())},
+        "target lengths": TargetLengths.of(src.lengths(), tgt.lengths()).limits,
     }
 
 

@@ -5,28 +5,28 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from seq2seq.config import DataConfig
+from seq2seq.config import DataConfig, SubwordConfig
+from seq2seq.corpus.normalise import normalise
 from seq2seq.corpus.pairs import Pair
-from seq2seq.corpus.subword import normalise
 from seq2seq.errors import CorpusError
 
 # A side of fewer characters counts as this long in the length ratio: short texts vary too much in length.
 _SHORT = 20
 
 
-def clean(pairs: Iterable[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
+def clean(pairs: Iterable[Pair], data: DataConfig, subword: SubwordConfig, dropped: Counter[str]) -> Iterator[Pair]:
     """Normalises pairs and drops those with empty, identical or lopsided sides; ``dropped`` counts them by reason."""
     for raw in pairs:
-        pair = normalised(raw, data)
+        pair = normalised(raw, data, subword)
         if reason := _fault(pair, data):
             dropped[reason] += 1
         else:
             yield pair
 
 
-def normalised(pair: Pair, data: DataConfig) -> Pair:
+def normalised(pair: Pair, data: DataConfig, subword: SubwordConfig) -> Pair:
     """The pair as models read and write it; the name of a picture stays as it is."""
-    return Pair(pair.src if data.reads_images else normalise(pair.src), normalise(pair.tgt))
+    return Pair(pair.src if data.reads_images else normalise(pair.src, subword), normalise(pair.tgt, subword))
 
 
 def _fault(pair: Pair, data: DataConfig) -> str:

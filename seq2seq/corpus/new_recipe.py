@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2seq.config import DataConfig
+from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.automatic import SideStatistics, piece_type
 from seq2seq.corpus.cleaning import normalised
 from seq2seq.corpus.look import Look, look
@@ -83,7 +83,7 @@ def _study(path: Path, seen: Look) -> _Findings:
 
 def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
     for raw in pairs:
-        pair = normalised(raw, data)
+        pair = normalised(raw, data, SubwordConfig())
         if pair.src and pair.tgt:
             yield pair
         else:

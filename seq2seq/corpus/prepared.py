@@ -13,6 +13,7 @@ from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import TokenColumn, open_columns
 from seq2seq.corpus.unknown import unknown_in_words
 from seq2seq.errors import CorpusError
@@ -23,7 +24,7 @@ FEWEST = 1000
 FEW = f"; under {FEWEST:,} are few: bring more if you can"
 """What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
-_LAYOUT = 6
+_LAYOUT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Prepared:
     """The cached folder."""
     images: tuple[str, ...] = ()
     """Names of the images, if sources are images: then a source's one token is its index among these."""
+
+    @property
+    def target_lengths(self) -> TargetLengths:
+        """How long the targets of the training part are."""
+        return TargetLengths.read(self.report["target lengths"])
 
 
 def prepare(config: Config, run: Path | None = None) -> Prepared:

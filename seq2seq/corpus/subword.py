@@ -1,6 +1,6 @@
 """Text to token ids and back, by sentencepiece models learned on the corpus.
 
-``decode(encode(text)) == normalise(text)`` for every string, as long as characters outside the
+``decode(encode(text)) == normalise(text, config)`` for every string, as long as characters outside the
 vocabulary are spelled as bytes (``byte_fallback``).
 """
 
@@ -8,9 +8,8 @@ import contextlib
 import functools
 import io
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,16 @@ from typing import Any
 import sentencepiece
 
 from seq2seq.config import SubwordConfig
+from seq2seq.corpus.letters import begins_word, ends_word
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.text_files import LONGEST
-from seq2seq.corpus.words import JOINER, ForbiddenBigrams, forbidden_bigrams, join_words, split_words
+from seq2seq.corpus.words import JOINER, ForbiddenBigrams, WordSplitter, join_words
 from seq2seq.errors import ConfigError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of padding, unknown word, begin mark and end mark in every vocabulary."""
 
-# sentencepiece writes a space as U+2581; a byte order mark is not text, wherever it stands.
-_RESERVED = str.maketrans({"\u2581": "_", "\ufeff": None})
 # The trainer stores its number of threads in the model: fixed, so that the model's bytes are reproducible.
 _THREADS = 2
 
@@ -37,29 +37,22 @@ def seed_sampling(seed: int) -> None:
     sentencepiece.set_random_generator_seed(seed % (2**32 - 1))
 
 
-def normalise(text: str) -> str:
-    """Canonical composition (NFC), one plain space for each run of white space, none at the ends.
-
-    NFC rather than NFKC, which would turn the Spanish ``1º`` into ``1o`` and ``…`` into three dots.
-    Lone surrogates, which UTF-8 cannot encode, become ``?``.
-    """
-    encodable = text.encode("utf-8", "replace").decode("utf-8")
-    return " ".join(unicodedata.normalize("NFC", encodable.translate(_RESERVED)).split())
-
-
 class Subword:
     """The vocabulary of one side, or of both.
 
     Attributes:
         model: the serialised sentencepiece model.
+        config: the settings that it was learned with.
     """
 
-    def __init__(self, model: bytes, *, words: bool = False) -> None:
+    def __init__(self, model: bytes, config: SubwordConfig) -> None:
         self.model = model
-        self._words = words
+        self.config = config
+        self._words = config.type == "word"
+        self._splitter = WordSplitter(_symbols(config))
         self._processor = sentencepiece.SentencePieceProcessor()
         self._processor.LoadFromSerializedProto(model)
-        self._word_ids = {self._processor.id_to_piece(i): i for i in range(len(self))} if words else {}
+        self._word_ids = {self._processor.id_to_piece(i): i for i in range(len(self))} if self._words else {}
 
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
@@ -87,11 +80,14 @@ class Subword:
         Raises:
             ConfigError: the corpus is too small for the vocabulary, or the vocabulary for the corpus.
         """
-        words = config.type == "word"
-        lines: Iterator[str] = map(normalise, sentences)
+        words, symbols = config.type == "word", _symbols(config)
+        lines = (normalise(sentence, config) for sentence in sentences)
         reading: dict[str, Any] = {"input_sentence_size": config.train_sentences, "shuffle_input_sentence": True}
         if words:
-            counts = Counter(word for line in lines for word in split_words(line))
+            splitter = WordSplitter(symbols)
+            counts = Counter(word for line in lines for word in splitter.split(line))
+            # Symbols have a place, however rare they are.
+            counts |= Counter({joint + symbol: counts.total() for symbol in symbols for joint in ("", JOINER)})
             lines = (f"{word}\t{count}" for word, count in counts.items())
             reading = {"input_format": "tsv"}
         model = io.BytesIO()
@@ -104,6 +100,7 @@ class Subword:
                 hard_vocab_limit=not flexible and config.type not in ("char", "word"),
                 byte_fallback=config.byte_fallback and not words,
                 character_coverage=0.9999,
+                user_defined_symbols=[] if words else list(symbols),
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
                 max_sentence_length=LONGEST,
@@ -118,22 +115,41 @@ class Subword:
             )
         except RuntimeError as error:
             raise ConfigError(_explain(str(error), vocab_size, setting)) from None
-        return cls(model.getvalue(), words=words)
+        return cls(model.getvalue(), config)
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text, without begin and end marks."""
-        text = normalise(text)
+    def encode(self, text: str, *, joined: bool = False) -> list[int]:
+        """Ids of a text, without begin and end marks.
+
+        Args:
+            text: any.
+            joined: as it is written after other text without a space, if the vocabulary can.
+        """
+        text = normalise(text, self.config)
+        ids: list[int] = self._look_up(self.split(text)) if self._words else self._processor.encode(text)
+        return (joined and self._joined(text, ids)) or ids
+
+    def _joined(self, text: str, ids: list[int]) -> list[int]:
+        """The ids without the mark of a word's beginning; empty if the vocabulary lacks such a first piece."""
         if self._words:
-            return self._look_up(split_words(text))
-        ids: list[int] = self._processor.encode(text)
-        return ids
+            first, *others = self.split(text)
+            joined = self._look_up([JOINER + first, *others])
+            return [] if UNK in joined else joined
+        piece = self._processor.id_to_piece(ids[0]).removeprefix("\u2581")
+        if not piece:
+            return ids[1:]
+        unmarked = self._processor.piece_to_id(piece)
+        return [] if unmarked == UNK else [unmarked, *ids[1:]]
 
     def encode_all(self, texts: Sequence[str], *, threads: int) -> list[list[int]]:
         """Ids of texts that are normalised already; they do not depend on the number of threads."""
         if self._words:
-            return [self._look_up(split_words(text)) for text in texts]
+            return [self._look_up(self.split(text)) for text in texts]
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
         return ids
+
+    def split(self, text: str) -> list[str]:
+        """The words of a normalised text, each symbol as one."""
+        return self._splitter.split(text)
 
     def _look_up(self, words: Iterable[str]) -> list[int]:
         # Not by sentencepiece, which makes one <unk> of several unknown words in a row.
@@ -167,28 +183,19 @@ class Subword:
         Each comes with and without the mark of a word's beginning: after a punctuation mark without a space ("¿" in
         "¿casa") a word lacks it.
         """
-        usual, text = self.encode(phrase), normalise(phrase)
+        usual, text = self.encode(phrase), normalise(phrase, self.config)
         if self._words:
-            first, *others = split_words(text)
-            joined = self._look_up([JOINER + first, *others])
-            return [ids for ids in (usual, joined) if UNK not in ids]
+            return [ids for ids in (usual, self._joined(text, usual)) if ids and UNK not in ids]
         marked = [usual]
         with contextlib.suppress(RuntimeError):  # only unigram models know several
             marked += self._processor.nbest_encode(text, nbest_size=most)
-        return [list(ids) for ids in dict.fromkeys(map(tuple, marked + [self._unmarked(ids) for ids in marked])) if ids]
-
-    def _unmarked(self, ids: list[int]) -> list[int]:
-        """The ids without the mark of a word's beginning; empty if the vocabulary lacks that first piece."""
-        piece = self._processor.id_to_piece(ids[0]).removeprefix("\u2581")
-        if not piece:
-            return ids[1:]
-        unmarked = self._processor.piece_to_id(piece)
-        return [] if unmarked == UNK else [unmarked, *ids[1:]]
+        joined = [self._joined(text, ids) for ids in marked]
+        return [list(ids) for ids in dict.fromkeys(map(tuple, marked + joined)) if ids]
 
     @functools.cached_property
     def forbidden_bigrams(self) -> ForbiddenBigrams | None:
         """Bigrams that no output may contain; None unless this is a vocabulary of words."""
-        return forbidden_bigrams(self.pieces(range(len(self)))) if self._words else None
+        return self._splitter.forbidden_bigrams(self.pieces(range(len(self)))) if self._words else None
 
     def word_start(self) -> list[bool]:
         """True for ids before which a word is complete: marks, punctuation and pieces that begin a word, (V,)."""
@@ -196,21 +203,43 @@ class Subword:
             return [True] * len(self)
         pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
         return [
-            not self._processor.is_byte(i) and (piece.startswith("\u2581") or not piece[:1].isalnum())
+            not self._processor.is_byte(i) and (piece.startswith("\u2581") or begins_word(piece[:1]))
             for i, piece in enumerate(pieces)
         ]
 
     def word_end(self) -> list[bool]:
-        """True for ids after which a new word always begins: marks and pieces that end in punctuation, (V,)."""
+        """True for ids after which a letter begins a word: marks and pieces that end in punctuation, (V,).
+
+        So do those that end in a letter of a script without spaces.
+        """
         if self._words:
             return [True] * len(self)
         pieces = (self._processor.id_to_piece(i) for i in range(len(self)))
-        return [not self._processor.is_byte(i) and not piece[-1:].isalnum() for i, piece in enumerate(pieces)]
+        return [not self._processor.is_byte(i) and ends_word(piece[-1:]) for i, piece in enumerate(pieces)]
+
+    def word_numbers(self, ids: Sequence[int]) -> list[int]:
+        """The number of the word, counted from 0 among those between spaces, that each id is a part of."""
+        numbers, number, begun, spaced = [], 0, False, False
+        for piece in self.pieces(ids):
+            if piece == "\u2581":  # a bare space belongs to the word before it
+                spaced = True
+            else:
+                begins = not piece.startswith(JOINER) if self._words else piece.startswith("\u2581")
+                number += begun and (begins or spaced)
+                begun, spaced = True, False
+            numbers.append(number)
+        return numbers
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of ids; those of words without sentencepiece's mark."""
         pieces = [self._processor.id_to_piece(i) for i in ids]
         return [piece.removeprefix("\u2581") for piece in pieces] if self._words else pieces
+
+
+def _symbols(config: SubwordConfig) -> tuple[str, ...]:
+    """What is never split."""
+    own = (normalise(symbol, config) for symbol in config.symbols)
+    return tuple(dict.fromkeys([*own, *Placeholders.of(config.protect).symbols]))
 
 
 def _explain(message: str, vocab_size: int, setting: str) -> str:
@@ -263,7 +292,7 @@ class Vocabularies:
         def read(side: str, config: SubwordConfig) -> Subword:
             path = folder / f"subword.{side}.model"
             try:
-                return Subword(path.read_bytes(), words=config.type == "word")
+                return Subword(path.read_bytes(), config)
             except FileNotFoundError:
                 raise RunError(f"{path} is missing: this is not a complete run folder") from None
             except RuntimeError as error:

@@ -9,6 +9,7 @@ from seq2seq.config import Config, SubwordConfig
 from seq2seq.corpus.automatic import SideStatistics, piece_type, vocabulary_size
 from seq2seq.corpus.dedup import Gathered
 from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.subword import Subword, Vocabularies
 
 
@@ -56,7 +57,8 @@ def learn_vocabularies(config: Config, subword: SubwordConfig, training: Gathere
 
     def pairs(kind: SubwordConfig = subword) -> Iterator[Pair]:
         sample = _sample(config, kind, training)
-        return iter(tqdm(sample, desc="learning subwords", total=len(sample), unit=" pairs", delay=2, disable=None))
+        shown = tqdm(sample, desc="learning subwords", total=len(sample), unit=" pairs", delay=2, disable=None)
+        return map(Placeholders.of(subword.protect).protect_pair, shown)
 
     if config.data.reads_images:
         captions = learn((pair.tgt for pair in pairs()), "subword.vocab_size")

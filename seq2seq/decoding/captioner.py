@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from seq2seq.config import DecodingConfig
 from seq2seq.corpus.images import SUFFIXES
 from seq2seq.decoding.ensemble import load_members
-from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import ImageReader, LookUp, Member
+from seq2seq.decoding.trained_model import TrainedModel
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import CorpusError
 
 
-class Captioner(Predictor):
-    """Trained models that read pictures; see :class:`seq2seq.decoding.predictor.Predictor`.
+class Captioner(TrainedModel):
+    """Trained models that read pictures.
 
     Args:
         members: models with an image encoder.
@@ -43,14 +41,6 @@ class Captioner(Predictor):
         """
         device_spec = DeviceSpec.pick(device, precision)
         return cls(load_members(runs, device_spec, images=True), device_spec, look_up)
-
-    def caption(self, pictures: Sequence[str], options: DecodingConfig | None = None) -> list[Translation]:
-        """The best caption of each picture, in the order given.
-
-        Raises:
-            CorpusError: a file is no whole JPEG, PNG or WebP picture.
-        """
-        return self.best(pictures, options)
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:

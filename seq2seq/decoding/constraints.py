@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seq2seq.corpus.subword import UNK, Subword, normalise
+from seq2seq.config import SubwordConfig
+from seq2seq.corpus.letters import INSIDE, PRECEDING, UNSPACED
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.decoding.outputs import Translation
 from seq2seq.errors import ConfigError
 from seq2seq.search.constrained import PhraseProgress
@@ -53,6 +56,14 @@ class Constraints:
             blocked=self.blocked,
         )
 
+    def normalised(self, subword: SubwordConfig) -> "Constraints":
+        """The same in a model's Unicode form and case."""
+        return Constraints(
+            prefixes=[normalise(prefix, subword) for prefix in self.prefixes],
+            required=[[normalise(phrase, subword) for phrase in phrases] for phrases in self.required],
+            blocked=[normalise(phrase, subword) for phrase in self.blocked],
+        )
+
     def unmet(self, row: int, text: str) -> list[str]:
         """A description of each constraint that an output for source ``row`` violates."""
         faults = [f"{phrase!r} is in it" for phrase in self.blocked if contains(text, phrase)]
@@ -71,8 +82,15 @@ class Constraints:
 
 
 def contains(text: str, phrase: str) -> bool:
-    """Whether a phrase is in a text as whole words."""
-    return re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", text) is not None
+    """Whether a phrase is in a text as whole words; in scripts without spaces, between any two letters."""
+    phrase = normalise(phrase)
+    before = "" if _joins(phrase) else rf"(?<!{PRECEDING})"
+    return phrase in text and re.search(rf"{before}{re.escape(phrase)}(?!{INSIDE})", text) is not None
+
+
+def _joins(phrase: str) -> bool:
+    """Whether a phrase follows other words without a space, as in scripts without spaces."""
+    return re.match(UNSPACED, phrase) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,8 @@ class TokenConstraints:
     """For each source its phrases, without those that have unknown words or are part of another one."""
     blocked: tuple[Phrase, ...]
     """Every segmentation of each phrase."""
+    banned: tuple[int, ...]
+    """Tokens that have a blocked phrase inside."""
     word_start: Tensor
     """Tokens before which a word is complete, (V,)."""
     word_end: Tensor
@@ -96,11 +116,21 @@ class TokenConstraints:
     @classmethod
     def of(cls, constraints: Constraints, tgt: Subword, device: torch.device) -> "TokenConstraints":
         """Encodes constraints with a vocabulary."""
-        required = [[tuple(tgt.encode(phrase)) for phrase in _longest(phrases)] for phrases in constraints.required]
+        required = [
+            [tuple(tgt.encode(phrase, joined=_joins(phrase))) for phrase in _longest(phrases)]
+            for phrases in constraints.required
+        ]
+        searched = constraints.blocked and tgt.config.type != "word"
+        pieces = [piece.replace("\u2581", " ") for piece in tgt.pieces(range(len(tgt)))] if searched else ()
         return cls(
             prefixes=[_known(tgt.encode(prefix)) for prefix in constraints.prefixes],
             required=[[phrase for phrase in phrases if UNK not in phrase] for phrases in required],
             blocked=tuple(tuple(ids) for phrase in constraints.blocked for ids in tgt.spellings(phrase)),
+            banned=tuple(
+                token
+                for token, piece in enumerate(pieces)
+                if any(phrase != piece.strip() and contains(piece, phrase) for phrase in constraints.blocked)
+            ),
             word_start=torch.tensor(tgt.word_start(), device=device),
             word_end=torch.tensor(tgt.word_end(), device=device),
         )

@@ -124,7 +124,7 @@ def load_members(
             kinds, command = ("text, not pictures", "translate") if images else ("pictures, not text", "caption")
             raise RunError(f"{run} reads {kinds}: use 'seq2seq {command}'")
         _prepare(loaded.model.to(device_spec.device), device_spec)
-        members.append(Member(loaded.model, loaded.vocabularies, loaded.config))
+        members.append(Member(loaded.model, loaded.vocabularies, loaded.config, loaded.target_lengths))
         if loaded.vocabularies.tgt.model != members[0].vocabularies.tgt.model:
             raise RunError(
                 f"{run} and {runs[0]} have different target vocabularies, so they cannot decode together: train "

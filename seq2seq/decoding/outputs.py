@@ -8,11 +8,25 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from seq2seq.config import DecodingConfig
-from seq2seq.corpus.subword import UNK, Subword, normalise
-from seq2seq.corpus.words import split_words
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.decoding.mbr import expected_utilities, weights_of_list
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.search.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A word of an output and the word of the source that it comes from."""
+
+    src: int
+    """The source's word, counted from 0; words are what stands between spaces."""
+    tgt: int
+    """The output's word, likewise."""
+
+    def __str__(self) -> str:
+        """As Pharaoh and its successors write it: ``src-tgt``."""
+        return f"{self.src}-{self.tgt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,10 @@ class Translation:
     """Their numbers in the target vocabulary."""
     log_prob: float = 0.0
     """log p(output | source), in nats."""
+    cut: bool = False
+    """Whether it has the most tokens that an output of its source may have, so that the rest may be missing."""
+    alignment: tuple[Link, ...] = ()
+    """A link for each word of the output, if it was asked for; see :mod:`seq2seq.decoding.alignment`."""
 
     @property
     def per_token(self) -> float:
@@ -46,7 +64,9 @@ def seed_of(seed: int, source: str) -> tuple[int, int]:
     return seed, zlib.crc32(source.encode("utf-8", "replace"))
 
 
-def fill_unknown(tokens: Sequence[str], ids: Sequence[int], source: str, attention: Tensor) -> list[str]:
+def fill_unknown(
+    tokens: Sequence[str], ids: Sequence[int], source: str, attention: Tensor, vocabulary: Subword
+) -> list[str]:
     """Pieces with each unknown one replaced by the most attended source word (Luong et al. 2015b, §3.2).
 
     Args:
@@ -54,8 +74,9 @@ def fill_unknown(tokens: Sequence[str], ids: Sequence[int], source: str, attenti
         ids: their ids.
         source: the sentence.
         attention: weights of each output token over the source words, in the order of the text, (T, S).
+        vocabulary: of the source.
     """
-    words = split_words(normalise(source))
+    words = vocabulary.split(normalise(source, vocabulary.config))
     return [
         words[min(int(attention[place, : len(words)].argmax()), len(words) - 1)] if number == UNK and words else token
         for place, (token, number) in enumerate(zip(tokens, ids, strict=True))
@@ -93,9 +114,10 @@ def coverage_penalty(attention: Tensor, beta: float) -> float:
     return beta * float(attention.sum(0).clamp(1e-9, 1.0).log().sum())
 
 
-def to_translation(hypothesis: Hypothesis, vocabulary: Subword) -> Translation:
-    """Text of a hypothesis, on one line."""
+def to_translation(hypothesis: Hypothesis, vocabulary: Subword, most: int) -> Translation:
+    """Text of a hypothesis of at most ``most`` tokens, on one line."""
     # Byte pieces can spell any control character: whatever a program may take for a line break becomes a space.
     text = " ".join(vocabulary.decode(hypothesis.tokens).split())
     pieces = tuple(vocabulary.pieces(hypothesis.tokens))
-    return Translation(text, hypothesis.score, pieces, hypothesis.tokens, hypothesis.log_prob)
+    cut = len(pieces) >= most
+    return Translation(text, hypothesis.score, pieces, hypothesis.tokens, hypothesis.log_prob, cut)

@@ -12,6 +12,7 @@ from seq2seq.decoding.constraints import Constraints, TokenConstraints
 from seq2seq.decoding.ensemble import Ensemble, JointState, JointStep
 from seq2seq.decoding.lengths import limits, room_for_constraints
 from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
+from seq2seq.decoding.questions import Questions
 from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
 from seq2seq.errors import RunError
 from seq2seq.metrics.criterion import Criterion
@@ -37,9 +38,9 @@ class Predictor(Ensemble):
             options: how to decode; None: as the run's ``[decoding]`` says.
             constraints: what the outputs must and must not contain.
         """
-        constraints = constraints or Constraints()
-        outputs = self._outputs(sources, 1, options, constraints, lists=False)
-        return [candidates[0] for candidates in constraints.satisfied_first(outputs)]
+        questions = self._questions(sources, constraints)
+        outputs = self._outputs(questions.texts, 1, options, questions.constraints, lists=False)
+        return [candidates[0] for candidates in questions.answered(outputs)]
 
     def nbest(
         self,
@@ -54,10 +55,13 @@ class Predictor(Ensemble):
         its canonical segmentation, even where search found another one. Sampling draws ``count`` outputs, of which some
         may be the same text.
         """
-        constraints = constraints or Constraints()
-        outputs = self._outputs(sources, count, options, constraints)
-        scored = canonical(self, sources, outputs, options or self.config.decoding)
-        return [candidates[:count] for candidates in constraints.satisfied_first(scored)]
+        questions = self._questions(sources, constraints)
+        outputs = self._outputs(questions.texts, count, options, questions.constraints)
+        scored = canonical(self, questions.texts, outputs, options or self.config.decoding)
+        return [candidates[:count] for candidates in questions.answered(scored)]
+
+    def _questions(self, sources: Sequence[str], constraints: Constraints | None) -> Questions:
+        return Questions.of(sources, constraints or Constraints(), self.config.subword)
 
     def _outputs(
         self,
@@ -84,12 +88,18 @@ class Predictor(Ensemble):
         self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
-        beams = self._search(sources, options, constraints, max(options.mbr, count))
+        tgt, device = self.vocabularies.tgt, self.device_spec.device
+        tokens = TokenConstraints.of(constraints, tgt, device) if constraints else None
+        rules = self._rules(sources, options, tokens)
+        beams = self._search(sources, options, rules, tokens, max(options.mbr, count))
         # Without any of these nothing but the first hypothesis can become the best output.
         if not (lists or options.mbr or options.coverage_penalty or constraints):
             beams = [hypotheses[:1] for hypotheses in beams]
-        tgt = self.vocabularies.tgt
-        outputs = [[to_translation(hypothesis, tgt) for hypothesis in hypotheses] for hypotheses in beams]
+        longest = rules.longest.tolist()
+        outputs = [
+            [to_translation(hypothesis, tgt, most) for hypothesis in hypotheses]
+            for hypotheses, most in zip(beams, longest, strict=True)
+        ]
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
@@ -100,16 +110,18 @@ class Predictor(Ensemble):
         return outputs
 
     def _search(
-        self, sources: Sequence[str], options: DecodingConfig, constraints: Constraints, draws: int
+        self,
+        sources: Sequence[str],
+        options: DecodingConfig,
+        rules: Rules,
+        tokens: TokenConstraints | None,
+        draws: int,
     ) -> list[list[Hypothesis]]:
         """Hypotheses for the sources of one batch, best first.
 
         Raises:
             RunError: the model's outputs are not numbers.
         """
-        tgt = self.vocabularies.tgt
-        tokens = TokenConstraints.of(constraints, tgt, self.device_spec.device) if constraints else None
-        rules = self._rules(sources, options, tokens)
         with self.ready():
             decoders = tuple(member.model.decoder for member in self.members)
             state, step = (
@@ -134,11 +146,13 @@ class Predictor(Ensemble):
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
         device = self.device_spec.device
         lengths: Sequence[int | None] = self.reader.lengths(sources) or [None] * len(sources)
-        shortest, longest = zip(*(limits(length, options) for length in lengths), strict=True)
+        trained = self.members[0].target_lengths
+        shortest, longest = zip(*(limits(length, options, trained) for length in lengths), strict=True)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
         most = torch.tensor(longest, device=device)
-        strikes: list[Strike] = [Banned((PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS))]
+        never = (PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS)
+        strikes: list[Strike] = [Banned((*never, *(tokens.banned if tokens else ())))]
         if bigrams := self.vocabularies.tgt.forbidden_bigrams:
             strikes.append(
                 Bigrams(
@@ -148,7 +162,9 @@ class Predictor(Ensemble):
         if options.no_repeat_ngram:
             strikes.append(NoRepeatNgram(options.no_repeat_ngram))
         if tokens and tokens.blocked:
-            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, most))
+            # Nothing continues a whole word: a phrase must not be completed, as if there were no room after it.
+            room = torch.zeros_like(most) if self.config.subword.type == "word" else most
+            strikes.append(BlockedPhrases(tokens.blocked, tokens.word_start, tokens.word_end, room))
         if any(shortest):
             strikes.append(MinLength(torch.tensor(shortest, device=device), EOS))
         prefix = prefix_table(tokens.prefixes) if tokens else None

@@ -15,6 +15,7 @@ from seq2seq.config import Config
 from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.subword import Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.decoding.batches import within_budget
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -27,11 +28,12 @@ _POSITIONS = 49
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One trained model, its vocabularies and its settings."""
+    """One trained model, its vocabularies, its settings and how long the targets were that it learned from."""
 
     model: Seq2Seq
     vocabularies: Vocabularies
     config: Config
+    target_lengths: TargetLengths
 
 
 class TextReader:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.config import DecodingConfig
+from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
@@ -126,6 +128,14 @@ def _read_in_chunks(
     return torch.cat(parts)
 
 
+def as_read(ensemble: Ensemble, pair: Pair) -> Pair:
+    """A source and an output of it as the models read and write them: with placeholders for what is protected."""
+    if ensemble.config.data.reads_images:
+        return pair  # the source is the name of a picture
+    protected = Placeholders.of(ensemble.config.subword.protect).protect(pair.src)
+    return Pair(protected.text, protected.mask(pair.tgt))
+
+
 def log_probs(
     ensemble: Ensemble,
     sources: Sequence[str],
@@ -144,12 +154,10 @@ def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Seq
     Raises:
         ConfigError: none has attention.
     """
-    attentive = [member.model.decoder.attention is not None for member in ensemble.members]
-    if not any(attentive):
-        raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
-    member = ensemble.members[attentive.index(True)]
+    number = attentive_member(ensemble)
+    member = ensemble.members[number]
     with ensemble.ready():
-        batch, state = ensemble.start(sources, targets)[attentive.index(True)]
+        batch, state = ensemble.start(sources, targets)[number]
         weights = member.model.decoder.align(batch.tgt_in, state).float().cpu()
     if state.memory is None:
         raise ValueError("a decoder with attention has a memory")
@@ -160,6 +168,18 @@ def alignments(ensemble: Ensemble, sources: Sequence[str], targets: Sequence[Seq
             attention = torch.cat([attention[:, :-1].flip(1), attention[:, -1:]], dim=1)
         unpadded.append(attention)
     return unpadded
+
+
+def attentive_member(ensemble: Ensemble) -> int:
+    """The number of the first member that has attention.
+
+    Raises:
+        ConfigError: none has.
+    """
+    for number, member in enumerate(ensemble.members):
+        if member.model.decoder.attention is not None:
+            return number
+    raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
 
 
 def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: bool) -> None:
@@ -219,7 +239,7 @@ def with_source_words(
     def filled(source: str, output: Translation) -> Translation:
         if UNK not in output.ids:
             return output
-        pieces = fill_unknown(output.tokens, output.ids, source, next(attention))
+        pieces = fill_unknown(output.tokens, output.ids, source, next(attention), ensemble.vocabularies.src)
         return replace(output, text=join_words(pieces), tokens=tuple(pieces))
 
     return [[filled(source, output) for output in outputs] for source, outputs in zip(sources, lists, strict=True)]
@@ -238,11 +258,14 @@ def canonical(
     rescored_lists = []
     for source, outputs in zip(sources, lists, strict=True):
         ids = {output.text: _canonical_ids(tgt, output) for output in outputs}
+        cut = {output.text for output in outputs if output.cut}
         usual = [output for output in outputs if output.ids == ids[output.text]]
         others = sorted(ids.keys() - {output.text for output in usual})
         totals = log_probs(ensemble, [source] * len(others), [ids[text] for text in others], options)
         rescored = [
-            Translation(text, ranking.score(total, len(ids[text])), tuple(tgt.pieces(ids[text])), ids[text], total)
+            Translation(
+                text, ranking.score(total, len(ids[text])), tuple(tgt.pieces(ids[text])), ids[text], total, text in cut
+            )
             for text, total in zip(others, totals, strict=True)
         ]
         if others and options.coverage_penalty:

@@ -4,17 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from seq2seq.config import DecodingConfig
-from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.ensemble import load_members
-from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member, TextReader
+from seq2seq.decoding.trained_model import TrainedModel
 from seq2seq.device import DeviceSpec
 
 
-class Translator(Predictor):
-    """Trained models that read text; see :class:`seq2seq.decoding.predictor.Predictor`.
+class Translator(TrainedModel):
+    """Trained models that read text.
 
     An empty sentence (nothing but white space and characters of no width) has one, empty, translation.
 
@@ -36,12 +33,6 @@ class Translator(Predictor):
         """
         device_spec = DeviceSpec.pick(device, precision)
         return cls(load_members(runs, device_spec, images=False), device_spec)
-
-    def translate(
-        self, sentences: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None
-    ) -> list[Translation]:
-        """The best translation of each sentence, in the order given."""
-        return self.best(sentences, options, constraints)
 
     def is_cut(self, sentence: str) -> bool:
         """Whether a sentence is longer than ``data.max_tokens``, so that only its beginning is read."""

@@ -13,8 +13,10 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from seq2seq.config import Config, DecodingConfig, EvaluationConfig
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.prepared import prepare
 from seq2seq.decoding.captioner import Captioner
+from seq2seq.decoding.lengths import warn_of_cut_outputs
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.translator import Translator
@@ -126,6 +128,8 @@ def evaluate(
             sentences=len(texts),
             beam=options.beam,
             seconds=seconds,
+            cut=_count_cut(outputs),
+            lost=_count_lost(material, texts, config.subword.protect),
             **_text_scores(texts, material.references, config.evaluation),
             captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
@@ -210,6 +214,18 @@ def _text_scores(
         "scores": corpus_scores(texts, references, evaluation),
         "labels": confusion(texts, references) if are_labels(references) else None,
     }
+
+
+def _count_cut(outputs: Sequence[Translation]) -> int:
+    """How many outputs are as long as outputs may be, which is said."""
+    cut = sum(output.cut for output in outputs)
+    warn_of_cut_outputs(cut)
+    return cut
+
+
+def _count_lost(material: ReferenceSet, texts: Sequence[str], protect: Sequence[str]) -> int | None:
+    """How many outputs lack a protected text; None if nothing is protected."""
+    return len(Placeholders.of(protect).lost(material.sources, texts, material.references)) if protect else None
 
 
 def _caption_scores(predictor: Predictor, material: ReferenceSet, texts: Sequence[str]) -> dict[str, Any]:

@@ -27,12 +27,16 @@ class Evaluation:
     """Decoding time, without loading and scoring."""
     exact_match: float
     """Share of outputs that equal a reference."""
+    cut: int
+    """Outputs as long as outputs may be, so that the rest may be missing."""
     scores: dict[str, Score]
     """By name of the metric; in the file each is an entry of its own."""
     weights: str
     """SHA-256 of the model file; of an ensemble's, with spaces between them."""
     outputs: str
     """SHA-256 of the table of outputs."""
+    lost: int | None = None
+    """Outputs that lack a protected text of their source that a reference has; None if nothing is protected."""
     labels: Confusion | None = None
     """If the references are labels: the confusion table, and its accuracy."""
     captions: dict[str, Any] | None = None
@@ -79,6 +83,8 @@ def summary(evaluation: dict[str, Any]) -> str:
             interval, note = f"[{score['low']:.1f}, {score['high']:.1f}]", score["note"] and f" ({score['note']})"
             lines.append(f"  {label:7} {score['score']:5.1f}  95% {interval:14}{note} {score['signature']}")
     lines.append(f"  exact match {evaluation['exact_match']:.1%}")
+    if evaluation.get("lost") is not None:
+        lines.append(f"  outputs that lost a protected text {evaluation['lost']}")
     if labels := evaluation.get("labels"):
         lines += _confusion_lines(labels)
     if captions := evaluation.get("captions"):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
+from seq2seq.corpus.normalise import normalise
 from seq2seq.corpus.pairs import with_references
 from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import read_aligned
-from seq2seq.corpus.subword import normalise
 from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.runs.layout import outputs_name
 
@@ -64,6 +64,6 @@ def file_set(run: Path, config: Config, src: str | Path | None, refs: Sequence[s
     if config.data.reads_images:
         raise CorpusError(f"{run} reads pictures: --src and --ref are for text; evaluate a split")
     sides = [list(read_aligned(Path(src), Path(ref))) for ref in refs]
-    sources = [normalise(pair.src) for pair in sides[0]]
-    references = [[normalise(pair.tgt) for pair in row] for row in zip(*sides, strict=True)]
+    sources = [normalise(pair.src, config.subword) for pair in sides[0]]
+    references = [[normalise(pair.tgt, config.subword) for pair in row] for row in zip(*sides, strict=True)]
     return ReferenceSet(str(src), "outputs.tsv", sources, references)

@@ -3,7 +3,9 @@
 from hashlib import sha256
 from pathlib import Path
 
+from seq2seq.corpus.pairs import Pair
 from seq2seq.decoding.outputs import Translation
+from seq2seq.decoding.scoring import as_read
 from seq2seq.decoding.translator import Translator
 from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate
 from seq2seq.evaluation.outputs import read_outputs
@@ -34,7 +36,7 @@ def evaluated_run(run: Path, *, device: str = "auto") -> EvaluatedRun:
     translator = Translator.load(run, device=device)
     tgt, rows, outputs = translator.vocabularies.tgt, read_outputs(table), []
     for row in rows:
-        ids = tuple(tgt.encode(row.output))
+        ids = tuple(tgt.encode(as_read(translator, Pair(row.source, row.output)).tgt))
         outputs.append(Translation(row.output, row.log_prob, tuple(tgt.pieces(ids)), ids, row.log_prob))
     sources, references = [row.source for row in rows], [row.references for row in rows]
     return EvaluatedRun(run, config, scores, translator, None, sources, references, outputs, run)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq.config import Config, EvaluationConfig
-from seq2seq.corpus.subword import normalise
+from seq2seq.corpus.normalise import normalise
 from seq2seq.corpus.text_files import read_lines
 from seq2seq.errors import CorpusError, RunError
 from seq2seq.evaluation.outputs import OutputRow, read_outputs

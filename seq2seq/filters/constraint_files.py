@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from seq2seq.corpus.subword import normalise
+from seq2seq.corpus.normalise import normalise
 from seq2seq.decoding.constraints import Constraints
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import file_texts

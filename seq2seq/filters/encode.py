@@ -1,53 +1,19 @@
-"""Sentence vectors: an encoder's final hidden state (Sutskever et al. 2014, §3.8)."""
+"""Sentence vectors of a stream of lines, written as they come."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
-from seq2seq.decoding.batches import within_memory
 from seq2seq.decoding.translator import Translator
-from seq2seq.errors import ConfigError
+from seq2seq.decoding.vectors import sentence_vectors
 from seq2seq.files.atomic import atomic_replace, check_writable, scratch_file
 from seq2seq.filters.streams import to_texts, warn_of_cuts
 
-# Lines that are read, and tokens that are encoded, at once.
-_LINES, _TOKENS = 512, 8000
-
-
-def sentence_vectors(translator: Translator, sentences: list[str], *, layer: int = 0) -> npt.NDArray[np.float32]:
-    """The encoder's final hidden state for each sentence, (N, width); zero for an empty one.
-
-    Args:
-        translator: its first member encodes.
-        sentences: N of them.
-        layer: counted from 1 at the bottom; 0: all concatenated, bottom first.
-
-    Raises:
-        ConfigError: there is no such layer.
-    """
-    member = translator.members[0]
-    widths = member.config.model.encoder_widths()
-    if not 0 <= layer <= len(widths):
-        raise ConfigError(f"--layer {layer}: expected 1 to {len(widths)}, or 0 for all")
-    vectors = np.zeros((len(sentences), sum(widths) if layer == 0 else widths[layer - 1]), dtype=np.float32)
-
-    def encode(rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
-        batch = translator.reader.batches([sentences[row] for row in rows])[0].to(translator.device_spec.device)
-        with translator.ready():
-            hidden = member.model.encoder(batch).final.hidden
-            states = torch.cat(hidden, dim=1) if layer == 0 else hidden[layer - 1]
-        return list(states.float().cpu().numpy())
-
-    for row, vector in within_memory(
-        translator.reader.group(sentences, _TOKENS), encode, lower="encode shorter ones"
-    ).items():
-        vectors[row] = vector
-    return vectors
+# Lines that are read at once.
+_LINES = 512
 
 
 def encode_stream(translator: Translator, source: Iterable[bytes], path: Path, *, layer: int = 0) -> int:

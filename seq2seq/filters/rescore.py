@@ -10,8 +10,9 @@ from itertools import groupby, zip_longest
 from typing import BinaryIO
 
 from seq2seq.config import Config, DecodingConfig
-from seq2seq.corpus.subword import normalise
-from seq2seq.decoding.scoring import log_probs
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.pairs import Pair
+from seq2seq.decoding.scoring import as_read, log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import warn_of_cuts
@@ -84,8 +85,8 @@ def rescored(
             yield candidates
             continue
         warn_of_cuts(translator, [source], number)
-        ids = [tgt.encode(candidate.text) for candidate in candidates]
-        totals = log_probs(translator, [source] * len(candidates), ids, options)
+        pairs = [as_read(translator, Pair(source, candidate.text)) for candidate in candidates]
+        totals = log_probs(translator, [pair.src for pair in pairs], [tgt.encode(pair.tgt) for pair in pairs], options)
         yield [replace(candidate, ours=total) for candidate, total in zip(candidates, totals, strict=True)]
 
 
@@ -125,11 +126,11 @@ def tune_weight(
                 f"expected a reference for each list, and at least one: found {len(texts)} references "
                 f"and {len(lists)} lists"
             )
-    own_references = [[normalise(text) for text in texts] for texts in zip(*references, strict=True)]
+    own_references = [[normalise(text, config.subword) for text in texts] for texts in zip(*references, strict=True)]
     criterion = Criterion.of(config, own_references)
 
     def tuned(weight: float) -> TunedWeight:
-        outputs = [normalise(ranked(candidates, weight)[0].text) for candidates in lists]
+        outputs = [normalise(ranked(candidates, weight)[0].text, config.subword) for candidates in lists]
         return TunedWeight(weight, criterion.score(outputs, own_references), criterion)
 
     return max((tuned(step / _STEPS) for step in range(_STEPS + 1)), key=lambda found: criterion.quality(found.score))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.pairs import Pair
-from seq2seq.decoding.scoring import token_log_probs
+from seq2seq.decoding.pair_scores import score_pairs
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import CorpusError
 from seq2seq.filters.streams import open_file, to_texts, warn_of_cuts
@@ -69,23 +69,20 @@ def score_stream(
     The end mark counts as a token. An empty source has one translation, the empty one, with log-probability 0; that of
     any other is minus infinity. With ``with_tokens`` a fourth column has ``piece:log-probability`` for each token.
     """
-    total, tgt = Total(), translator.vocabularies.tgt
-    remaining, first = iter(pairs), 0
+    total, remaining, first = Total(), iter(pairs), 0
     while block := list(islice(remaining, _PAIRS)):
-        warn_of_cuts(translator, [pair.src for pair in block], first)
+        sources = [pair.src for pair in block]
+        warn_of_cuts(translator, sources, first)
         first += len(block)
-        targets = [tgt.encode(pair.tgt) for pair in block]
-        rows = [row for row, pair in enumerate(block) if not translator.is_empty(pair.src)]
-        scores = token_log_probs(translator, [block[row].src for row in rows], [targets[row] for row in rows], options)
-        scored = dict(zip(rows, scores, strict=True))
-        for row, ids in enumerate(targets):
-            log_probs = scored[row].tolist() if row in scored else [-math.inf if ids else 0.0]
-            log_prob, count = sum(log_probs), len(log_probs)
-            columns = [f"{log_prob:.4f}", f"{log_prob / count:.4f}", str(count)]
+        for source, score in zip(
+            sources, score_pairs(translator, sources, [pair.tgt for pair in block], options), strict=True
+        ):
+            count = len(score.log_probs)
+            columns = [f"{score.log_prob:.4f}", f"{score.per_token:.4f}", str(count)]
             if with_tokens:
-                pieces = [*tgt.pieces(ids), "</s>"][:count]
-                columns.append(" ".join(f"{piece}:{value:.4f}" for piece, value in zip(pieces, log_probs, strict=True)))
+                pieces = zip(score.tokens, score.log_probs, strict=True)
+                columns.append(" ".join(f"{piece}:{value:.4f}" for piece, value in pieces))
             target.write(("\t".join(columns) + "\n").encode())
-            if row in scored:
-                total = Total(total.pairs + 1, total.tokens + count, total.log_prob + log_prob)
+            if not translator.is_empty(source):
+                total = Total(total.pairs + 1, total.tokens + count, total.log_prob + score.log_prob)
     return total

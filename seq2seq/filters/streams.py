@@ -75,7 +75,9 @@ class LineDecoder:
 
 def to_texts(lines: Iterable[bytes]) -> Iterator[str]:
     """The lines of a stream of bytes as :class:`LineDecoder` reads them; a line ends at a line feed only."""
-    return map(LineDecoder(lines), lines)
+    to_text = LineDecoder(lines)
+    for line in lines:  # no map: a terminal at its end would be read again
+        yield to_text(line)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from itertools import islice
 from typing import BinaryIO
 
 from seq2seq.config import DecodingConfig
+from seq2seq.decoding.alignment import require_alignable, with_alignments
 from seq2seq.decoding.constraints import Constraints
+from seq2seq.decoding.lengths import warn_of_cut_outputs
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.scoring import check_options
 from seq2seq.decoding.translator import Translator
@@ -33,6 +35,18 @@ class Block:
     constraints: Constraints
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The translations of a block."""
+
+    lines: bytes
+    cut: int
+    """How many of them are as long as outputs may be."""
+
+
+_NOTHING = Answer(b"", 0)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputFormat:
     """How lines are translated, and how translations are written."""
@@ -40,23 +54,36 @@ class OutputFormat:
     options: DecodingConfig
     nbest: int = 0
     """0: one translation a line; else that many lines as :func:`nbest_line` writes them."""
+    alignments: bool = False
+    """End each line with ``||| 0-0 1-2 …``, links between words of source and output, counted from 0."""
 
-    def answer(self, translator: Translator, block: Block) -> bytes:
+    def check(self, translator: Translator, *, requiring: bool) -> None:
+        """Raises ConfigError unless the models can decode so; ``requiring``: outputs have to contain required words."""
+        check_options(translator, self.options, requiring=requiring)
+        if self.alignments:
+            require_alignable(translator)
+
+    def answer(self, translator: Translator, block: Block) -> Answer:
         """The translations of a block; unmet constraints are named on stderr."""
         warn_of_cuts(translator, block.sentences, block.first)
+        constraints = block.constraints.normalised(translator.config.subword)
         if self.nbest:
-            lists = translator.nbest(block.sentences, self.nbest, self.options, block.constraints)
+            lists = translator.nbest(block.sentences, self.nbest, self.options, constraints)
         else:
-            lists = [[output] for output in translator.best(block.sentences, self.options, block.constraints)]
+            lists = [[output] for output in translator.best(block.sentences, self.options, constraints)]
+        if self.alignments:
+            lists = with_alignments(translator, block.sentences, lists)
         lines = []
         for offset, outputs in enumerate(lists):
             for place, output in enumerate(outputs, 1):
-                lines.append(nbest_line(block.first + offset, output) if self.nbest else output.text)
-                faults = block.constraints.unmet(offset, output.text)
+                line = nbest_line(block.first + offset, output) if self.nbest else output.text
+                lines.append(f"{line} ||| {' '.join(map(str, output.alignment))}" if self.alignments else line)
+                faults = constraints.unmet(offset, output.text)
                 if faults and not translator.is_empty(block.sentences[offset]):
                     rank = f", number {place} of its list" if self.nbest else ""
                     warn(f"output {block.first + offset + 1}{rank}: {'; '.join(faults)}")
-        return "".join(f"{line}\n" for line in lines).encode()
+        cut = sum(output.cut for outputs in lists for output in outputs)
+        return Answer("".join(f"{line}\n" for line in lines).encode(), cut)
 
 
 def nbest_line(number: int, output: Translation) -> str:
@@ -93,13 +120,16 @@ def translate_stream(
     """
     constraint_files = constraint_files or ConstraintFiles()
     # Before any output, not at the first line with a required word.
-    check_options(translators[0], output_format.options, requiring=constraint_files.required is not None)
+    output_format.check(translators[0], requiring=constraint_files.required is not None)
     constraints = ConstraintReader(constraint_files)
     blocks = read_blocks(source, constraints, line_by_line=line_by_line)
     # A few blocks ahead keep all translators busy; more would cost memory.
+    cut = 0
     for answer in _in_order(translators, output_format, blocks, ahead=0 if line_by_line else 2 * len(translators)):
-        target.write(answer)
+        target.write(answer.lines)
         target.flush()
+        cut += answer.cut
+    warn_of_cut_outputs(cut)
     constraints.check_end()
 
 
@@ -117,19 +147,21 @@ def translate_shards(
     """
     from torch import distributed
 
-    check_options(translator, output_format.options, requiring=constraint_files.required is not None)
+    output_format.check(translator, requiring=constraint_files.required is not None)
     distributed.init_process_group("gloo")
     try:
         rank, world = distributed.get_rank(), distributed.get_world_size()
         constraints = ConstraintReader(constraint_files)
-        blocks = read_blocks(source, constraints)
+        blocks, cut = read_blocks(source, constraints), 0
         while group := list(islice(blocks, world)):
-            answer = output_format.answer(translator, group[rank]) if rank < len(group) else b""
-            answers: list[bytes] | None = [b""] * world if rank == 0 else None
+            answer = output_format.answer(translator, group[rank]) if rank < len(group) else _NOTHING
+            answers: list[Answer] | None = [_NOTHING] * world if rank == 0 else None
             distributed.gather_object(answer, answers)
             for answer in answers or ():
-                target.write(answer)
+                target.write(answer.lines)
+                cut += answer.cut
             target.flush()
+        warn_of_cut_outputs(cut)
         constraints.check_end()
     finally:
         distributed.destroy_process_group()
@@ -157,7 +189,7 @@ def read_blocks(source: BinaryIO, constraints: ConstraintReader, *, line_by_line
 
 def _in_order(
     translators: Sequence[Translator], output_format: OutputFormat, blocks: Iterable[Block], *, ahead: int
-) -> Iterator[bytes]:
+) -> Iterator[Answer]:
     """Answers to blocks in their order, each by the next free translator, with ``ahead`` blocks read ahead."""
     if len(translators) == 1:
         yield from (output_format.answer(translators[0], block) for block in blocks)
@@ -166,14 +198,14 @@ def _in_order(
     for translator in translators:
         free.put(translator)
 
-    def work(block: Block) -> bytes:
+    def work(block: Block) -> Answer:
         translator = free.get()
         try:
             return output_format.answer(translator, block)
         finally:
             free.put(translator)
 
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[Future[Answer]] = deque()
     with ThreadPoolExecutor(len(translators)) as pool:
         for block in blocks:
             if block.sentences:

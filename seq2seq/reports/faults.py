@@ -16,7 +16,12 @@ _PHRASES = (
 
 
 def faults_section(
-    health: Health, cut: Sequence[int], longest: Sequence[int], outputs: Sequence[str], sources: Sequence[str]
+    health: Health,
+    cut: Sequence[int],
+    longest: Sequence[int],
+    lost: Sequence[int],
+    outputs: Sequence[str],
+    sources: Sequence[str],
 ) -> Section:
     """Length ratio and faults, each with an example.
 
@@ -24,12 +29,14 @@ def faults_section(
         health: of the outputs.
         cut: numbers of the sources whose ends were not read.
         longest: numbers of the outputs that are as long as they may be.
+        lost: numbers of the outputs that lack a protected text.
         outputs: of the model.
         sources: one for each output.
     """
     kinds = [
         ("source longer than the model reads", cut),
         ("output as long as it may be", longest),
+        ("protected text lost", lost),
         ("empty output", health.empty),
         ("unknown word", health.unknown),
         ("a phrase three times in a row", health.looping),

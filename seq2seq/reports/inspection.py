@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate
-from seq2seq.corpus.subword import EOS, normalise
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.subword import EOS
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
 from seq2seq.files.atomic import check_writable, write_atomic

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from seq2seq.config.evaluation import MetricName
+from seq2seq.corpus.placeholders import Placeholders
 from seq2seq.corpus.prepared import find_prepared
 from seq2seq.decoding.lengths import limits
 from seq2seq.decoding.translator import Translator
@@ -41,10 +42,11 @@ def text_sections(evaluated: EvaluatedRun) -> Iterator[Section | None]:
     longest = [
         number
         for number, (size, output) in enumerate(zip(sizes, evaluated.outputs, strict=True))
-        if size and len(output.ids) >= limits(size, evaluated.config.decoding)[1]
+        if size and len(output.ids) >= limits(size, evaluated.config.decoding, translator.members[0].target_lengths)[1]
     ]
     cut = [number for number, source in enumerate(sources) if translator.is_cut(source)]
-    yield faults_section(health(texts, references, sources, split), cut, longest, texts, sources)
+    lost = Placeholders.of(evaluated.config.subword.protect).lost(sources, texts, references)
+    yield faults_section(health(texts, references, sources, split), cut, longest, lost, texts, sources)
     yield word_choice_section(
         produced(
             [split(text) for text in evenly(texts, _SCORED)],

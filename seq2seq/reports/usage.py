@@ -22,7 +22,7 @@ def commands(config: Config) -> tuple[Sequence[str], Sequence[str]]:
     if config.data.reads_images:
         return (
             ["seq2seq caption --model . picture.jpg"],
-            ["import seq2seq", 'captioner = seq2seq.Captioner.load(".")', 'captioner.caption(["picture.jpg"])[0].text'],
+            ["import seq2seq", 'model = seq2seq.load(".")', 'model.caption("picture.jpg").text'],
         )
     return (
         [
@@ -30,7 +30,7 @@ def commands(config: Config) -> tuple[Sequence[str], Sequence[str]]:
             "seq2seq translate --model . --precision int8 < sentences.txt > outputs.txt",
             "seq2seq evaluate --model . --src sources.txt --ref references.txt",
         ],
-        ["import seq2seq", 'translator = seq2seq.load(".")', 'translator.translate(["your sentence"])[0].text'],
+        ["import seq2seq", 'model = seq2seq.load(".")', 'model.translate("your sentence").text'],
     )
 
 

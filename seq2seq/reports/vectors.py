@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq.decoding.translator import Translator
-from seq2seq.filters.encode import sentence_vectors
+from seq2seq.decoding.vectors import sentence_vectors
 from seq2seq.reports.chart import Chart, Point, Series
 from seq2seq.reports.parts import Figures, Note, make_section
 from seq2seq.reports.phrases import PhraseSet, phrase_sets

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from seq2seq.config import Config
 from seq2seq.corpus.subword import Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.errors import RunError
 from seq2seq.files.atomic import friendly_os_errors, scratch_file
-from seq2seq.files.manifest import check_manifest, commit_files, stage_file, write_manifest
+from seq2seq.files.manifest import MANIFEST, check_manifest, commit_files, stage_file, write_manifest
 from seq2seq.files.tensors import load_tensors, write_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
@@ -35,6 +36,8 @@ class LoadedRun:
     """Its settings, with what ``auto`` became in training in its place."""
     vocabularies: Vocabularies
     model: Seq2Seq
+    target_lengths: TargetLengths
+    """Of the training part."""
     manifest: dict[str, Any]
 
 
@@ -111,7 +114,17 @@ def load_run(folder: str | Path) -> LoadedRun:
     with torch.device("meta"):
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
     restore_weights(model, load_tensors(folder / MODEL), folder / MODEL)
-    return LoadedRun(folder, config, vocabularies, model, manifest)
+    return LoadedRun(folder, config, vocabularies, model, _target_lengths(folder, manifest), manifest)
+
+
+def _target_lengths(folder: Path, manifest: Mapping[str, Any]) -> TargetLengths:
+    try:
+        return TargetLengths.read(manifest["corpus"]["target lengths"])
+    except KeyError:
+        raise RunError(
+            f"{folder / MANIFEST} does not say how long outputs may be: the run is of an earlier version of seq2seq; "
+            "train it again"
+        ) from None
 
 
 def unique_tensors(model: Seq2Seq) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ _TRAINING_ONLY = {
 }
 
 
-def average(run: Path, others: Sequence[Path], out: Path) -> Path:
+def average(run: str | Path, others: Sequence[str | Path], out: str | Path) -> Path:
     """Writes the mean of several models' weights as a new run.
 
     Args:
@@ -38,8 +38,9 @@ def average(run: Path, others: Sequence[Path], out: Path) -> Path:
     Raises:
         RunError: a folder is no run, or of another shape or vocabulary, or ``out`` cannot be written.
     """
+    run, out = Path(run), Path(out)
     first = load_run(run)
-    paths = [run, *others] if others else checkpoint_folders(run)
+    paths = [run, *map(Path, others)] if others else checkpoint_folders(run)
     if len(paths) < 2:
         raise RunError(f"{run} holds {len(paths)} checkpoints: expected at least 2, or other runs to average with")
     with new_folder(out, size=(run / MODEL).stat().st_size) as folder:

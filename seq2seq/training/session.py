@@ -93,7 +93,7 @@ class TrainingSession:
             self.trainer.restore(Checkpoint(world.broadcast(tensors), numbers))
 
     def _predictor(self) -> Predictor:
-        members = [Member(self.trainer.model, self.prepared.vocabularies, self.config)]
+        members = [Member(self.trainer.model, self.prepared.vocabularies, self.config, self.prepared.target_lengths)]
         pictures = self.trainer.batches.pictures
         if pictures is None:
             return Translator(members, self.device_spec)
@@ -243,7 +243,7 @@ class TrainingSession:
         trainer.add_seconds(time.perf_counter() - started)
         if self.world.is_main:
             position = trainer.position()
-            self.log.add("validation", position, {**validation.scores(), "best": best})
+            self.log.add("validation", position, {**validation.scores(), "cut": validation.cut, "best": best})
             _show(validation, position, bar, best=best)
         return validation if best else None
 
@@ -280,9 +280,11 @@ def say(text: str) -> None:
 def _show(validation: Validation, position: Position, bar: "tqdm[Any]", *, best: bool) -> None:
     """Prints the scores and some outputs above the progress bar."""
     shown = [shown_score(key, score) for key, score in validation.scores().items() if key != "perplexity"]
+    notes = f", {validation.cut} outputs cut" if validation.cut else ""
+    notes += ", the best so far" if best else ""
     bar.write(
         f"update {position.updates}, epoch {position.epochs:.1f}, {position.minutes:.1f} min: "
-        f"perplexity {validation.perplexity:.2f}, {', '.join(shown)} (greedy){', the best so far' if best else ''}",
+        f"perplexity {validation.perplexity:.2f}, {', '.join(shown)} (greedy){notes}",
         file=sys.stderr,
     )
     for pair, output in validation.samples:

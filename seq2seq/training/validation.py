@@ -7,7 +7,7 @@ from itertools import islice
 from seq2seq.config import Config
 from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.decoding.predictor import Predictor
-from seq2seq.decoding.scoring import token_log_probs
+from seq2seq.decoding.scoring import as_read, token_log_probs
 from seq2seq.errors import ConfigError
 from seq2seq.metrics.criterion import Criterion
 from seq2seq.metrics.scores import exact_match
@@ -29,6 +29,8 @@ class Validation:
     exact_match: float
     """Share of greedy outputs that equal a reference; where targets are labels this is the accuracy."""
     samples: list[tuple[Pair, str]]
+    cut: int
+    """Greedy outputs as long as outputs may be."""
     criterion: Criterion
 
     def scores(self) -> dict[str, float]:
@@ -68,7 +70,8 @@ def validate(predictor: Predictor, pairs: list[Pair], world: World, criterion: C
     # Greedy search is fast enough for every validation; evaluation on the test set uses the full beam.
     options = predictor.config.decoding.greedy()
     sources, references = with_references(pairs, grouped=predictor.config.data.several_references)
-    outputs = world.interleave([output.text for output in predictor.best(world.share(sources), options)])
+    translations = world.interleave(predictor.best(world.share(sources), options))
+    outputs = [translation.text for translation in translations]
     perplexity = _perplexity(predictor, pairs, world)
     shown = range(0, len(sources), max(1, len(sources) // _SAMPLES))[:_SAMPLES]
     return Validation(
@@ -76,6 +79,7 @@ def validate(predictor: Predictor, pairs: list[Pair], world: World, criterion: C
         score=criterion.score(outputs, references),
         exact_match=exact_match(outputs, references, criterion.evaluation),
         samples=[(Pair(sources[row], references[row][0]), outputs[row]) for row in shown],
+        cut=sum(translation.cut for translation in translations),
         criterion=criterion,
     )
 
@@ -86,7 +90,7 @@ def _scored(pairs: list[Pair]) -> list[Pair]:
 
 def _perplexity(predictor: Predictor, pairs: list[Pair], world: World) -> float:
     """Per target token, end mark included."""
-    longest, share = predictor.config.data.max_tokens, world.share(pairs)
+    longest, share = predictor.config.data.max_tokens, [as_read(predictor, pair) for pair in world.share(pairs)]
     targets = [predictor.vocabularies.tgt.encode(pair.tgt)[:longest] for pair in share]
     scores = token_log_probs(predictor, [pair.src for pair in share], targets)
     log_probs = [log_prob for row in world.interleave([row.tolist() for row in scores]) for log_prob in row]

@@ -66,7 +66,7 @@ def test_nonsense_numbers_exit_2(value: str) -> None:
 
 def test_more_outputs_than_beam_are_refused(digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["translate", "--model", str(digits_run), "--beam", "2", "--nbest", "3"]) == 2
-    assert "--nbest 3 is more than --beam 2" in capsys.readouterr().err
+    assert "nbest = 3 is more than beam = 2" in capsys.readouterr().err
 
 
 def check_three_lines(output: bytes) -> None:

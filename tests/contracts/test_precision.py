@@ -172,7 +172,7 @@ def test_loaded_weights_are_of_the_type_and_are_never_cast(digits_run: Path) -> 
 @pytest.mark.parametrize("tie", ["none", "all"])
 def test_eight_bits_leave_the_encoder_the_type_and_the_decoder_float32(tie: str) -> None:
     config = ModelConfig(hidden_size=16, embedding_size=8, layers=2, tie_embeddings=tie, cell="peephole")
-    member = Member(build_model(config, 20, 20), None, None)
+    member = Member(build_model(config, 20, 20), None, None, None)
     int8 = DeviceSpec(torch.device("cpu"), torch.bfloat16, int8=True)
     model = Translator([member], int8).snapshot().model
     assert (floats(model.encoder), floats(model.decoder)) == ({torch.bfloat16}, {torch.float32})
@@ -184,7 +184,8 @@ def test_eight_bits_leave_the_encoder_the_type_and_the_decoder_float32(tie: str)
 
 def test_a_snapshot_leaves_the_model_that_learns_alone(digits_run: Path) -> None:
     loaded = load_run(digits_run)
-    translator = Translator([Member(loaded.model.train(), loaded.vocabularies, loaded.config)], BF16)
+    member = Member(loaded.model.train(), loaded.vocabularies, loaded.config, loaded.target_lengths)
+    translator = Translator([member], BF16)
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
     other = translator.snapshot()
     assert (loaded.model.training, other.model.training) == (True, False)
@@ -195,7 +196,8 @@ def test_a_snapshot_leaves_the_model_that_learns_alone(digits_run: Path) -> None
 
 def test_a_snapshot_does_not_outlive_its_use_in_recorded_steps(digits_run: Path) -> None:
     loaded = load_run(digits_run)
-    translator = Translator([Member(loaded.model, loaded.vocabularies, loaded.config)], DeviceSpec.pick("cpu", "fp32"))
+    member = Member(loaded.model, loaded.vocabularies, loaded.config, loaded.target_lengths)
+    translator = Translator([member], DeviceSpec.pick("cpu", "fp32"))
     translator.recordings = Recordings(Recorder(torch.device("cpu")), steps=2)  # what a GPU has
     other = translator.snapshot()
     assert other.translate(["123", "4567"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.config import DataConfig
+from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.cleaning import clean, hold_out
 from seq2seq.corpus.pairs import Pair
 from seq2seq.errors import CorpusError
@@ -28,14 +28,14 @@ def test_reasons_are_counted() -> None:
         Pair("short", "long " * 100),
     ]
     dropped = Counter({"empty side": 1})
-    assert list(clean(pairs, DATA, dropped)) == [Pair("a", "b")] * 2
+    assert list(clean(pairs, DATA, SubwordConfig(), dropped)) == [Pair("a", "b")] * 2
     assert dropped == {"empty side": 4, "identical sides": 2, "length ratio": 1}
 
 
 def test_what_a_recipe_allows_is_kept() -> None:
     data = DataConfig(drop_identical=False)
     pairs = [Pair("x", "x"), Pair("x", "x")]
-    assert list(clean(pairs, data, Counter())) == pairs
+    assert list(clean(pairs, data, SubwordConfig(), Counter())) == pairs
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_longer_side_may_be_as_long_as_the_ratio_says_and_no_longer(
     short, longest, too_long = "x" * shorter, "y" * limit, "y" * (limit + 1)
     pairs = [Pair(long, short) if swap else Pair(short, long) for long in (longest, too_long)]
     dropped: Counter[str] = Counter()
-    assert list(clean(pairs, DataConfig(max_ratio=ratio), dropped)) == pairs[:1]
+    assert list(clean(pairs, DataConfig(max_ratio=ratio), SubwordConfig(), dropped)) == pairs[:1]
     assert dropped == {"length ratio": 1}
 
 
@@ -66,12 +66,13 @@ def test_images_are_dropped_only_without_a_caption_and_keep_their_names() -> Non
         Pair("", "cat"),
     ]
     dropped: Counter[str] = Counter()
-    assert list(clean(pairs, DataConfig(format="pictures"), dropped)) == [Pair("a  b.png", "a cat"), *pairs[1:3]]
+    kept = list(clean(pairs, DataConfig(format="pictures"), SubwordConfig(), dropped))
+    assert kept == [Pair("a  b.png", "a cat"), *pairs[1:3]]
     assert dropped == {"empty side": 2}
 
 
 def test_pairs_are_cleaned_one_by_one() -> None:
-    assert next(clean(repeat(Pair("a", "b")), DATA, Counter())) == Pair("a", "b")
+    assert next(clean(repeat(Pair("a", "b")), DATA, SubwordConfig(), Counter())) == Pair("a", "b")
 
 
 words = st.sampled_from([f"s{number}" for number in range(30)])

@@ -8,17 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config import SubwordConfig
-from seq2seq.corpus.subword import (
-    BOS,
-    EOS,
-    PAD,
-    UNK,
-    Subword,
-    Vocabularies,
-    normalise,
-    seed_sampling,
-)
-from seq2seq.corpus.words import join_words, split_words
+from seq2seq.corpus.normalise import normalise
+from seq2seq.corpus.subword import BOS, EOS, PAD, UNK, Subword, Vocabularies, seed_sampling
+from seq2seq.corpus.words import WordSplitter, join_words
 from seq2seq.errors import ConfigError, RunError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "my", "old", "hat", "and", "ran", "to", "Rome"]
@@ -61,7 +53,7 @@ def test_reserved_characters_are_replaced() -> None:
 @given(text=st.text().filter(lambda text: "\uffed" not in text))
 @settings(max_examples=300, deadline=None)
 def test_words_join_to_the_text_they_came_from(text: str) -> None:
-    assert join_words(split_words(normalise(text))) == normalise(text)
+    assert join_words(WordSplitter().split(normalise(text))) == normalise(text)
 
 
 def test_a_joiner_with_nothing_before_it_vanishes() -> None:

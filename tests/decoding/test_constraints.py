@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from seq2seq.config import Config, DecodingConfig, ModelConfig, SubwordConfig, TrainingConfig
 from seq2seq.config.decoding import decoding_faults
 from seq2seq.corpus.subword import UNK, Subword, Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.decoding.constraints import Constraints, TokenConstraints
 from seq2seq.decoding.lengths import limits
 from seq2seq.decoding.outputs import Translation
@@ -28,9 +29,10 @@ from seq2seq.search.rules import Position
 
 WORDS = ["casa", "casado", "tren", "la", "estación", "de", "es", "grande", "no", "Tom", "está", "zanahoria"]
 LINES = [f"{WORDS[row % 12]} {WORDS[row * 5 % 12]}, ¿{WORDS[row * 7 % 12]}?" for row in range(120)]
+LENGTHS = TargetLengths(((2, 14), (5, 20), (10, 30)))
 VOCABULARIES = {
     "word": Subword.train(LINES, SubwordConfig(type="word"), vocab_size=40),
-    "unigram": Subword.train(LINES, SubwordConfig(), vocab_size=300),
+    "unigram": Subword.train(LINES, SubwordConfig(type="unigram"), vocab_size=300),
 }
 
 
@@ -48,7 +50,7 @@ def make(kind: str, *seeds: int) -> Translator:
         with torch.no_grad():
             model.decoder.output.bias.normal_()  # so that outputs are neither all alike nor all long
             model.decoder.output.bias[3] += 2
-        members.append(Member(model, Vocabularies(vocabulary, vocabulary), config))
+        members.append(Member(model, Vocabularies(vocabulary, vocabulary), config, LENGTHS))
     return Translator(members, DeviceSpec.pick("cpu", "fp32"))
 
 
@@ -140,22 +142,23 @@ def test_overlapping_requirements_are_said_once() -> None:
         ({"max_length": 3, "min_ratio": 2.0}, (3, 3)),
         ({"max_ratio": 0.5, "min_length": 20}, (5, 5)),
         ({"max_ratio": 0.55, "max_length": 4}, (0, 4)),
+        ({"max_ratio": 20.0}, (0, 200)),
         ({"min_ratio": 0.45, "max_ratio": 1.5}, (5, 15)),
-        ({"min_ratio": 4.0, "max_ratio": 5.0}, (40, 40)),
+        ({"min_ratio": 4.0, "max_ratio": 5.0}, (40, 50)),
     ],
 )
 def test_a_maximum_goes_before_a_minimum(options: dict[str, float], expected: tuple[int, int]) -> None:
-    assert limits(10, DecodingConfig(**options)) == expected
+    assert limits(10, DecodingConfig(**options), LENGTHS) == expected
 
 
 def test_ratios_bound_outputs() -> None:
     translator, source = make("word", 2), "la casa es grande"
     for options in (DecodingConfig(min_ratio=2.0), DecodingConfig(max_ratio=0.5), DecodingConfig(max_length=3)):
-        least, most = limits(4, options)
+        least, most = limits(4, options, LENGTHS)
         for output in translator.nbest([source], 5, options)[0]:
             assert least <= len(output.ids) <= most
-    assert limits(4, DecodingConfig(min_ratio=2.0))[0] == 8
-    assert limits(4, DecodingConfig(max_ratio=0.5))[1] == 2
+    assert limits(4, DecodingConfig(min_ratio=2.0), LENGTHS)[0] == 8
+    assert limits(4, DecodingConfig(max_ratio=0.5), LENGTHS)[1] == 2
 
 
 def test_demands_go_before_a_maximum(capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,7 +270,7 @@ def test_laws_of_all_options_together(
             assert best[row].text == ""
             continue
         assert best[row].ids[: len(spelled.prefixes[row])] == tuple(spelled.prefixes[row])
-        least, most = limits(len(translator.vocabularies.src.encode(sources[row])), options)
+        least, most = limits(len(translator.vocabularies.src.encode(sources[row])), options, LENGTHS)
         assert len(best[row].ids) <= max(most, spelled.needed(row))
         if not (options.no_repeat_ngram or blocked):
             assert len(best[row].ids) >= least

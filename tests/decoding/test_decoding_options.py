@@ -67,7 +67,7 @@ def make(digits_run: Path) -> Callable[..., Translator]:
             model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)).double().eval()
             with torch.no_grad():
                 model.decoder.output.bias.normal_()  # so that outputs are neither all alike nor all long
-            members.append(Member(model, vocabularies, config))
+            members.append(Member(model, vocabularies, config, loaded.members[0].target_lengths))
         return Translator(members, loaded.device_spec)
 
     return translator
@@ -280,8 +280,8 @@ def test_texts_spelled_another_way_have_the_coverage_penalty_too(make: Callable[
 
 def test_unknown_words_are_copied_from_where_the_model_looked() -> None:
     looks = torch.tensor([[0.1, 0.8, 0.1], [0.9, 0.05, 0.05], [0.0, 0.0, 1.0]])
-    assert fill_unknown(["a", "<unk>"], [5, UNK], "Hello Zanzibar", looks) == ["a", "Hello"]
-    assert fill_unknown(["<unk>", "b"], [UNK, 5], "Hello Zanzibar", looks) == ["Zanzibar", "b"]
+    assert fill_unknown(["a", "<unk>"], [5, UNK], "Hello Zanzibar", looks, _WORDS) == ["a", "Hello"]
+    assert fill_unknown(["<unk>", "b"], [UNK, 5], "Hello Zanzibar", looks, _WORDS) == ["Zanzibar", "b"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from seq2seq.evaluation.evaluate import EvaluatedRun, evaluate
 from seq2seq.evaluation.outputs import read_outputs
 from seq2seq.evaluation.record import is_evaluated, read_evaluation, summary
 from seq2seq.files.hashing import file_sha256
+from seq2seq.files.manifest import check_manifest
 from seq2seq.files.tensors import load_tensors
 from seq2seq.reports.run_page import write_report
 from seq2seq.runs.folder import save_model
@@ -134,7 +135,8 @@ def test_an_ensemble_belongs_to_none_of_its_members(run: Path, tmp_path: Path) -
 
 def test_members_of_other_corpora_are_warned_of(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = shutil.copytree(run, tmp_path / "other")
-    save_model(other, load_tensors(other / "model.safetensors"), {"corpus": {"fingerprint": "of another"}})
+    corpus = check_manifest(run)["corpus"] | {"fingerprint": "of another"}
+    save_model(other, load_tensors(other / "model.safetensors"), {"corpus": corpus})
     evaluate(run, other, device="cpu")
     assert f"warning: {other} was trained on another corpus than {run}" in capsys.readouterr().err
     evaluate(run, run, device="cpu")

@@ -16,13 +16,15 @@ from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 import seq2seq
 from seq2seq.cli import main
+from seq2seq.config import SubwordConfig
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.constraints import contains
 from seq2seq.decoding.translator import Translator
+from seq2seq.decoding.vectors import sentence_vectors
 from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.filters.constraint_files import ConstraintFiles
-from seq2seq.filters.encode import encode_stream, sentence_vectors
+from seq2seq.filters.encode import encode_stream
 from seq2seq.filters.score import score_stream
 from seq2seq.filters.translate import OutputFormat, translate_stream
 from seq2seq.model.build import build_model
@@ -177,7 +179,7 @@ def test_another_source_vocabulary_is_not_averaged(digits_run: Path, tmp_path: P
         piece.piece, piece.score = text, score
     runs = [tmp_path / "one", tmp_path / "two"]
     for run, src in zip(runs, (tgt.model, model.SerializeToString()), strict=True):
-        create_run(run, config, Vocabularies(Subword(src, words=False), tgt))
+        create_run(run, config, Vocabularies(Subword(src, SubwordConfig()), tgt))
         save_model(run, weights, {"corpus": first.manifest["corpus"]})
     with pytest.raises(RunError, match="another vocabulary"):
         average(runs[0], [runs[1]], tmp_path / "mean")

@@ -24,7 +24,7 @@ FILES = ("evaluate", "inspect", "encode", "lr-find")
 # while it is built.
 _WORK = {
     "train": "seq2seq.training.trainer.Trainer._update",
-    "export": "seq2seq.export.export._write_files",
+    "export": "seq2seq.onnx.export._write_files",
     "average": "seq2seq.training.average._mean",
     "evaluate": "seq2seq.evaluation.evaluate._decode",
     "inspect": "seq2seq.reports.inspection.trace_translation",

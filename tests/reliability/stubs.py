@@ -70,7 +70,7 @@ def no_models() -> Iterator[None]:
     with (
         mock.patch("seq2seq.decoding.translator.Translator.load", return_value=Echo()),
         mock.patch("seq2seq.filters.translate.check_options", return_value=None),
-        mock.patch("seq2seq.filters.score.token_log_probs", scores),
+        mock.patch("seq2seq.decoding.pair_scores.token_log_probs", scores),
         mock.patch("seq2seq.filters.rescore.log_probs", totals),
     ):
         yield

@@ -17,7 +17,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seq2seq.config import DataConfig
+from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.cleaning import clean
 from seq2seq.corpus.sources import read_pairs
 from seq2seq.errors import Seq2SeqError
@@ -154,7 +154,7 @@ def read_corpus(kind: str, packing: str, folder: Path, rng: random.Random) -> Ca
 def check_pairs(data: DataConfig) -> None:
     dropped: Counter[str] = Counter()
     pairs = list(read_pairs(data, "train", dropped))
-    for pair in clean(pairs, data, dropped):
+    for pair in clean(pairs, data, SubwordConfig(), dropped):
         assert "\n" not in f"{pair.src}{pair.tgt}".encode().decode()
 
 

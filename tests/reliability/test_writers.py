@@ -64,7 +64,7 @@ def test_stdout_that_takes_nothing_is_said_in_a_line(
         "from pathlib import Path\n"
         "from seq2seq.runs.layout import read_config\n"
         "from seq2seq.decoding.captioner import Captioner\n"
-        f"fake = Fake(config=read_config(Path({str(run)!r})), caption=lambda *_: [Fake(text='a cat')])\n"
+        f"fake = Fake(config=read_config(Path({str(run)!r})), best=lambda *_: [Fake(text='a cat')])\n"
         "Captioner.load = lambda *_, **__: fake\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -91,7 +91,7 @@ def test_a_result_that_the_disk_has_no_room_for_is_refused_before_the_work(
 ) -> None:
     size = (digits_run / "model.safetensors").stat().st_size
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=size - 1))
-    for work in ("seq2seq.export.export._write_files", "seq2seq.training.average._mean"):
+    for work in ("seq2seq.onnx.export._write_files", "seq2seq.training.average._mean"):
         monkeypatch.setattr(work, lambda *_: pytest.fail("worked in vain"))
     assert main(arguments(writer, digits_run, tmp_path / "new" / "out")) == 2
     assert "the disk is full (" in capsys.readouterr().err

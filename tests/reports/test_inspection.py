@@ -55,7 +55,7 @@ def make(loaded: Translator) -> Callable[..., Translator]:
         )
         vocabularies = loaded.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)).double().eval()
-        return Translator([Member(model, vocabularies, config)], loaded.device_spec)
+        return Translator([Member(model, vocabularies, config, loaded.members[0].target_lengths)], loaded.device_spec)
 
     return translator
 

@@ -126,7 +126,7 @@ def test_a_log_of_an_older_version_lacks_the_machine_only() -> None:
 
 def test_faults_are_counted_with_an_example() -> None:
     found = Health(4, 0.5, empty=[], unknown=[2], looping=[1, 3], copied=[])
-    section = faults_section(found, [0], [], ["a", "b b b", "<unk>", "c c c"], ["A", "B", "C", "D"])
+    section = faults_section(found, [0], [], [3], ["a", "b b b", "<unk>", "c c c"], ["A", "B", "C", "D"])
     rows = section.markdown
     assert "| unknown word | 1 | 25.0% | C → &lt;unk> |" in rows
     assert "| a phrase three times in a row | 2 | 50.0% | B → b b b |" in rows

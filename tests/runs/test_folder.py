@@ -17,6 +17,8 @@ from seq2seq.files.tensors import load_tensors, save_tensors
 from seq2seq.runs.folder import load_run, save_model
 from seq2seq.runs.layout import read_config
 
+CORPUS = {"corpus": {"target lengths": [[10, 20]]}}
+
 
 @pytest.fixture
 def run(digits_run: Path, tmp_path: Path) -> Path:
@@ -178,15 +180,23 @@ def test_a_run_is_loaded_with_what_auto_became(run: Path) -> None:
     assert manifest["settled"] == {"evaluation.tokenize": "13a"}
     assert read_config(run).evaluation.tokenize == "auto"
     assert load_run(run).config.evaluation.tokenize == "13a"
-    save_model(run, load_tensors(run / "model.safetensors"), {"settled": {"training.validation_metric": "cer"}})
+    save_model(
+        run, load_tensors(run / "model.safetensors"), {**CORPUS, "settled": {"training.validation_metric": "cer"}}
+    )
     assert load_run(run).config.training.validation_metric == "cer"
 
 
 @pytest.mark.parametrize("settled", [{"training.validation_metric": "x"}, {"a": [1]}, {"model": {}}, [1], "x", None])
 def test_forged_settlements_are_refused_or_do_nothing(settled: object, run: Path) -> None:
-    save_model(run, load_tensors(run / "model.safetensors"), {"settled": settled})
+    save_model(run, load_tensors(run / "model.safetensors"), {**CORPUS, "settled": settled})
     if isinstance(settled, dict):
         with pytest.raises(Seq2SeqError):
             load_run(run)
     else:
         assert load_run(run).config == read_config(run)
+
+
+def test_a_run_that_does_not_say_how_long_outputs_may_be_is_of_an_earlier_version(run: Path) -> None:
+    save_model(run, load_tensors(run / "model.safetensors"), {"corpus": {}})
+    with pytest.raises(RunError, match="of an earlier version of seq2seq; train it again"):
+        load_run(run)

@@ -13,6 +13,7 @@ from web_client import Client
 
 from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
 from seq2seq.corpus.subword import Subword, Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.decoding.captioner import Captioner
 from seq2seq.decoding.readers import Member
 from seq2seq.device import DeviceSpec
@@ -65,7 +66,7 @@ def captioning() -> Models:
             size = parameter[0].numel() if parameter.dim() > 1 else torch.inf
             parameter.normal_(std=(3 / size) ** 0.5, generator=generator)
     album = Album()
-    member = Member(model, Vocabularies(subword, subword), config)
+    member = Member(model, Vocabularies(subword, subword), config, TargetLengths(((1, 50),)))
     captioner = Captioner([member], DeviceSpec.pick("cpu", "fp32"), album)
     return {"pictures": Served("pictures", captioner, source="", target="en", card="", album=album)}
 

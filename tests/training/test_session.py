@@ -118,7 +118,7 @@ class Trained:
 
     def found(self, perplexity: float, score: float, **settings: Any) -> Validation:
         criterion = criterion_of(self.config(**settings), self.corpus.validation)
-        return Validation(perplexity, score, 0.5, SAMPLES, criterion)
+        return Validation(perplexity, score, 0.5, SAMPLES, 0, criterion)
 
     def log(self, kind: str) -> list[int]:
         return [entry.position.updates for entry in read_log(self.folder) if entry.kind == kind]

@@ -22,6 +22,7 @@ from seq2seq.config import (
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import PAD, Subword, Vocabularies
+from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
@@ -58,7 +59,7 @@ class Predictor:
         assert not self.model.training
         assert options == self.config.decoding.greedy()
         self.read.extend(sources)
-        return [SimpleNamespace(text=source.upper()) for source in sources]
+        return [SimpleNamespace(text=source.upper(), cut=False) for source in sources]
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +90,7 @@ def judged(metric: str) -> Criterion:
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "exact-match", "cer", "wer"])
 def test_a_better_score_or_a_lower_perplexity_is_better(metric: str) -> None:
-    low, high = Validation(9.0, 20.0, 0.0, [], judged(metric)), Validation(9.0, 30.0, 0.0, [], judged(metric))
+    low, high = Validation(9.0, 20.0, 0.0, [], 0, judged(metric)), Validation(9.0, 30.0, 0.0, [], 0, judged(metric))
     worse, better = (high, low) if metric in ("cer", "wer") else (low, high)
     assert better.result(metric) > worse.result(metric)
     # Equal scores are settled by perplexity; perplexity alone knows nothing of scores.
@@ -194,7 +195,9 @@ def test_perplexity_is_the_exponential_of_the_training_loss(tiny_model: Callable
     config = replace(CONFIG, model=ModelConfig(layers=1, hidden_size=8, embedding_size=8))
     model = build_model(config.model, len(subword), len(subword))
     rows = [Pair("abc", "ab"), Pair("a", "hgfedcba"), Pair("gh", "")]
-    predictor = Translator([Member(model, vocabularies, config)], DeviceSpec.pick("cpu", "fp32"))
+    predictor = Translator(
+        [Member(model, vocabularies, config, TargetLengths(((1, 12),)))], DeviceSpec.pick("cpu", "fp32")
+    )
     found = validated(predictor, rows)
     model.eval()
     sources, targets = ([subword.encode(getattr(pair, side)) for pair in rows] for side in ("src", "tgt"))

@@ -11,12 +11,12 @@ from typing import Any
 
 from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
 from seq2seq.errors import Seq2SeqError
-from seq2seq.export.graphs import NEXT
-from seq2seq.export.onnx_files import write_graphs
-from seq2seq.export.verify import largest_difference
 from seq2seq.files.atomic import new_folder
 from seq2seq.files.hashing import file_sha256
 from seq2seq.files.manifest import MANIFEST
+from seq2seq.onnx.graphs import NEXT
+from seq2seq.onnx.onnx_files import write_graphs
+from seq2seq.onnx.verify import largest_difference
 from seq2seq.runs.folder import LoadedRun, load_run
 from seq2seq.runs.layout import CONFIG, MODEL
 from seq2seq.version import __version__
@@ -100,9 +100,11 @@ def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: f
         "next": {port["name"]: port["name"].removesuffix(NEXT) for port in step["outputs"][1:]},
         "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
         "never_written": [PAD, UNK, BOS],
-        "subword": {"types": list(kinds)}
+        "subword": {name: getattr(config.subword, name) for name in ("unicode", "lowercase", "protect")}
+        | {"types": list(kinds)}
         | {side: f"subword.{'joint' if joint else side}.model" for side in ("src", "tgt")},
         "max_tokens": config.data.max_tokens,
+        "longest_outputs": loaded.target_lengths.limits,
         "largest_difference": difference,
     }
 
@@ -129,6 +131,9 @@ def _readme(manifest: dict[str, Any]) -> str:
         "stay the same. Between steps rows can be selected, repeated and reordered, alike in all inputs.",
         f"4. The end mark is {manifest['tokens']['eos']}. seq2seq never generates the tokens "
         f"{', '.join(map(str, manifest['never_written']))}, whatever their probability.",
+        "5. `longest_outputs` in `manifest.json` says how many tokens an output has at most: the second number of the "
+        "first pair whose first number is not less than the source's tokens; for longer sources, in proportion to the "
+        "last pair. A picture counts as one token.",
         "",
         f"On random batches the graphs differed from torch by at most {manifest['largest_difference']:.1g}.",
     ]

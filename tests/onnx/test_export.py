@@ -20,12 +20,12 @@ from seq2seq.corpus.batching import collate, collate_images
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import Seq2SeqError
-from seq2seq.export import graphs
-from seq2seq.export.export import export
-from seq2seq.export.graphs import is_recurrent, state_to_tensors, with_end_marks
-from seq2seq.export.onnx_files import write_graphs
-from seq2seq.export.verify import OnnxSession, largest_difference
 from seq2seq.model.build import build_model
+from seq2seq.onnx import graphs
+from seq2seq.onnx.export import export
+from seq2seq.onnx.graphs import is_recurrent, state_to_tensors, with_end_marks
+from seq2seq.onnx.onnx_files import write_graphs
+from seq2seq.onnx.verify import OnnxSession, largest_difference
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
 from seq2seq.search.beam import beam_search
 from seq2seq.search.problem import SearchProblem
@@ -63,7 +63,7 @@ def make_run(folder: Path, settings: dict[str, object]) -> Path:
     )
     create_run(folder, config, Vocabularies(subword, subword))
     model = build_model(model_config, len(subword), len(subword))
-    save_model(folder, unique_tensors(model), {})
+    save_model(folder, unique_tensors(model), {"corpus": {"target lengths": [[4, 12], [30, 40]]}})
     return folder
 
 
@@ -134,7 +134,7 @@ def test_greedy_translations_equal_those_of_seq2seq(exported: tuple[Path, Path])
     seen = set()
     for sources in batches(len(loaded.vocabularies.src)):
         batch = collate(sources, reverse=loaded.config.model.reverse_source)
-        limits = torch.tensor([2 * len(source) + 10 for source in sources])
+        limits = torch.tensor([loaded.target_lengths.most(len(source)) for source in sources])
         with torch.inference_mode():
             _, state = loaded.model.eval().encode(batch)
             rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=limits)
@@ -186,15 +186,15 @@ def test_the_example_of_the_documentation_runs(exported: tuple[Path, Path], caps
     loaded = load_run(run)
     for line, instead in (
         ('folder = "exported"', f"folder = {str(out)!r}"),
-        (example.split("\n")[5], f"sentences = {sentences}"),
+        (example.split("\n")[8], f"sentences = {sentences}"),
         ("subword.{side}.model", "subword.joint.model" if loaded.vocabularies.joint else "subword.{side}.model"),
     ):
         assert example.count(line) == 1
         example = example.replace(line, instead)
     exec(compile(example, "docs/export.md", "exec"), {})
     ids = [loaded.vocabularies.src.encode(sentence) for sentence in sentences]
-    # The example stops all rows at the limit of the longest.
-    longest = 2 * max(map(len, ids)) + 10
+    # The example stops all rows at the limit of the longest of all.
+    longest = loaded.target_lengths.limits[-1][1]
     with torch.inference_mode():
         _, state = loaded.model.eval().encode(collate(ids, reverse=loaded.config.model.reverse_source))
         rules = Rules(eos=3, strikes=[Banned((0, 1, 2))], longest=torch.full((len(ids),), longest))

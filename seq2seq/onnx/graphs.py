@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import EOS, PAD
-from seq2seq.export.onnx_parts import for_onnx
 from seq2seq.model.recurrent import reverse
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import AttentionMemory, DecoderState, State
+from seq2seq.onnx.onnx_parts import for_onnx
 
 NEXT = "_next"
 """Suffix of a new state tensor that a step returns; without it, it is the name of the input that it replaces."""

@@ -52,10 +52,10 @@ class ExportedModel:
         return log_probs, state | dict(zip(next_names.values(), tensors, strict=True))
 
     def greedy(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Greedy search: at each step the most probable token, at most 2 · source length + 10 tokens."""
+        """Greedy search: at each step the most probable token, until outputs have as many as the manifest allows."""
         state, eos = self.start(sources), self.manifest["tokens"]["eos"]
         token = np.full(len(sources), self.manifest["tokens"]["bos"])
-        longest = [2 * len(source) + 10 for source in sources]
+        longest = [self.longest_output(len(source)) for source in sources]
         outputs: list[list[int]] = [[] for _ in sources]
         rows = np.arange(len(sources))
         while len(rows):
@@ -69,9 +69,20 @@ class ExportedModel:
                 outputs[row].append(token_id)
         return outputs
 
+    def longest_output(self, size: int) -> int:
+        """Most tokens of an output for a source of ``size`` tokens; beyond the manifest's longest in proportion."""
+        for upto, most in self.manifest["longest_outputs"]:
+            if size <= upto:
+                return int(most)
+        return int(-(-most * size // upto))
+
     def translate(self, sentence: str) -> str:
         """Translates one sentence."""
-        normal = " ".join(unicodedata.normalize("NFC", sentence.translate(_RESERVED)).split())
+        subword = self.manifest["subword"]
+        normal = unicodedata.normalize(subword["unicode"].upper(), sentence.translate(_RESERVED))
+        if subword["lowercase"]:
+            normal = unicodedata.normalize(subword["unicode"].upper(), normal.lower())
+        normal = " ".join(normal.split())
         if all(character == " " or unicodedata.category(character) == "Cf" for character in normal):
             return ""  # nothing but characters of no width
         ids = self.src.encode(normal)[: self.manifest["max_tokens"]]
@@ -84,6 +95,11 @@ def main() -> None:
     if "word" in model.manifest["subword"]["types"]:
         sys.exit(
             "translate.py: this model has a word vocabulary, which only seq2seq can tokenise: pass ids to greedy()"
+        )
+    if model.manifest["subword"]["protect"]:
+        sys.exit(
+            "translate.py: this model has placeholders for protected texts, which only seq2seq puts in: "
+            "pass ids to greedy()"
         )
     for line in sys.stdin.buffer:
         print(model.translate(line.decode("utf-8", "replace")), flush=True)

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 
 from seq2seq.errors import Seq2SeqError
-from seq2seq.export.graphs import NEXT, state_to_tensors
-from seq2seq.export.onnx_files import example
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.onnx.graphs import NEXT, state_to_tensors
+from seq2seq.onnx.onnx_files import example
 
 Arrays = dict[str, npt.NDArray[Any]]
 

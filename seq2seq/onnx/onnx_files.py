@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from seq2seq.corpus.batching import Batch, collate, collate_images
-from seq2seq.export.graphs import EncoderGraph, StepGraph, state_to_tensors
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.onnx.graphs import EncoderGraph, StepGraph, state_to_tensors
 
 
 @dataclass(frozen=True, slots=True)
