@@ -63,7 +63,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     kinds = {name: Translator.load(options.model, device=options.device, precision=name) for name in options.precision}
     first = next(iter(kinds.values()))
-    sentences = [pair.src for pair in prepare(first.config).test]
+    sentences = [pair.src for pair in prepare(first.config, options.model).test]
     print(
         "| batch | beam | precision | sentences/s | output tok/s | ms/sentence | ratio |\n|---|---|---|---|---|---|---|"
     )

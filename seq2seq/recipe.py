@@ -50,12 +50,15 @@ def recipe_text(name: str) -> str:
         raise ConfigError(f"no recipe or file named {name!r}: {hint}choose one of {known}, or a .toml file") from None
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
+def load_recipe(
+    name: str, overrides: Sequence[str] = (), inherited: Mapping[str, Mapping[str, Any]] | None = None
+) -> Config:
     """Reads a recipe by name or path.
 
     Args:
         name: a shipped recipe's name or the path of a TOML file.
         overrides: ``table.key=value`` each; a value that is not TOML is a string.
+        inherited: values by table for what the recipe leaves out, in the place of the defaults.
 
     Raises:
         ConfigError: naming every fault at once.
@@ -65,6 +68,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # too many digits are a ValueError of another kind
         raise ConfigError(f"{name} is not valid TOML: {_one_line(str(error))}") from None
+    for table, values in (inherited or {}).items():
+        if isinstance(own := tables.get(table, {}), dict):  # else it is named as a fault
+            tables[table] = {**values, **own}
     return build_config(tables, overrides)
 
 

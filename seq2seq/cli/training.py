@@ -31,6 +31,12 @@ def add_commands(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a recipe, or go on where it was interrupted")
     add_recipe(train)
     train.add_argument("--run", metavar="DIR", help="folder for the result (default: runs/RECIPE)")
+    train.add_argument(
+        "--from",
+        dest="start",
+        metavar="RUN",
+        help="begin with this run's vocabulary and weights, and its settings where RECIPE leaves them out",
+    )
     train.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard into the run too")
     add_device(train)
     train.set_defaults(command=_train)
@@ -96,6 +102,7 @@ def _train(options: argparse.Namespace) -> None:
         run = train(
             options.recipe,
             run=options.run,
+            start=options.start,
             overrides=options.overrides,
             device=options.device,
             tensorboard=options.tensorboard,

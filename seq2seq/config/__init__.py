@@ -70,5 +70,12 @@ class Config:
                 f"training.finetune_from = {self.training.finetune_from} is about the backbone of an image encoder, "
                 f'found model.encoder = "{self.model.encoder}"'
             )
+        if self.training.old_share and self.data.reads_images:
+            yield "training.old_share mixes texts: it must be 0 for pictures"
+        if self.training.finetune_from and {"encoder", "encoder.backbone"} & {*self.training.frozen}:
+            yield (
+                f"training.finetune_from = {self.training.finetune_from} trains the backbone that training.frozen = "
+                f"{list(self.training.frozen)} keeps as it is: leave one of them out"
+            )
         if self.model.tie_embeddings == "all" and not self.subword.joint:
             yield 'model.tie_embeddings = "all" needs subword.joint = true; "target" works without'

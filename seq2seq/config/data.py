@@ -11,19 +11,36 @@ EMOJI_LANGUAGES = ("en", "de", "es", "fr")
 # The outer form of a tag (RFC 5646, §2.1); which subtags are registered changes from year to year.
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,5}")
 
+_JOBS = {"digits": ("reverse", "copy"), "dates": ("iso",), "numbers": ("to-words", "to-digits", "both")}
+"""What may be asked of corpora that are made on the spot."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
     """Source of the pairs, and which of them are kept."""
 
     format: Literal[
-        "auto", "files", "csv", "tsv", "jsonl", "parquet", "hub", "wheel", "digits", "pictures", "hub-pictures", "emoji"
+        "auto",
+        "files",
+        "csv",
+        "tsv",
+        "jsonl",
+        "parquet",
+        "hub",
+        "wheel",
+        "digits",
+        "dates",
+        "numbers",
+        "pictures",
+        "hub-pictures",
+        "emoji",
     ] = "files"
     """``files``: two aligned ones. ``csv``: cells in quotes where need be, between commas, semicolons or tabs. ``tsv``:
     tabs, and quotes are letters. ``auto``: whichever kind of table it is, and where ``src`` and ``tgt`` are not set,
     its first two columns with text."""
     path: str = "data"
-    """Folder or file; hub id; ``name==version`` of a package; ``reverse`` or ``copy`` (digits); language (emoji)."""
+    """Folder or file; hub id; ``name==version`` of a package; language (emoji); what is asked of a corpus that is made
+    on the spot: ``reverse`` or ``copy`` (digits), ``iso`` (dates), ``to-words``, ``to-digits``, ``both`` (numbers)."""
     src: str = "src"
     """Source side: file suffix; column number from 1 or header name; JSON key (dots go deeper)."""
     tgt: str = "tgt"
@@ -33,7 +50,7 @@ class DataConfig:
     tgt_language: str = ""
     """Likewise for the targets."""
     train: str = "train"
-    """Name of the training part: file prefix, file name or hub split; for digits the number of pairs.
+    """Name of the training part: file prefix, file name or hub split; for digits, dates and numbers how many pairs.
 
     Files may be sharded: ``train-*`` means all matching files in the order of their names; any may be packed (``.gz``,
     ``.xz``).
@@ -44,7 +61,8 @@ class DataConfig:
     test: str = ""
     """Name of the test part; empty: ``test_size`` sources are cut out of the training part."""
     member: str = ""
-    """The tab-separated file inside the package."""
+    """The file inside the package: tab-separated, or a pronouncing dictionary like CMUdict if its name ends in
+    ``.dict``."""
     sha256: str = ""
     """SHA-256 of that member, in hex."""
     subset: str = ""
@@ -89,18 +107,22 @@ def data_faults(data: DataConfig) -> Iterator[str]:
     yield from _language_faults(data)
     if data.format == "wheel" and not (data.member and len(data.sha256) == 64):
         yield 'data.format = "wheel" needs data.member (the file inside) and data.sha256 (64 hex digits)'
-    if data.format == "digits":
-        if data.path not in ("reverse", "copy"):
-            yield f'data.path = "{data.path}" must be "reverse" or "copy" when data.format = "digits"'
+    if jobs := _JOBS.get(data.format):
+        if data.path not in jobs:
+            allowed = " or ".join(f'"{job}"' for job in jobs)
+            yield f'data.path = "{data.path}" must be {allowed} when data.format = "{data.format}"'
         if not data.train.isdecimal() or len(data.train) > 9:
-            yield f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, when data.format = "digits"'
+            yield (
+                f'data.train = "{data.train:.20}" must be a number of pairs, below 10⁹, '
+                f'when data.format = "{data.format}"'
+            )
     if data.format == "emoji" and data.path not in EMOJI_LANGUAGES:
         yield f'data.path = "{data.path}" must be one of {", ".join(EMOJI_LANGUAGES)} when data.format = "emoji"'
     if data.format in ("csv", "tsv", "wheel") and any(
         side.isdecimal() and len(side) > 6 for side in (data.src, data.tgt)
     ):
         yield f"data.src = {data.src:.20} and data.tgt = {data.tgt:.20} must be names or numbers of columns"
-    if data.format in ("wheel", "digits", "emoji") and (data.validation or data.test):
+    if data.format in ("wheel", "emoji", *_JOBS) and (data.validation or data.test):
         yield f'data.validation and data.test must be empty when data.format = "{data.format}"'
     if not data.validation and not data.validation_size:
         yield "data.validation_size = 0 must be at least 1 when data.validation is empty"

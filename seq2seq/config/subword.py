@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from seq2seq.config.ranges import Range, range_faults
@@ -14,6 +14,8 @@ class SubwordConfig:
 
     type: Literal["auto", "unigram", "bpe", "char", "word"] = "auto"
     """``auto``: ``char`` for short texts of few words or in a small corpus, else ``unigram``."""
+    tgt_type: Literal["same", "unigram", "bpe", "char", "word"] = "same"
+    """Pieces of the target's own vocabulary: letters to phonemes are ``char`` to ``word``."""
     joint: bool = True
     """One vocabulary for both sides, learned on both."""
     vocab_size: Annotated[int | Literal["auto"], Range(8, 1_000_000)] = "auto"
@@ -39,12 +41,27 @@ class SubwordConfig:
     train_sentences: Annotated[int, Range(101, 1_000_000_000)] = 1_000_000  # sentencepiece refuses fewer
     """Sentences, sampled uniformly, that a subword model is learned from at most; ``word`` counts all."""
 
+    def of_target(self) -> "SubwordConfig":
+        """The settings of the target's own vocabulary, as if they were the source's."""
+        kind = self.type if self.tgt_type == "same" else self.tgt_type
+        return replace(self, type=kind, tgt_type="same", vocab_size=self.tgt_vocab_size or self.vocab_size)
+
 
 def subword_faults(subword: SubwordConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("subword", subword)
     if subword.joint and subword.tgt_vocab_size:
         yield f"subword.tgt_vocab_size = {subword.tgt_vocab_size} must be 0 when subword.joint = true"
+    if subword.joint and subword.tgt_type != "same":
+        yield f'subword.tgt_type = "{subword.tgt_type}" must be "same" when subword.joint = true'
+    yield from _placeholder_faults(subword)
+    for kind in dict.fromkeys((subword.type, subword.of_target().type)) if subword.sampling else ():
+        if kind not in ("unigram", "bpe"):
+            yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{kind}"'
+
+
+def _placeholder_faults(subword: SubwordConfig) -> Iterator[str]:
+    """Faults of what is kept whole."""
     for symbol in subword.symbols:
         if not symbol or symbol.split() != [symbol] or "\u2581" in symbol:
             yield f"subword.symbols has {symbol!r}: expected text without white space and U+2581"
@@ -58,5 +75,3 @@ def subword_faults(subword: SubwordConfig) -> Iterator[str]:
         else:
             if empty:
                 yield f"subword.protect has {pattern!r}, which matches text of no length"
-    if subword.sampling and subword.type not in ("unigram", "bpe"):
-        yield f'subword.sampling = {subword.sampling} needs subword.type = "unigram" or "bpe", found "{subword.type}"'

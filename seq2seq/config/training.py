@@ -61,6 +61,15 @@ class TrainingConfig:
     mirrored images; 0: it stays frozen, and its features are computed once."""
     finetune_learning_rate: Annotated[float, Range(0, 100)] = 1e-4
     """The backbone's learning rate; it follows the same schedule."""
+    start_from: str = ""
+    """Folder of a run whose vocabulary and weights training begins with; ``train --from`` sets this, and takes the
+    settings that a recipe leaves out from there too."""
+    old_share: Annotated[float, Range(0, 0.99)] = 0.0
+    """Share of the training pairs that come from the corpus of the run in ``start_from``, so that the model forgets
+    less of it; 0: none."""
+    frozen: tuple[str, ...] = ()
+    """Parts of the model that do not learn: ``encoder``, ``decoder.embedding``; a shared tensor is frozen wherever it
+    is used."""
     device_map: tuple[str, ...] = ()
     """Device of each layer, bottom first, the same in encoder and decoder (Sutskever et al. 2014, §3.5); empty: all
     layers on one device."""
@@ -69,6 +78,11 @@ class TrainingConfig:
 def training_faults(training: TrainingConfig) -> Iterator[str]:
     """Every reason why these settings cannot work."""
     yield from range_faults("training", training)
+    if training.old_share and not training.start_from:
+        yield (
+            f"training.old_share = {training.old_share} needs a run whose corpus is mixed in: set training.start_from, "
+            "as train --from does"
+        )
     limits = (training.max_updates, training.max_epochs, training.max_minutes)
     if training.schedule == "linear" and training.patience and not any(limits):
         yield (

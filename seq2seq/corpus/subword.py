@@ -289,7 +289,7 @@ class Vocabularies:
             RunError: a model is missing or damaged.
         """
 
-        def read(side: str) -> Subword:
+        def read(side: str, config: SubwordConfig) -> Subword:
             path = folder / f"subword.{side}.model"
             try:
                 return Subword(path.read_bytes(), config)
@@ -299,6 +299,6 @@ class Vocabularies:
                 raise RunError(f"{path} is not a sentencepiece model ({error}): it is damaged") from None
 
         if config.joint:
-            joint = read("joint")
+            joint = read("joint", config)
             return cls(joint, joint)
-        return cls(read("src"), read("tgt"))
+        return cls(read("src", config), read("tgt", config.of_target()))

@@ -17,8 +17,8 @@ class TokenColumn:
     """One side's token ids: ``column[i]`` is the list of sentence *i*, read from the memory map."""
 
     def __init__(self, chunks: Iterable[Any]) -> None:
-        self._values, self._offsets = [], []
-        for chunk in chunks:
+        self._chunks, self._values, self._offsets = list(chunks), [], []
+        for chunk in self._chunks:
             self._values.append(chunk.values.to_numpy())
             self._offsets.append(chunk.offsets.to_numpy())
         self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets in self._offsets)])
@@ -40,6 +40,10 @@ class TokenColumn:
     def lengths(self) -> npt.NDArray[np.int32]:
         """Tokens in each sentence, (N,)."""
         return np.concatenate([np.diff(offsets) for offsets in self._offsets]).astype(np.int32)
+
+    def followed_by(self, sentences: Sequence[npt.NDArray[np.int32]]) -> "TokenColumn":
+        """These sentences and after them others, which are held in memory."""
+        return TokenColumn([*self._chunks, pyarrow.array(sentences, pyarrow.list_(pyarrow.int32()))])
 
     def count(self, token: int) -> int:
         """How often a token occurs."""

@@ -24,7 +24,7 @@ def fitted(config: Config, training: Gathered) -> SubwordConfig:
     if "auto" not in (subword.type, subword.vocab_size):
         return subword
     src, tgt, both = SideStatistics(), SideStatistics(), SideStatistics()
-    for pair in _sample(config, training):
+    for pair in _sample(config, config.subword, training):
         if not config.data.reads_images:
             src.add(pair.src)
             both.add(pair.src)
@@ -33,7 +33,7 @@ def fitted(config: Config, training: Gathered) -> SubwordConfig:
     if subword.type == "auto":
         subword = replace(subword, type=piece_type(tgt if config.data.reads_images else src, tgt))
     if subword.vocab_size == "auto":
-        own_tgt = 0 if subword.joint else subword.tgt_vocab_size or vocabulary_size(tgt, subword)
+        own_tgt = 0 if subword.joint else subword.tgt_vocab_size or vocabulary_size(tgt, subword.of_target())
         size = vocabulary_size(both if subword.joint else src, subword)
         subword = replace(subword, vocab_size=size, tgt_vocab_size=own_tgt)
     return subword
@@ -52,30 +52,29 @@ def learn_vocabularies(config: Config, subword: SubwordConfig, training: Gathere
     """
     flexible = config.subword.vocab_size == "auto"
 
-    def learn(texts: Iterable[str], setting: str, size: int) -> Subword:
-        return Subword.train(texts, subword, vocab_size=size, setting=setting, flexible=flexible)
+    def learn(texts: Iterable[str], setting: str, kind: SubwordConfig = subword) -> Subword:
+        return Subword.train(texts, kind, vocab_size=int(kind.vocab_size), setting=setting, flexible=flexible)
 
-    def pairs() -> Iterator[Pair]:
-        sample = _sample(config, training)
+    def pairs(kind: SubwordConfig = subword) -> Iterator[Pair]:
+        sample = _sample(config, kind, training)
         shown = tqdm(sample, desc="learning subwords", total=len(sample), unit=" pairs", delay=2, disable=None)
         return map(Placeholders.of(subword.protect).protect_pair, shown)
 
-    size = int(subword.vocab_size)
     if config.data.reads_images:
-        captions = learn((pair.tgt for pair in pairs()), "subword.vocab_size", size)
+        captions = learn((pair.tgt for pair in pairs()), "subword.vocab_size")
         return Vocabularies(captions, captions)
     if subword.joint:
-        joint = learn((text for pair in pairs() for text in (pair.src, pair.tgt)), "subword.vocab_size", size)
+        joint = learn((text for pair in pairs() for text in (pair.src, pair.tgt)), "subword.vocab_size")
         return Vocabularies(joint, joint)
+    of_target = subword.of_target()
     return Vocabularies(
-        learn((pair.src for pair in pairs()), "subword.vocab_size (source)", size),
-        learn((pair.tgt for pair in pairs()), "subword.tgt_vocab_size (target)", subword.tgt_vocab_size or size),
+        learn((pair.src for pair in pairs()), "subword.vocab_size (source)"),
+        learn((pair.tgt for pair in pairs(of_target)), "subword.tgt_vocab_size (target)", of_target),
     )
 
 
-def _sample(config: Config, training: Gathered) -> Gathered:
-    """The pairs that teach: an even sample for pieces, all for words."""
-    subword = config.subword
+def _sample(config: Config, subword: SubwordConfig, training: Gathered) -> Gathered:
+    """The pairs that teach a vocabulary: an even sample for pieces, all for words."""
     if subword.type == "word":
         return training
     texts_per_pair = 2 if subword.joint and not config.data.reads_images else 1

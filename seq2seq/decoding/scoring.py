@@ -194,7 +194,7 @@ def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: boo
         ConfigError: they cannot; names the settings, and what they need.
     """
     attends = any(member.model.decoder.attention is not None for member in ensemble.members)
-    kind = ensemble.config.subword.type
+    kind = ensemble.config.subword.of_target().type
     faults = []
     for name in ("coverage_penalty", "replace_unknown"):
         if getattr(options, name) and not attends:

@@ -117,7 +117,9 @@ def evaluate(
     material = file_set(folders[0], config, src, refs) if files else own_set(folders[0], manifests[0], config, split)
     written = Path(out) if out else None if files or others else folders[0]
     with _target(written, material.table, new=out is not None) as target:
-        pictures = Pictures(prepare(config), config, DeviceSpec.pick(device, precision)) if reads_images else None
+        pictures = (
+            Pictures(prepare(config, folders[0]), config, DeviceSpec.pick(device, precision)) if reads_images else None
+        )
         predictor = _load(folders, configs, pictures, device, precision, engine)
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")

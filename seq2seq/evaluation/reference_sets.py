@@ -41,7 +41,7 @@ def own_set(run: Path, manifest: Mapping[str, Any], config: Config, split: str) 
     Raises:
         CorpusError: the part is empty, or the corpus is not what the run was trained on.
     """
-    prepared = prepare(config)
+    prepared = prepare(config, run)
     if prepared.report["fingerprint"] != manifest["corpus"]["fingerprint"]:
         raise CorpusError(
             f"{config.data.path} has changed since {run} was trained, or is another corpus, so test sentences could be "

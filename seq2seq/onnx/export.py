@@ -91,6 +91,7 @@ def _write_files(folder: Path, loaded: LoadedRun) -> None:
 def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: float) -> dict[str, Any]:
     config, (encoder, step) = loaded.config, graphs
     joint = loaded.vocabularies.joint
+    kinds = dict.fromkeys((config.subword.type, config.subword.of_target().type))
     return {
         "seq2seq": __version__,
         "source": "pictures" if config.data.reads_images else "text",
@@ -99,7 +100,8 @@ def _manifest(loaded: LoadedRun, graphs: Sequence[dict[str, Any]], difference: f
         "next": {port["name"]: port["name"].removesuffix(NEXT) for port in step["outputs"][1:]},
         "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
         "never_written": [PAD, UNK, BOS],
-        "subword": {name: getattr(config.subword, name) for name in ("type", "unicode", "lowercase", "protect")}
+        "subword": {name: getattr(config.subword, name) for name in ("unicode", "lowercase", "protect")}
+        | {"types": list(kinds)}
         | {side: f"subword.{'joint' if joint else side}.model" for side in ("src", "tgt")},
         "max_tokens": config.data.max_tokens,
         "longest_outputs": loaded.target_lengths.limits,

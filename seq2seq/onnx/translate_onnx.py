@@ -92,7 +92,7 @@ class ExportedModel:
 def main() -> None:
     """Translates stdin to stdout, line by line."""
     model = ExportedModel(Path(__file__).parent)
-    if model.manifest["subword"]["type"] == "word":
+    if "word" in model.manifest["subword"]["types"]:
         sys.exit(
             "translate.py: this model has a word vocabulary, which only seq2seq can tokenise: pass ids to greedy()"
         )

@@ -93,7 +93,7 @@ def _source_words(evaluated: EvaluatedRun) -> SourceWords:
     unit = "words" if any(len(split(source)) > 1 for source in sources) else "letters"
     if unit == "letters":
         split = list
-    prepared, training = find_prepared(evaluated.config), None
+    prepared, training = find_prepared(evaluated.config, evaluated.folder), None
     if prepared:
         src, count = prepared.vocabularies.src, min(_COUNTED, prepared.report["kept"])
         training = [split(src.decode(prepared.src[number])) for number in range(count)]

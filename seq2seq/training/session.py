@@ -23,8 +23,15 @@ from seq2seq.metrics.names import shown_score
 from seq2seq.runs.folder import create_run, save_model
 from seq2seq.runs.history import Position
 from seq2seq.runs.layout import CARD, EVALUATION, MODEL, outputs_name
-from seq2seq.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, tidy_checkpoints
+from seq2seq.training.checkpoint import (
+    Checkpoint,
+    checkpoint_folders,
+    load_checkpoint,
+    save_checkpoint,
+    tidy_checkpoints,
+)
 from seq2seq.training.distributed import World
+from seq2seq.training.fine_tuning import StartingWeights
 from seq2seq.training.log import Log, cut_log
 from seq2seq.training.schedule import BEGINNING, in_words, minutes_left, progress
 from seq2seq.training.signals import Interrupted, recording_signals
@@ -73,7 +80,11 @@ class TrainingSession:
             if self.chosen:
                 say(f"chosen for it: {', '.join(f'{key} = {value}' for key, value in self.chosen.items())}")
         self.criterion = criterion_of(config, prepared.validation)
-        self.trainer = Trainer.of(config, prepared, device_spec, world)
+        begins = config.training.start_from and not checkpoint_folders(folder)
+        start = StartingWeights.load(Path(config.training.start_from)) if begins else None
+        self.trainer = Trainer.of(config, prepared, device_spec, world, start)
+        if start and world.is_main:
+            say(start.summary(self.trainer.model))
         self.predictor = self._predictor()
         self.writer = BackgroundWriter()
         tensors: dict[str, Tensor] = {}  # large: not sent along with the numbers

@@ -24,6 +24,7 @@ from seq2seq.runs.history import Position
 from seq2seq.training.batches import BatchSource
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.distributed import ALONE, World
+from seq2seq.training.fine_tuning import StartingWeights, freeze
 from seq2seq.training.learner import Learner
 from seq2seq.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq.training.out_of_memory import fits, retry_in_pieces
@@ -85,12 +86,22 @@ class Trainer:
         world.broadcast_in_place(unique_tensors(self.model).values())
 
     @classmethod
-    def of(cls, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World = ALONE) -> "Trainer":
-        """A trainer of a recipe's model, freshly initialised."""
+    def of(
+        cls,
+        config: Config,
+        prepared: Prepared,
+        device_spec: DeviceSpec,
+        world: World = ALONE,
+        start: StartingWeights | None = None,
+    ) -> "Trainer":
+        """A trainer of a recipe's model, freshly initialised but for what ``start`` has."""
         torch.manual_seed(config.training.seed)
         vocabularies = prepared.vocabularies
         model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
         world.rank0_first(lambda: model.encoder.load_pretrained(Path(config.data.directory) / "downloads"))
+        if start:
+            start.give_to(model)
+        freeze(model, config.training.frozen)
         batches = BatchSource.of(config, prepared, device_spec, world)
         return cls(model, batches, config.training, device_spec, world=world)
 

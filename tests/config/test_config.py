@@ -68,10 +68,28 @@ def test_tied_tables_need_a_joint_vocabulary() -> None:
     assert "subword.joint = true" in faults(subword=SubwordConfig(joint=False))
 
 
-def test_digits_need_a_job_and_a_number() -> None:
-    message = faults(data=DataConfig(format="digits", path="sort", train="many"))
-    assert "data.path" in message
-    assert "data.train" in message
+@pytest.mark.parametrize(
+    ("kind", "allowed"),
+    [("digits", '"reverse" or "copy"'), ("dates", '"iso"'), ("numbers", '"to-words" or "to-digits" or "both"')],
+)
+def test_what_is_made_on_the_spot_needs_a_job_and_a_number(kind: str, allowed: str) -> None:
+    message = faults(data=DataConfig(format=kind, path="sort", train="many", test="test"))
+    assert f'data.path = "sort" must be {allowed} when data.format = "{kind}"' in message
+    assert 'data.train = "many"' in message
+    assert "data.validation and data.test must be empty" in message
+
+
+def test_a_joint_vocabulary_has_one_type_of_pieces() -> None:
+    message = faults(subword=SubwordConfig(tgt_type="word"))
+    assert 'subword.tgt_type = "word" must be "same" when subword.joint = true' in message
+    sampled = SubwordConfig(tgt_type="word", joint=False, sampling=0.1)
+    assert 'subword.sampling = 0.1 needs subword.type = "unigram" or "bpe", found "word"' in faults(subword=sampled)
+
+
+def test_the_targets_settings_are_the_sources_where_they_say_nothing() -> None:
+    assert SubwordConfig(vocab_size=50).of_target() == SubwordConfig(vocab_size=50)
+    own = SubwordConfig(type="char", tgt_type="word", vocab_size=50, tgt_vocab_size=30, joint=False)
+    assert (own.of_target().type, own.of_target().vocab_size) == ("word", 30)
 
 
 @pytest.mark.parametrize(

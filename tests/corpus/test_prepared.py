@@ -9,13 +9,13 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from seq2seq.config import SubwordConfig
+from seq2seq.config import ModelConfig, SubwordConfig
 from seq2seq.corpus import build as making
 from seq2seq.corpus import prepared
 from seq2seq.corpus.pairs import Pair, with_references
 from seq2seq.corpus.prepared import corpus_summary, prepare
 from seq2seq.corpus.subword import UNK, Subword
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, RunError
 from seq2seq.recipe import build_config
 
 
@@ -248,3 +248,29 @@ def test_unknown_tokens_are_counted_in_each_part_and_warned_of(
 def test_nothing_is_said_where_nothing_is_unknown(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "unknown" not in corpus_summary(prepare(config(corpus)))
     assert "unknown" not in capsys.readouterr().err
+
+
+def test_letters_become_words_where_the_target_has_a_type_of_its_own(corpus: Path) -> None:
+    subword = SubwordConfig(type="char", tgt_type="word", vocab_size=400, joint=False)
+    found = prepare(replace(config(corpus), subword=subword, model=ModelConfig(tie_embeddings="target")))
+    pair = found.test[0]
+    assert len(found.vocabularies.src.encode(pair.src)) >= len(pair.src)
+    ids = found.vocabularies.tgt.encode(found.validation[0].tgt)
+    assert len(ids) == 3
+    assert found.vocabularies.tgt.pieces(ids)[0] == "ziel"
+
+
+def test_a_given_vocabulary_is_used_and_told_apart(corpus: Path, tmp_path: Path) -> None:
+    """A corpus of letters that the given vocabulary lacks is spelled in bytes; learned, in letters."""
+    settings = config(corpus)
+    prepare(settings).vocabularies.save(tmp_path)
+    (corpus / "c.tsv").write_text("".join(f"w\u00f6{row}\tx\n" for row in range(40)), encoding="utf-8")
+    begun = replace(settings, training=replace(settings.training, start_from=str(tmp_path)))
+    learned, given = prepare(settings), prepare(begun)
+    assert given.vocabularies.files() == {name: (tmp_path / name).read_bytes() for name in given.vocabularies.files()}
+    assert len(learned.src[0]) < len(given.src[0])
+    assert learned.report["fingerprint"] != given.report["fingerprint"]
+    moved = replace(begun, training=replace(begun.training, start_from="gone"))
+    assert prepare(moved, tmp_path).folder == given.folder
+    with pytest.raises(RunError, match="gone"):
+        prepare(moved)
