@@ -55,7 +55,9 @@ def test_a_model_that_onnx_has_no_operators_for_falls_back_with_one_line(capsys:
 @pytest.fixture(scope="module")
 def engines(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Translator, Translator]:
     """The same ensemble of two on both engines."""
-    by_torch, by_onnx = (seq2seq.load(digits_run, digits_run, device="cpu", engine=name) for name in ("torch", "onnx"))
+    by_torch, by_onnx = (
+        seq2seq.load([digits_run, digits_run], device="cpu", engine=name) for name in ("torch", "onnx")
+    )
     assert by_torch.members[0].engine is None
     assert by_onnx.members[1].engine is not None
     return by_torch, by_onnx
