@@ -10,7 +10,7 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 # Seconds for what takes a fraction of one, on a machine with other work.
-PATIENCE = 20
+PATIENCE = 60
 
 
 @dataclass(frozen=True)

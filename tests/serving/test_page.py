@@ -219,6 +219,7 @@ def test_pictures_are_dropped_or_chosen(page: Page, start: Start, captioning: Mo
     PIL.Image.effect_noise((1500, 1100), 90).save(large)
     assert large.stat().st_size > 1_000_000
 
+    page.network(offline=True)
     page.run(
         """const bytes = Uint8Array.from(atob(arguments[0]), (letter) => letter.charCodeAt(0));
         const dataTransfer = new DataTransfer();
@@ -227,6 +228,10 @@ def test_pictures_are_dropped_or_chosen(page: Page, start: Start, captioning: Mo
         document.getElementById("drop").dispatchEvent(dropped);""",
         base64.b64encode(small.getvalue()).decode(),
     )
+    page.wait(lambda: page.is_shown("problem"))
+    page.driver.save_screenshot(str(tmp_path / "offline.png"))
+    page.network(offline=False)
+    page.find("#retry").click()
     form = (
         b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + small.getvalue() + b"\r\n--x--"
     )
@@ -238,6 +243,7 @@ def test_pictures_are_dropped_or_chosen(page: Page, start: Start, captioning: Mo
     page.wait(lambda: page.run("return document.getElementById('output').ariaBusy") == "false")
     assert not page.is_shown("problem")
     assert len(page.all("#choices li")) > 1
+    page.driver.save_screenshot(str(tmp_path / "captions.png"))
 
 
 CONTRASTS = """

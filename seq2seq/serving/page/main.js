@@ -18,13 +18,11 @@ let picture = null;
 let request = new AbortController();
 let pause = 0;
 let settled = 0;
-let again = load;
 
 /** Runs one request; a later one aborts it, and its answer is dropped. `work` gets the signal that says so. */
 async function only(work) {
   request.abort();
   const mine = (request = new AbortController());
-  again = () => only(work);
   byId("output").ariaBusy = "true";
   try {
     await work(mine.signal);
@@ -47,6 +45,12 @@ function fail(error) {
 function recover() {
   if (byId("problem").contains(document.activeElement)) byId("source").focus();
   byId("problem").hidden = true;
+}
+
+function retry() {
+  if (!run) load();
+  else if (picture) describe(picture);
+  else ask();
 }
 
 /** Shows no output. */
@@ -180,10 +184,10 @@ byId("run").addEventListener("change", (event) => choose(runs.find((one) => one.
 byId("swap").addEventListener("click", swap);
 byId("copy").addEventListener("click", copy);
 byId("about").addEventListener("toggle", showCard);
-byId("retry").addEventListener("click", () => again());
+byId("retry").addEventListener("click", retry);
 byId("unlock").addEventListener("submit", (event) => {
   event.preventDefault();
   useKey(byId("key").value);
-  again();
+  retry();
 });
 load();
