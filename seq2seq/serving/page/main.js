@@ -43,7 +43,7 @@ function fail(error) {
 }
 
 function recover() {
-  if (byId("problem").contains(document.activeElement)) byId("source").focus();
+  if (byId("problem").contains(document.activeElement)) byId(picture ? "picture" : "source").focus();
   byId("problem").hidden = true;
 }
 
