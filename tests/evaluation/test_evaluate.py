@@ -50,6 +50,9 @@ def test_evaluate_writes_scores_and_write_report_writes_pages(run: Path) -> None
     scored = contents(run)
     assert changed(trained, scored) == {"evaluation.json", "outputs.test.tsv"}
     assert evaluated.written == run
+    for page in ("README.md", "report.html"):
+        (run / page).write_text("old", encoding="utf-8")
+    scored = contents(run)
     write_report(evaluated)
     reported = contents(run)
     assert changed(scored, reported) == {"README.md", "report.html"}
