@@ -59,7 +59,7 @@ def check_one_value(table: str, name: str, value: Any, folder: Path) -> None:
         return
     (folder / CONFIG).write_bytes(to_toml(config).encode())
     assert read_config(folder) == config
-    assert _settings(str(folder / CONFIG), [], folder) == config
+    assert _settings(str(folder / CONFIG), [], folder, None) == config
 
 
 def settings_test(examples: int) -> Any:

@@ -474,7 +474,7 @@ def test_scores_of_an_older_model_are_not_taken_for_those_of_the_newest(run: Pat
 def test_a_folder_is_held_before_the_corpus_is_made(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2seq.training.train.prepare", lambda _: pytest.fail("prepared"))
+    monkeypatch.setattr("seq2seq.training.train.prepare_for", lambda *_: pytest.fail("prepared"))
     with locked(tmp_path / "run"), pytest.raises(RunError, match="is being trained already"):
         train("reverse-digits", run=tmp_path / "run", overrides=overrides, device="cpu")
     with pytest.raises(ConfigError):
