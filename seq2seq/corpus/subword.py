@@ -244,16 +244,11 @@ def _symbols(config: SubwordConfig) -> tuple[str, ...]:
 
 def _explain(message: str, vocab_size: int, setting: str) -> str:
     """Says what to change after an error of sentencepiece's trainer."""
+    found, remedy = f"{setting} = {vocab_size}", 'subword.vocab_size = "auto", which finds what fits each side'
     if limit := re.search(r"value <= (\d+)", message):
-        return (
-            f"{setting} = {vocab_size} is too big for this corpus: set it to at most {limit[1]}, or "
-            'subword.vocab_size = "auto", which finds what fits each side'
-        )
+        return f"{found} is too big for this corpus: set it to at most {limit[1]}, or {remedy}"
     if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
-        return (
-            f"{setting} = {vocab_size} is too small for this corpus's characters: set it to more than {needed[1]}, or "
-            'subword.vocab_size = "auto", which finds what fits each side'
-        )
+        return f"{found} is too small for this corpus's characters: set it to more than {needed[1]}, or {remedy}"
     if "!sentences_.empty()" in message:
         return "no text to learn subwords from: the training part is empty after cleaning"
     return f"sentencepiece could not learn a vocabulary of {vocab_size} pieces: {message}"

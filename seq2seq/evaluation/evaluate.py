@@ -117,24 +117,21 @@ def evaluate(
     material = file_set(folders[0], config, src, refs) if files else own_set(folders[0], manifests[0], config, split)
     written = Path(out) if out else None if files or others else folders[0]
     with _target(written, material.table, new=out is not None) as target:
-        pictures = (
-            Pictures(prepare(config, folders[0]), config, DeviceSpec.pick(device, precision)) if reads_images else None
-        )
+        pictures = None
+        if reads_images:
+            pictures = Pictures(prepare(config, folders[0]), config, DeviceSpec.pick(device, precision))
         predictor = _load(folders, configs, pictures, device, precision, engine)
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
-        texts = [output.text for output in outputs]
         table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
-        scores = Evaluation(
-            split=material.name,
-            sentences=len(texts),
+        scores = _evaluation(
+            predictor,
+            material,
+            config,
+            outputs,
             beam=options.beam,
             seconds=seconds,
-            cut=_count_cut(outputs),
-            lost=_count_lost(material, texts, config.subword.protect),
-            **_text_scores(texts, material.references, config.evaluation),
-            captions=_caption_scores(predictor, material, texts) if pictures else None,
             weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
             outputs=sha256(table).hexdigest(),
         ).content()
@@ -143,6 +140,22 @@ def evaluate(
             write_atomic(target / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
     return EvaluatedRun(
         folders[0], config, scores, predictor, pictures, material.sources, material.references, outputs, written
+    )
+
+
+def _evaluation(
+    predictor: Predictor, material: ReferenceSet, config: Config, decoded: Sequence[Translation], **facts: Any
+) -> Evaluation:
+    """The scores of outputs, with some facts that are no scores."""
+    texts = [output.text for output in decoded]
+    return Evaluation(
+        split=material.name,
+        sentences=len(texts),
+        cut=_count_cut(decoded),
+        lost=_count_lost(material, texts, config.subword.protect),
+        **_text_scores(texts, material.references, config.evaluation),
+        captions=_caption_scores(predictor, material, texts) if config.data.reads_images else None,
+        **facts,
     )
 
 
