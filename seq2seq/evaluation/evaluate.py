@@ -136,8 +136,8 @@ def evaluate(
             outputs=sha256(table).hexdigest(),
         ).content()
         if target:
-            write_atomic(target / material.table, table)
             write_atomic(target / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
+            write_atomic(target / material.table, table)
     return EvaluatedRun(
         folders[0], config, scores, predictor, pictures, material.sources, material.references, outputs, written
     )

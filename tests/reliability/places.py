@@ -1,5 +1,6 @@
 """Odd places to write to, every command that writes, and what must hold of each command in each place."""
 
+import codecs
 import contextlib
 import ctypes
 import io
@@ -190,6 +191,8 @@ def write_everywhere(place: str, base: Path, run: Path) -> int:
         writers[writer] = out
     os.chdir(base)
     if mode == "nobody":
+        for codec in ("raw_unicode_escape", "unicode_escape"):
+            codecs.lookup(codec)  # loaded on first use, from where nobody may not read
         os.setuid(_NOBODY)
     lines = run.parent / "lines"
     faults = {writer: _faults(writer, run, base / writer, out, lines) for writer, out in writers.items()}
@@ -229,7 +232,7 @@ def _faults(writer: str, run: Path, base: Path, out: Path, lines: Path) -> list[
         while (target := os.path.dirname(target)) not in before and target:
             may_change.add(target)
         if writer == "evaluate":
-            beside = ("README.md", "outputs.test.tsv")
+            beside = ("README.md", "report.html", "outputs.test.tsv")
             may_change |= {os.path.relpath(f"{os.path.realpath(out.parent)}/{name}", base) for name in beside}
         found += [f"changed {path}" for path in before if path not in may_change and after.get(path) != before[path]]
         found += [f"made {path}" for path in after.keys() - before.keys() - may_change]

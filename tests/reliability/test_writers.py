@@ -64,7 +64,7 @@ def test_stdout_that_takes_nothing_is_said_in_a_line(
         "from pathlib import Path\n"
         "from seq2seq.runs.layout import read_config\n"
         "from seq2seq.decoding.captioner import Captioner\n"
-        f"fake = Fake(config=read_config(Path({str(run)!r})), best=lambda *_: [Fake(text='a cat')])\n"
+        f"fake = Fake(config=read_config(Path({str(run)!r})), best=lambda *_: [Fake(text='a cat', cut=False)])\n"
         "Captioner.load = lambda *_, **__: fake\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
