@@ -55,9 +55,10 @@ def command_killed_at(event: int, folder: str, *arguments: str) -> int:
 
 def save_without_end(run: Path) -> int:
     """Models and checkpoints, each filled with its number."""
-    facts = {"shapes": {name: tuple(tensor.shape) for name, tensor in load_run(run).model.named_parameters()}}
+    facts = {"corpus": check_manifest(run)["corpus"]}
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_run(run).model.named_parameters()}
     for number in count(1):
-        weights = {name: torch.full(shape, float(number)) for name, shape in facts["shapes"].items()}
+        weights = {name: torch.full(shape, float(number)) for name, shape in shapes.items()}
         save_model(run, weights, facts)
         save_checkpoint(run, Checkpoint(weights, {"updates": number}), keep=2)
     return 0
