@@ -85,13 +85,8 @@ class World:
             device_id=torch.device(device) if cuda else None,
         )
         patient = weakref.ref(distributed.new_group(backend="gloo", timeout=_TIMEOUT))
-        whole = False
-        try:
-            yield cls(rank, size, local_rank, device, patient)
-            whole = True
-        finally:
-            if whole or not cuda:  # after an error NCCL would wait for dead ranks
-                distributed.destroy_process_group()
+        yield cls(rank, size, local_rank, device, patient)
+        distributed.destroy_process_group()  # not after an error: it may wait for dead ranks, and the error is not said
 
     @property
     def is_main(self) -> bool:
