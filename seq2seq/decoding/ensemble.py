@@ -195,14 +195,14 @@ class JointStep:
         return combine([log_probs for log_probs, _ in pairs], self.combination), following
 
 
-def combine(logits: Sequence[Tensor], combination: Combination) -> Tensor:
-    """Log-probabilities (…, V) of the ensemble, or the logits of a single member as they are.
+def combine(log_probs: Sequence[Tensor], combination: Combination) -> Tensor:
+    """Log-probabilities (…, V) of the ensemble from those of its members.
 
     ``average``: the mean of probabilities. ``log-linear``: the mean of log-probabilities, renormalised.
     """
-    if len(logits) == 1:
-        return logits[0]
-    log_probs = torch.stack([log_softmax(one) for one in logits])
+    if len(log_probs) == 1:
+        return log_probs[0]
+    stacked = torch.stack(list(log_probs))
     if combination == "average":
-        return log_probs.logsumexp(0) - math.log(len(logits))
-    return log_softmax(log_probs.mean(0))
+        return stacked.logsumexp(0) - math.log(len(log_probs))
+    return log_softmax(stacked.mean(0))

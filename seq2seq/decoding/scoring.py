@@ -123,8 +123,8 @@ def _read_in_chunks(
     parts, targets = [], targets.to(features[0].device)
     for start in range(0, len(targets), chunk):
         part = slice(start, start + chunk)
-        logits = [layer(inputs[part]) for layer, inputs in zip(layers, features, strict=True)]
-        parts.append(read(log_softmax(combine(logits, combination)), targets[part]))
+        log_probs = [log_softmax(layer(inputs[part])) for layer, inputs in zip(layers, features, strict=True)]
+        parts.append(read(combine(log_probs, combination), targets[part]))
     return torch.cat(parts)
 
 
