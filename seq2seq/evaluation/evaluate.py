@@ -110,37 +110,31 @@ def evaluate(
     configs = [read_config(folder) for folder in folders]
     manifests = [check_manifest(folder) for folder in folders]
     config = _config(folders[0], manifests[0], overrides)
-    options, reads_images = options or config.decoding, config.data.reads_images
+    options = options or config.decoding
     files = src is not None or bool(refs)
-    if not files:
-        _warn_of_other_corpora(folders, manifests)
-    material = file_set(folders[0], config, src, refs) if files else own_set(folders[0], manifests[0], config, split)
+    material = file_set(folders[0], config, src, refs) if files else _own_set(folders, manifests, config, split)
     written = Path(out) if out else None if files or others else folders[0]
     with _target(written, material.table, new=out is not None) as target:
-        pictures = None
-        if reads_images:
-            pictures = Pictures(prepare(config, folders[0]), config, DeviceSpec.pick(device, precision))
+        pictures = _pictures(folders[0], config, DeviceSpec.pick(device, precision))
         predictor = _load(folders, configs, pictures, device, precision, engine)
         started = time.perf_counter()
         outputs = _decode(predictor, material.sources, options, "captioning" if pictures else "translating")
         seconds = round(time.perf_counter() - started, 2)
         table = to_tsv(output_rows(material.sources, material.references, outputs, config.evaluation))
-        scores = _evaluation(
-            predictor,
-            material,
-            config,
-            outputs,
-            beam=options.beam,
-            seconds=seconds,
-            weights=" ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests),
-            outputs=sha256(table).hexdigest(),
-        ).content()
+        facts = {"beam": options.beam, "seconds": seconds, "outputs": sha256(table).hexdigest()}
+        facts["weights"] = " ".join(manifest["files"][MODEL]["sha256"] for manifest in manifests)
+        scores = _evaluation(predictor, material, config, outputs, **facts).content()
         if target:
             write_atomic(target / EVALUATION, json.dumps(scores, indent=2, ensure_ascii=False).encode())
             write_atomic(target / material.table, table)
     return EvaluatedRun(
         folders[0], config, scores, predictor, pictures, material.sources, material.references, outputs, written
     )
+
+
+def _pictures(run: Path, config: Config, device_spec: DeviceSpec) -> Pictures | None:
+    """The corpus's pictures, if the run reads any."""
+    return Pictures(prepare(config, run), config, device_spec) if config.data.reads_images else None
 
 
 def _evaluation(
@@ -175,11 +169,12 @@ def _config(run: Path, manifest: Mapping[str, Any], overrides: Sequence[str]) ->
     return config
 
 
-def _warn_of_other_corpora(runs: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> None:
-    """A warning for each member of an ensemble that may have been trained on the first one's test sentences."""
+def _own_set(runs: Sequence[Path], manifests: Sequence[Mapping[str, Any]], config: Config, split: str) -> ReferenceSet:
+    """A part of the first run's corpus; warns of members that may have been trained on its sentences."""
     for run, manifest in zip(runs, manifests, strict=True):
         if manifest["corpus"]["fingerprint"] != manifests[0]["corpus"]["fingerprint"]:
             warn(f"{run} was trained on another corpus than {runs[0]}, whose held-out sentences may be among it")
+    return own_set(runs[0], manifests[0], config, split)
 
 
 @contextmanager
