@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from seq2seq.evaluation.buckets import Bucket, bucket_scores, buckets, frequency_ranks, mean_ranks
 from seq2seq.evaluation.comparison import Comparison, word_splitter
 from seq2seq.evaluation.health import health
 from seq2seq.evaluation.ngrams import Tally, matched, produced
 from seq2seq.metrics.names import LABELS
 from seq2seq.metrics.scores import settled_on
-from seq2seq.reports.chart import Chart, Point, Series
-from seq2seq.reports.parts import Figures, Heading, Note, Part, make_section
+from seq2seq.reports.breakdown import Words, breakdown_charts, breakdown_section
+from seq2seq.reports.parts import Heading, Note, Part, make_section
 from seq2seq.reports.section import Facts, Section, Table
 from seq2seq.reports.text import shortened
 
@@ -25,57 +24,14 @@ _ON_NGRAMS = (
 def difficulty_section(comparison: Comparison) -> Section | None:
     """Scores by length of sentence and by how rare its words are; None where all sentences are alike in both."""
     systems = comparison.systems
-    texts, side = [texts[0] for texts in systems.references], "reference"
-    split = word_splitter(systems.evaluation)
+    texts, side, evaluation = [texts[0] for texts in systems.references], "reference", systems.evaluation
     if systems.sources is not None and not systems.pictures:
         texts, side = list(systems.sources), "source"
-        split = word_splitter(settled_on(systems.evaluation, [[text] for text in texts]))
-    words = [split(text) for text in texts]
-    views = [
-        (buckets([len(sentence) for sentence in words]), "length", f"words of the {side}"),
-        (buckets(mean_ranks(words, frequency_ranks(words))), "rarity", f"mean frequency rank of the {side}'s words"),
-    ]
-    views = [view for view in views if len(view[0]) > 1]
-    if not views:
-        return None
-    metric = LABELS[comparison.main_metric]
-    charts = [_bucket_chart(comparison, parts, f"{metric} by {what}", label) for parts, what, label in views]
-    note = Note(
-        f"Sentences in parts of about the same size, by the number of words of their {side} and by the mean frequency "
-        f"rank of these words among all {side}s here, as in Fig. 3 of Sutskever et al. 2014. Bars are 95 % intervals."
-    )
-    numbers = [_bucket_table(comparison, parts, label) for parts, _, label in views]
-    return make_section("Long sentences, rare words", "difficulty", [Figures(charts, numbers), note])
-
-
-def _bucket_chart(comparison: Comparison, parts: Sequence[Bucket], title: str, x_label: str) -> Chart:
+        evaluation = settled_on(evaluation, [[text] for text in texts])
+    words = Words("words", side, list(map(word_splitter(evaluation), texts)), None)
     results = comparison.results[comparison.main_metric]
-    series = []
-    for number, (system, result) in enumerate(zip(comparison.systems.systems, results, strict=True)):
-        # Intervals of several systems stand side by side.
-        shift = 0.12 * (number - (len(results) - 1) / 2)
-        points = [
-            Point(place + shift, one.score, f"{system.name}: {one.score:.1f}", one.low, one.high)
-            for place, one in enumerate(bucket_scores(result.statistics, parts))
-        ]
-        series.append(Series(system.name, points))
-    return Chart(title, series, x_label, title, ticks=[_range(part) for part in parts])
-
-
-def _bucket_table(comparison: Comparison, parts: Sequence[Bucket], label: str) -> Table:
-    results = comparison.results[comparison.main_metric]
-    columns = [bucket_scores(result.statistics, parts) for result in results]
-    rows = [
-        [_range(part), f"{len(part.sentences):,}", *(f"{column[place].score:.1f}" for column in columns)]
-        for place, part in enumerate(parts)
-    ]
-    names = [system.name for system in comparison.systems.systems]
-    return Table([label, "sentences", *names], rows, numbers=range(len(names) + 2))
-
-
-def _range(part: Bucket) -> str:
-    low, high = f"{part.low:.0f}", f"{part.high:.0f}"
-    return low if low == high else f"{low}–{high}"
+    statistics = {one.name: result.statistics for one, result in zip(systems.systems, results, strict=True)}
+    return breakdown_section(breakdown_charts(words, statistics, LABELS[comparison.main_metric]))
 
 
 def health_section(comparison: Comparison) -> Section:

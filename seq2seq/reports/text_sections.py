@@ -16,7 +16,7 @@ from seq2seq.evaluation.statistics import statistics_of
 from seq2seq.metrics.names import LABELS
 from seq2seq.metrics.scores import four_grams, scorer, sentence_scores, settled_on
 from seq2seq.reports.attention import attention_section
-from seq2seq.reports.breakdown import SourceWords, breakdown_charts, breakdown_section
+from seq2seq.reports.breakdown import Words, breakdown_charts, breakdown_section
 from seq2seq.reports.chart import Chart
 from seq2seq.reports.confidence import calibration_of, calibration_section
 from seq2seq.reports.faults import faults_section, word_choice_section
@@ -83,10 +83,10 @@ def breakdown_of(evaluated: EvaluatedRun) -> list[Chart]:
     metric: MetricName = "bleu" if four_grams(evaluated.references, evaluation) >= 0.5 else "chrf"
     texts = [output.text for output in evaluated.outputs]
     statistics = statistics_of(scorer(metric, evaluation), texts, evaluated.references)
-    return breakdown_charts(_source_words(evaluated), statistics, LABELS[metric])
+    return breakdown_charts(_source_words(evaluated), {"": statistics}, LABELS[metric])
 
 
-def _source_words(evaluated: EvaluatedRun) -> SourceWords:
+def _source_words(evaluated: EvaluatedRun) -> Words:
     """Words of the sources, and of the first ones of the training part if the corpus is in the cache."""
     sources = evaluated.sources
     split = word_splitter(settled_on(evaluated.config.evaluation, [[source] for source in sources]))
@@ -97,4 +97,4 @@ def _source_words(evaluated: EvaluatedRun) -> SourceWords:
     if prepared:
         src, count = prepared.vocabularies.src, min(_COUNTED, prepared.report["kept"])
         training = [split(src.decode(prepared.src[number])) for number in range(count)]
-    return SourceWords(unit, [split(source) for source in sources], training)
+    return Words(unit, "source", [split(source) for source in sources], training)
