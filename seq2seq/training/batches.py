@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.config.batch_size import training_batch_tokens
+from seq2seq.config.automatic import chosen
 from seq2seq.corpus.batch_order import BatchOrder
 from seq2seq.corpus.batching import Batch, IntArray, Lengths, TokenIds, collate, collate_images
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import Subword, seed_sampling
 from seq2seq.corpus.token_file import TokenColumn
-from seq2seq.device import DeviceSpec, gpu_memory
+from seq2seq.device import DeviceSpec
 from seq2seq.model.vision.features import Pictures
 from seq2seq.training.ahead import ahead
 from seq2seq.training.distributed import World
@@ -31,12 +31,11 @@ class BatchSource:
 
     Args:
         prepared: the corpus.
-        config: the ``[training]`` table.
+        config: the ``[training]`` table, without ``auto``.
         reverse: read sources back to front.
         sampling: for :meth:`seq2seq.corpus.subword.Subword.resample`; 0: the ids of the corpus.
         longest: most tokens of a side; a longer sample is dropped for the ids of the corpus.
         pictures: of the corpus; None where sources are text.
-        batch_tokens: the budget of a batch, where the ``[training]`` table says ``auto``.
         shapes: of batches from a small set, for updates that are recorded.
         ahead: a thread makes batches while others are trained on. Without a GPU it would take the CPU's time from them.
     """
@@ -50,7 +49,6 @@ class BatchSource:
         sampling: float = 0.0,
         longest: int = 100,
         pictures: Pictures | None = None,
-        batch_tokens: int | None = None,
         shapes: bool = False,
         ahead: bool = False,
     ) -> None:
@@ -60,7 +58,7 @@ class BatchSource:
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
-            batch_tokens=int(config.batch_tokens if batch_tokens is None else batch_tokens),
+            batch_tokens=chosen(config.batch_tokens),
             batch_sentences=config.batch_sentences,
             seed=config.seed,
             shapes=shapes,
@@ -73,8 +71,6 @@ class BatchSource:
         if pictures and config.training.finetune_from != 1:
             world.rank0_first(partial(pictures.features, prepared.images[:1]))
         on_gpu = device_spec.device.type == "cuda"
-        # Of the smallest GPU, since all ranks must have the same batches.
-        memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
         return cls(
             prepared,
             config.training,
@@ -82,7 +78,6 @@ class BatchSource:
             sampling=config.subword.sampling,
             longest=config.data.max_tokens,
             pictures=pictures,
-            batch_tokens=training_batch_tokens(config.training, config.model, memory),
             # With several processes too, which record nothing: the order must not depend on their number.
             shapes=on_gpu and config.training.graphs == "auto",
             ahead=on_gpu,

@@ -65,6 +65,7 @@ class TrainingSession:
     def __init__(
         self, folder: Path, config: Config, prepared: Prepared, device_spec: DeviceSpec, world: World, log: Log
     ) -> None:
+        # Of the smallest GPU, since all ranks must have the same batches.
         memory = min(int(one) for (one,) in world.gather([gpu_memory(device_spec.device)]))
         recipe, config = config, settled(config, prepared, memory)
         self.folder, self.config, self.prepared = folder, config, prepared
