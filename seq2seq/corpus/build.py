@@ -25,7 +25,7 @@ from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.placeholders import Placeholders
-from seq2seq.corpus.sources import read_pairs
+from seq2seq.corpus.sources import read_pairs, recognised
 from seq2seq.corpus.subword import UNK, Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
@@ -47,7 +47,7 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
         CorpusError: data that cannot be read, or of which nothing is left to learn from.
         ConfigError: a vocabulary that does not fit the corpus.
     """
-    data = config.data
+    data = recognised(config.data)
     dropped: Counter[str] = Counter()
 
     # 1. Read, clean and deduplicate the training part, and cut out what is missing of validation and test.

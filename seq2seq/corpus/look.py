@@ -20,8 +20,8 @@ _PARQUET = b"PAR1"
 _SOURCES = {"src", "source", "input", "text", "from", "question"}
 _TARGETS = {"tgt", "target", "output", "label", "to", "answer"}
 _KNOWN = _SOURCES | _TARGETS | {"id", "nr", "no", "number", "word", "phonemes", "pronunciation", "translation"}
-# A letter first, no mark of a sentence's end; digits only in what a program might have named.
-_NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()-]{0,40}[\w)])?")
+# A letter first, no mark of a sentence's end; digits only in what a program might have named. Spreadsheets break lines.
+_NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()\n-]{0,40}[\w)])?")
 # Rows that are looked at.
 _SAMPLE = 1000
 # A first row is a header if it differs from so many of the others.
@@ -55,10 +55,11 @@ def look(path: Path) -> Look:
         kind, columns = _columns_of_lines(lines)
     texts = {name: cells for name, cells in columns.items() if _is_text(cells)}
     if len(texts) < 2:
+        found = f"only the column {next(iter(texts))}" if texts else "no column"
         raise CorpusError(
-            f"{path}: expected a table with a column for each side, found {len(texts)} with text "
-            f"({', '.join(texts) or 'none'}): give CSV, tab-separated values, JSON lines or Parquet; two aligned files "
-            'need data.format = "files"'
+            f"{path}: expected a table with a column for each side, found {found} with text: give CSV, tab-separated "
+            "values, JSON lines or Parquet; of two aligned files name the folder, and their endings as data.src and "
+            "data.tgt"
         )
     src, tgt = _sides(list(texts))
     return Look(kind, src, tgt, tuple(texts))

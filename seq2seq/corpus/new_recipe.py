@@ -26,7 +26,7 @@ _ROOM, _MOST_TOKENS = 1.2, 500
 _PIECE = 2
 # From so many equal sides on, texts are changed rather than translated.
 _EQUAL = 0.02
-_NO_LETTERS = "No letters"
+_NO_LETTERS = "no letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) ->
 
 
 def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> list[str]:
-    count = f"{'more than ' if found.more else ''}{found.pairs:,} pairs"
+    count = f"{'more than ' if found.more else ''}{found.pairs:,} pair{'s' if found.pairs > 1 else ''}"
     left_out = ", ".join(f"{number:,} {reason}" for reason, number in found.dropped.items()) or "none"
     others = [name for name in seen.columns if name not in (seen.src, seen.tgt)]
     header = "numbers: the first line looks like a pair" if seen.src.isdecimal() else "names in the first record"
@@ -100,7 +100,7 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
     tokens = found.longest if spelled else found.longest / _PIECE
     most = min(_MOST_TOKENS, max(20, round(_ROOM * tokens)))
     changed = found.equal >= _EQUAL
-    few = [f"# {count}:{FEW.removeprefix(';')}."] if found.pairs < FEWEST else []
+    few = [f"# {FEW.capitalize()}."] if found.pairs < FEWEST else []
     return [
         f"# {path.name}: {count}; left out: {left_out}. Written by 'seq2seq new', with the reason beside each setting.",
         *few,

@@ -21,7 +21,7 @@ from seq2seq.files.cache import find_or_make, is_made
 
 FEWEST = 1000
 """Training pairs below which a corpus is small."""
-FEW = f"; under {FEWEST:,} are few: bring more if you can"
+FEW = f"under {FEWEST:,} pairs are few: bring more if you can"
 """What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
 _LAYOUT = 7
@@ -91,7 +91,7 @@ def corpus_summary(prepared: Prepared) -> str:
         f"{report['validation']:,} validation, {report['test']:,} test; "
         f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
-        f"{FEW if report['kept'] < FEWEST else ''}"
+        f"{f'; {FEW}' if report['kept'] < FEWEST else ''}"
     )
 
 

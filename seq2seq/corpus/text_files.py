@@ -85,13 +85,17 @@ def require(path: Path) -> Path:
     """
     # os.path says no where pathlib raises: of names that are too long, and in folders that must not be entered.
     if not os.path.isfile(path):
-        reason = f"there is no folder {path.parent}"
+        reason = f"{path.parent} is {'a file' if os.path.isfile(path.parent) else 'missing too'}"
+        if os.path.isdir(path):
+            raise CorpusError(f"{path}: expected a file, found a folder")
         if os.path.isdir(path.parent):
             try:
                 reason = f"that folder holds {', '.join(sorted(os.listdir(path.parent))[:8]) or 'nothing'}"
             except OSError as error:
                 reason = f"that folder cannot be read ({error.strerror})"
-        raise CorpusError(f"{path} is missing: {reason}; set data.path and the names in [data]")
+        raise CorpusError(
+            f"{path} is missing: {reason}; set data.path and the names in [data], in the recipe or with --set"
+        )
     return path
 
 
@@ -101,18 +105,24 @@ def plain_name(path: Path) -> str:
 
 
 def find_shards(folder: Path, name: str) -> list[Path]:
-    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted.
-
-    Each may be plain, or packed with ``.gz`` or ``.xz`` after its name.
+    """The files of :func:`shards_of`, of which there is one at least.
 
     Raises:
         CorpusError: there is none; lists the files of the folder.
+    """
+    return shards_of(folder, name) or [require(folder / name)]
+
+
+def shards_of(folder: Path, name: str) -> list[Path]:
+    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted; perhaps none.
+
+    Each may be plain, or packed with ``.gz`` or ``.xz`` after its name.
     """
     if os.path.isfile(folder / name):
         return [folder / name]
     packed = [f"{name}{suffix}" for suffix in _PACKED]
     if not glob.has_magic(name):
-        return [next((folder / one for one in packed if os.path.isfile(folder / one)), None) or require(folder / name)]
+        return [folder / one for one in packed if os.path.isfile(folder / one)][:1]
     # Of a shard that exists plain and packed, the plain file is read.
     shards = {
         plain_name(path): path
@@ -120,4 +130,4 @@ def find_shards(folder: Path, name: str) -> list[Path]:
         for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
         if os.path.isfile(path)
     }
-    return [shards[shard] for shard in sorted(shards)] or [require(folder / name)]
+    return [shards[shard] for shard in sorted(shards)]

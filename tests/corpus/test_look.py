@@ -13,7 +13,7 @@ import pytest
 from seq2seq.config import DataConfig
 from seq2seq.corpus.look import look
 from seq2seq.corpus.pairs import Pair
-from seq2seq.corpus.sources import fingerprint, read_pairs
+from seq2seq.corpus.sources import fingerprint, read_pairs, recognised
 from seq2seq.errors import CorpusError
 
 PAIRS = [Pair(f"March {day}, 1999", f"1999-03-{day:02}") for day in range(1, 29)]
@@ -39,13 +39,29 @@ def test_auto_reads_every_kind_of_table_whatever_its_name(kind: str, tmp_path: P
     path = tmp_path / "table"
     write(path, kind)
     assert look(path).format == kind
-    data = DataConfig(format="auto", path=str(path))
+    data = DataConfig(path=str(path))
     assert [Pair(pair.src, pair.tgt.strip()) for pair in read_pairs(data, "train")] == PAIRS
-    turned = DataConfig(format="auto", path=str(path), src="es", tgt="en")
+    turned = DataConfig(path=str(path), src="es", tgt="en")
     assert next(read_pairs(turned, "train")).src.strip() == PAIRS[0].tgt
     before = fingerprint(data)
     path.write_bytes(path.read_bytes() + b"\n")
     assert fingerprint(data) != before
+
+
+def test_auto_tells_a_folder_of_aligned_files_from_one_with_tables(tmp_path: Path) -> None:
+    (tmp_path / "train.en").write_text("".join(f"{pair.src}\n" for pair in PAIRS))
+    (tmp_path / "train.es").write_text("".join(f"{pair.tgt}\n" for pair in PAIRS))
+    write(tmp_path / "tables-1", "csv")
+    write(tmp_path / "tables-2", "csv")
+    for name, kind, pairs in (("train", "files", PAIRS), ("tables-*", "csv", [*PAIRS, *PAIRS])):
+        data = DataConfig(path=str(tmp_path), src="en", tgt="es", train=name)
+        assert recognised(data).format == kind
+        assert list(read_pairs(data, "train")) == pairs
+        before = fingerprint(data)
+        assert len(before) == 2
+        for path in (tmp_path / "train.es", tmp_path / "tables-2"):
+            path.touch()
+        assert fingerprint(data) != before
 
 
 def test_a_packed_table_is_seen_through(tmp_path: Path) -> None:
@@ -80,6 +96,15 @@ def test_header_and_sides(table: str, tmp_path: Path) -> None:
     seen = look(tmp_path / "t")
     assert (seen.src, seen.tgt) == sides
     assert seen.format == "tsv"
+
+
+def test_a_name_in_a_header_may_break_a_line(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('"English\n(plain)",Spanish\n"It rains.",Llueve.\n"I am here.","Estoy aquí."\n')
+    assert [pair.tgt for pair in read_pairs(DataConfig(path=str(tmp_path / "t")), "train")] == [
+        "Llueve.",
+        "Estoy aquí.",
+    ]
+    assert look(tmp_path / "t").src == "English\n(plain)"
 
 
 def test_quotes_between_tabs_are_a_spreadsheets_only_if_cells_need_them(tmp_path: Path) -> None:
