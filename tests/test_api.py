@@ -61,7 +61,7 @@ def test_every_function_says_what_it_takes_and_what_it_raises(name: str) -> None
     assert all(f"\n    {parameter}: " in text for parameter in parameters)
 
 
-@pytest.mark.parametrize("name", ["load", "pack", "TrainedModel"])
+@pytest.mark.parametrize("name", ["load", "new", "pack", "TrainedModel"])
 def test_the_examples_are_true(name: str, digits_run: Path, attentive_run: Path, tmp_path: Path) -> None:
     thing = getattr(seq2seq, name)
     names = {

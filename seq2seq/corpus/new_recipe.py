@@ -45,8 +45,15 @@ class _Findings:
     dropped: Counter[str]
 
 
-def new_recipe(path: str | Path) -> str:
+def new(path: str | Path) -> str:
     """Looks at a table and writes a recipe for it, as TOML with the reasons as comments.
+
+    >>> table = folder / "days.csv"
+    >>> with table.open("w") as stream:
+    ...     print("written,short", "3 May,05-03", "1 June,06-01", sep=chr(10), file=stream)
+    >>> recipe = seq2seq.new(table)
+    >>> [line for line in recipe.splitlines() if line.startswith(("src", "tgt"))]
+    ['src = "written"', 'tgt = "short"']
 
     Args:
         path: of the table: CSV, tab-separated values, JSON lines or Parquet, plain or packed.

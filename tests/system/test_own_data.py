@@ -75,3 +75,30 @@ def test_what_is_refused_leaves_no_run(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "pairs.csv").write_text("only one column\n" * 9)
     assert main(["train", "own-data", "--set", "data.path=pairs.csv"]) == 2
     assert not (tmp_path / "runs").exists()
+
+
+SPREADSHEETS = {
+    "LibreOffice": {"quoting": csv.QUOTE_ALL, "lineterminator": "\n"},
+    "Excel": {"lineterminator": "\r\n"},
+    "Excel in Europe": {"delimiter": ";", "lineterminator": "\r\n"},
+    "Excel's Unicode text": {"delimiter": "\t", "lineterminator": "\r\n"},
+}
+
+
+@pytest.mark.parametrize("program", SPREADSHEETS)
+def test_a_spreadsheet_trains_with_one_line_of_recipe(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [(f'"{one}", he said;\nand "{one + 1}".', f"{one};{one + 1}") for one in range(200)]
+    encoding = {"LibreOffice": "utf-8", "Excel's Unicode text": "utf-16"}.get(program, "utf-8-sig")
+    with open("pairs", "w", encoding=encoding, newline="") as stream:
+        csv.writer(stream, **SPREADSHEETS[program]).writerows([("said", "numbers\n(both)"), *rows])
+    Path("mine.toml").write_text('data.path = "pairs"\n')
+    small = ["model.hidden_size=16", "model.embedding_size=16", "model.layers=1", "training.max_updates=2"]
+    run = train("mine.toml", overrides=small)
+    texts = [line.split("\t") for line in (run / "outputs.test.tsv").read_text().splitlines()[1:]]
+    cleaned = {source.replace("\n", " "): target for source, target in rows}
+    assert len(texts) == 20
+    assert all(cleaned[source] == reference for source, _, _, _, reference in texts)
+    assert json.loads((run / "evaluation.json").read_bytes())["sentences"] == 20
