@@ -20,7 +20,7 @@ from seq2seq.config import Config, DataConfig, SubwordConfig
 from seq2seq.config.automatic import chosen, differences
 from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
-from seq2seq.corpus.cleaning import clean, hold_out, normalised
+from seq2seq.corpus.cleaning import clean, dropped_in_words, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
@@ -125,7 +125,7 @@ def _require_parts(
             "of the validation or test part: set data.train, data.validation or data.test to others"
         )
     if not len(training):
-        raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+        raise CorpusError(f"nothing to learn from: every pair was dropped: {dropped_in_words(dropped)}; look at [data]")
     reason = "all its pictures are missing or damaged" if data.reads_images else "it has no sentence that is not blank"
     for part, pairs in (("validation", validation), ("test", test)):
         name, size = getattr(data, part), getattr(data, f"{part}_size")
@@ -203,7 +203,7 @@ def _write_ids(
             file.write([sources[row] for row in fitting], [targets[row] for row in fitting])
             fingerprint.update("".join(f"{block[row].src}\t{block[row].tgt}\n" for row in fitting).encode())
     if not kept:
-        raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+        raise CorpusError(f"nothing to learn from: every pair was dropped: {dropped_in_words(dropped)}; look at [data]")
     return leaked
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.normalise import normalise
@@ -82,3 +82,8 @@ def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = Fal
     selected = [held[source] for _, source in sorted(heap, reverse=True)]
     validation, test = selected[: sizes[0]], selected[sizes[0] :]
     return [pair for own in validation for pair in own], [pair for own in test for pair in own]
+
+
+def dropped_in_words(dropped: Mapping[str, int]) -> str:
+    """Counts of what was left out, each before its reason."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "none"

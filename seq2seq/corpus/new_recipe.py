@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.automatic import SideStatistics, piece_type
-from seq2seq.corpus.cleaning import normalised
+from seq2seq.corpus.cleaning import dropped_in_words, normalised
 from seq2seq.corpus.look import Look, look
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.prepared import FEW, FEWEST
@@ -99,7 +99,6 @@ def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) ->
 
 def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> list[str]:
     count = f"{'more than ' if found.more else ''}{found.pairs:,} pair{'s' if found.pairs > 1 else ''}"
-    left_out = ", ".join(f"{number:,} {reason}" for reason, number in found.dropped.items()) or "none"
     others = [name for name in seen.columns if name not in (seen.src, seen.tgt)]
     header = "numbers: the first line looks like a pair" if seen.src.isdecimal() else "names in the first record"
     if seen.format in ("csv", "tsv") and not seen.src.isdecimal():
@@ -109,7 +108,8 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
     changed = found.equal >= _EQUAL
     few = [f"# {FEW.capitalize()}."] if found.pairs < FEWEST else []
     return [
-        f"# {path.name}: {count}; left out: {left_out}. Written by 'seq2seq new', with the reason beside each setting.",
+        f"# {path.name}: {count}; left out: {dropped_in_words(found.dropped)}. "
+        "Written by 'seq2seq new', with the reason beside each setting.",
         *few,
         "",
         "[data]",
