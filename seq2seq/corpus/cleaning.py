@@ -36,10 +36,13 @@ def _fault(pair: Pair, data: DataConfig) -> str:
         return ""
     if data.drop_identical and pair.src == pair.tgt:
         return "identical sides"
+    return "length ratio" if length_ratio(pair) > data.max_ratio else ""
+
+
+def length_ratio(pair: Pair) -> float:
+    """Characters of the longer side for each of the shorter, which counts as at least 20."""
     shorter, longer = sorted((len(pair.src), len(pair.tgt)))
-    if longer > max(_SHORT, shorter) * data.max_ratio:
-        return "length ratio"
-    return ""
+    return longer / max(_SHORT, shorter)
 
 
 def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = False) -> tuple[list[Pair], list[Pair]]:

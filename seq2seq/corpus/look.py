@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -24,6 +24,8 @@ _KNOWN = _SOURCES | _TARGETS | {"id", "nr", "no", "number", "word", "phonemes", 
 _NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()\n-]{0,40}[\w)])?")
 # Rows that are looked at.
 _SAMPLE = 1000
+# What comes so often on average is a label.
+_TIMES = 10
 # A first row is a header if it differs from so many of the others.
 _MOST = 0.9
 
@@ -61,7 +63,7 @@ def look(path: Path) -> Look:
             "values, JSON lines or Parquet; of two aligned files name the folder, and their endings as data.src and "
             "data.tgt"
         )
-    src, tgt = _sides(list(texts))
+    src, tgt = _sides(texts)
     return Look(kind, src, tgt, tuple(texts))
 
 
@@ -155,11 +157,19 @@ def _is_text(cells: Sequence[str]) -> bool:
     return not counts
 
 
-def _sides(names: Sequence[str]) -> tuple[str, str]:
-    """Source and target column: by their names if those tell, else the first two."""
-    src = next((name for name in names if name.lower() in _SOURCES), None)
-    tgt = next((name for name in names if name.lower() in _TARGETS), None)
-    others = [name for name in names if name not in (src, tgt)]
+def _sides(columns: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """Source and target column: by their names if those tell, else the first two; labels are the target."""
+    src = next((name for name in columns if name.lower() in _SOURCES), None)
+    tgt = next((name for name in columns if name.lower() in _TARGETS), None)
+    others = [name for name in columns if name not in (src, tgt)]
+    if src is None and tgt is None and _are_labels(columns[others[0]]) and not _are_labels(columns[others[1]]):
+        tgt = others.pop(0)
     if src is None:
         src = others.pop(0)
     return src, tgt if tgt is not None else others.pop(0)
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    """True if a few kinds of single words come again and again."""
+    kinds = set(cells)
+    return not any(" " in kind for kind in kinds) and len(cells) >= _TIMES * len(kinds)

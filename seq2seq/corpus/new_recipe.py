@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.automatic import SideStatistics, piece_type
-from seq2seq.corpus.cleaning import dropped_in_words, normalised
+from seq2seq.corpus.cleaning import dropped_in_words, length_ratio, normalised
 from seq2seq.corpus.look import Look, look
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.prepared import FEW, FEWEST
@@ -40,6 +40,8 @@ class _Findings:
     tgt: SideStatistics
     longest: int
     """Characters of the longer side, of nearly all pairs."""
+    ratio: float
+    """:func:`length_ratio` of nearly all pairs, at most."""
     equal: float
     """Share of the pairs whose sides are the same."""
     dropped: Counter[str]
@@ -72,20 +74,30 @@ def _study(path: Path, seen: Look) -> _Findings:
     data = DataConfig(format=seen.format, path=str(path), src=seen.src, tgt=seen.tgt)
     src, tgt = SideStatistics(), SideStatistics()
     lengths: list[int] = []
+    ratios: list[float] = []
     equal = 0
     pairs = read_pairs(data, "train", dropped)
     for pair in _nonempty(pairs, data, dropped):
         src.add(pair.src)
         tgt.add(pair.tgt)
         lengths.append(max(len(pair.src), len(pair.tgt)))
+        ratios.append(length_ratio(pair))
         equal += pair.src == pair.tgt
         if len(lengths) == _MOST:
             break
     if not lengths:
         raise CorpusError(f"{path}: expected pairs, found none with text in the columns {seen.src} and {seen.tgt}")
-    longest = sorted(lengths)[int(_FITTING * (len(lengths) - 1))]
-    more = next(pairs, None) is not None
-    return _Findings(len(lengths), more, src, tgt, longest, equal / len(lengths), dropped)
+    nearly_all = int(_FITTING * (len(lengths) - 1))
+    return _Findings(
+        pairs=len(lengths),
+        more=next(pairs, None) is not None,
+        src=src,
+        tgt=tgt,
+        longest=sorted(lengths)[nearly_all],
+        ratio=sorted(ratios)[nearly_all],
+        equal=equal / len(lengths),
+        dropped=dropped,
+    )
 
 
 def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
@@ -119,11 +131,21 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
         f"src = {_toml(seen.src)}",
         f"tgt = {_toml(seen.tgt)}",
         f"max_tokens = {most}  # nearly all texts have at most {found.longest:,} characters; longer ones are dropped",
+        *_document_lines(found, is_long=tokens > _MOST_TOKENS),
         f"drop_identical = {_toml(not changed)}  # {found.equal:.1%} of the pairs have two equal sides",
         'validation_size = "auto"  # a tenth of the sources, at most 2,000',
         'test_size = "auto"',
         "",
     ]
+
+
+def _document_lines(found: _Findings, *, is_long: bool) -> list[str]:
+    """What lets a document have a label or a summary."""
+    lines = ['long_sources = "cut"  # of a longer source the beginning is read'] if is_long else []
+    if found.ratio > DataConfig().max_ratio:
+        reason = f"nearly all pairs have a side of at most {found.ratio:.0f} times the other's characters"
+        lines.append(f"max_ratio = {_ROOM * found.ratio:.1f}  # {reason}")
+    return lines
 
 
 def _model_lines(found: _Findings, *, spelled: bool) -> list[str]:

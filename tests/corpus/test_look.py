@@ -85,6 +85,9 @@ HEADERS = {
     "a running number without a header": ("1\ta b.\tc\n2\tc\td e\n3\te\tf\n", ("2", "3")),
     "a third column": ("It rains.\tLlueve.\tCC-BY\nWho?\t¿Quién?\tCC-BY\n", ("1", "2")),
     "the target first": ("label\ttext\npos\tI like it.\nneg\tI do not.\n", ("text", "label")),
+    "labels first": ("".join(f"{'pos' if row % 3 else 'neg'}\tReview {row}.\n" for row in range(30)), ("2", "1")),
+    "labels last": ("".join(f"Review {row}.\t{'pos' if row % 3 else 'neg'}\n" for row in range(30)), ("1", "2")),
+    "words with several translations": ("".join(f"go\t{row}ir\nrun\t{row}er\n" for row in range(9)), ("1", "2")),
     "an empty column": ("en\tnote\tes\na\t\tb\nc\t\td\nid\t\tx\n", ("1", "3")),
 }
 

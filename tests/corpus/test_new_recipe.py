@@ -52,6 +52,19 @@ def test_nearly_all_pairs_fit_and_the_corpus_can_be_prepared(tmp_path: Path) -> 
     assert len(found.test) == len(found.validation) == len(TABLES["dates"]) // 10
 
 
+def test_documents_with_labels_are_read_and_none_is_dropped(tmp_path: Path) -> None:
+    documents = [
+        (f"{row} " + " ".join(f"word{row * 31 % n}" for n in range(1, 900)), "ab"[row % 2]) for row in range(90)
+    ]
+    path = write(tmp_path / "t.csv", documents)
+    (tmp_path / "r.toml").write_text(new(path))
+    for recipe in (str(tmp_path / "r.toml"), "own-data"):
+        config = load_recipe(recipe, [f"data.path={path}", f"data.directory={tmp_path}"])
+        found = prepare(config)
+        assert found.report["dropped"] == {"source held out": 18}
+        assert found.src.lengths().max() == config.data.max_tokens
+
+
 def test_few_pairs_are_said_to_be_few(tmp_path: Path) -> None:
     few, more = TABLES["dates"][:301], TABLES["dates"]
     for rows, said in ((few, True), (more, False)):
