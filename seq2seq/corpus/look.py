@@ -126,7 +126,8 @@ def _has_quotes(lines: Sequence[str]) -> bool:
         rows = list(csv.reader(lines, delimiter="\t", strict=True))
     except csv.Error:
         return False
-    return any(re.search(r'[\t\n"]', cell) for row in rows for cell in row)
+    plain = {cell for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) for cell in row}
+    return any(re.search(r'[\t\n"]', cell) for row in rows for cell in row if cell not in plain)
 
 
 def _is_header(columns: Sequence[Sequence[str]]) -> bool:

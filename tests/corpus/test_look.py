@@ -117,6 +117,11 @@ def test_quotes_between_tabs_are_a_spreadsheets_only_if_cells_need_them(tmp_path
     assert look(tmp_path / "t").format == "csv"
 
 
+def test_quotes_inside_sentences_are_letters(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('He said "go".\tDijo "ve".\n' * 100 + '"Go" he said.\t"Ve" dijo.\n')
+    assert list(read_pairs(DataConfig(path=str(tmp_path / "t")), "train"))[-1] == Pair('"Go" he said.', '"Ve" dijo.')
+
+
 @pytest.mark.parametrize("text", ["", "one\ntwo\n", "\n\n", "1\tx\n2\t\n3\t\n", '{"a": "b"}\n'])
 def test_a_table_without_two_columns_of_text_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(text)
