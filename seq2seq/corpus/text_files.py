@@ -21,6 +21,12 @@ GZIP, XZ = b"\x1f\x8b\x08", b"\xfd7zXZ\0"
 DAMAGED = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 """What a damaged packed file raises where it is read."""
 
+NOT_TEXT = {
+    b"PK\x03\x04": ("a zip archive, as spreadsheets are", "save it as CSV, or unpack it"),
+    b"\xd0\xcf\x11\xe0": ("an old Office file", "save it as CSV"),
+}
+"""How files begin that hold no text, what they are, and what makes text of them."""
+
 # UTF-32's mark begins with UTF-16's.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -47,13 +53,16 @@ def read_lines(path: Path) -> Iterator[str]:
     Gzip and xz files are unpacked. Text is UTF-8, or UTF-16 or UTF-32 if its mark says so.
 
     Raises:
-        CorpusError: it cannot be read or is not in that encoding; names the line.
+        CorpusError: it cannot be read, holds no text or is not in that encoding; names the line.
     """
     number, encoding = 1, "utf-8"
     try:
         with path.open("rb") as file:
             stream = io.BufferedReader(cast(io.RawIOBase, unpacked(file)))
-            encoding = next((name for mark, name in _MARKS.items() if stream.peek(4).startswith(mark)), "utf-8")
+            start = stream.peek(4)
+            if found := next((what for mark, what in NOT_TEXT.items() if start.startswith(mark)), None):
+                raise CorpusError(f"{path}: expected text, found {': '.join(found)}")
+            encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
             lines: io.BufferedIOBase | io.TextIOWrapper = stream
             if encoding != "utf-8":
                 lines = io.TextIOWrapper(stream, encoding, newline="\n")

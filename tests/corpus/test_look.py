@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
@@ -115,6 +117,18 @@ def test_quotes_between_tabs_are_a_spreadsheets_only_if_cells_need_them(tmp_path
     assert look(tmp_path / "t").format == "tsv"
     (tmp_path / "t").write_text('"He said ""go""."\tx\na\tb\n')
     assert look(tmp_path / "t").format == "csv"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_spreadsheet_that_was_not_exported_is_said_to_be_one(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", "<row/>")
+    (tmp_path / "book.xlsx").write_bytes(pack(book.getvalue()))
+    with pytest.raises(
+        CorpusError, match=r"book\.xlsx: expected text, found a zip archive, as spreadsheets are: save it"
+    ):
+        look(tmp_path / "book.xlsx")
 
 
 def test_quotes_inside_sentences_are_letters(tmp_path: Path) -> None:
