@@ -26,7 +26,7 @@ from seq2seq.errors import ConfigError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of padding, unknown word, begin mark and end mark in every vocabulary."""
-_MARKS = {"pad_id": PAD, "unk_id": UNK, "bos_id": BOS, "eos_id": EOS}
+_MARKS: dict[str, Any] = {"pad_id": PAD, "unk_id": UNK, "bos_id": BOS, "eos_id": EOS}
 
 # The trainer stores its number of threads in the model: fixed, so that the model's bytes are reproducible.
 _THREADS = 2
