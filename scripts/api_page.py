@@ -18,9 +18,9 @@ from seq2seq.decoding.pair_scores import PairScore
 
 _HEAD = """# Python API
 
-What a command does, a function or a method of the same name does; only `recipes`, `settings`, `rescore` and `serve` are for the
-shell alone. `import seq2seq` answers at once: torch is imported when it is first needed. `scripts/api_page.py` writes this page
-from the docstrings, and the tests run their examples.
+What a command does, a function or a method of the same name does; only `recipes`, `settings`, `rescore` and `serve` are
+for the shell alone. `import seq2seq` answers at once: torch is imported when it is first needed. `scripts/api_page.py`
+writes this page from the docstrings, and the tests run their examples.
 
 ```python
 import seq2seq
