@@ -185,12 +185,14 @@ def _model_lines(found: _Findings, *, spelled: bool) -> list[str]:
 
 def _scripts(side: SideStatistics) -> list[str]:
     """Scripts of a side's letters, the one with most letters in its alphabet first."""
-    scripts = Counter(
-        unicodedata.name(one, "?").partition(" ")[0].partition("-")[0].capitalize()
-        for one in side.alphabet
-        if one.isalpha()
-    )
+    scripts = Counter(_script(one) for one in side.alphabet if one.isalpha())
     return [script for script, _ in scripts.most_common(3)] or [_NO_LETTERS]
+
+
+def _script(letter: str) -> str:
+    """How the letter's name in Unicode begins: ``Latin``, ``Devanagari``."""
+    name = unicodedata.name(letter, "?").partition(" ")[0].partition("-")[0]
+    return "Han" if name == "CJK" else name.capitalize()
 
 
 def _listed(names: list[str]) -> str:

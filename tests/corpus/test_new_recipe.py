@@ -65,6 +65,20 @@ def test_documents_with_labels_are_read_and_none_is_dropped(tmp_path: Path) -> N
         assert found.src.lengths().max() == config.data.max_tokens
 
 
+@pytest.mark.parametrize(
+    ("src", "tgt", "scripts"),
+    [
+        ("北京", "Beijing", "Han to Latin: scripts differ, and so do pieces"),
+        ("नमस्ते", "שָׁלוֹם", "Devanagari to Hebrew: scripts differ, and so do pieces"),
+        ("May 3", "05-03", "Latin to no letters: pieces are shared"),
+    ],
+)
+def test_scripts_are_named_and_decide_whether_pieces_are_shared(
+    src: str, tgt: str, scripts: str, tmp_path: Path
+) -> None:
+    assert scripts in new(write(tmp_path / "t.csv", [(f"{src} {row}", tgt) for row in range(30)]))
+
+
 def test_few_pairs_are_said_to_be_few(tmp_path: Path) -> None:
     few, more = TABLES["dates"][:301], TABLES["dates"]
     for rows, said in ((few, True), (more, False)):
