@@ -4,13 +4,16 @@ Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source
 ``M`` of the memory, ``C`` of the source vector, ``V`` vocabulary.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from onnx import TensorProto
 from torch import nn
+from torch.nn import functional
 
 from seq2seq.engines.onnx_graph import Graph
+from seq2seq.engines.onnx_lstm import write_lstm
 from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention
 from seq2seq.model.cells import GRU, LSTM, FusedCell
 from seq2seq.model.decoder import Decoder
@@ -31,48 +34,88 @@ def step_session(decoder: Decoder, *, int8: bool) -> Any:
     It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_engine.OnnxState` holds, and returns
     log-probabilities (R, V) and the new ``packed`` (R, W).
     """
-    return _Step(decoder, Graph(int8=int8)).session()
+    graph = Graph(int8=int8)
+    token, packed = graph.input("token", "R", dtype=TensorProto.INT64), graph.input("packed", "R", packed_size(decoder))
+    memory = declare_memory(graph, decoder)
+    return graph.session(write_step(graph, decoder, token, packed, memory))
+
+
+def declare_memory(graph: Graph, decoder: Decoder) -> list[str]:
+    """The inputs that attention reads: keys, values and bias; none without attention."""
+    if decoder.attention is None:
+        return []
+    return [graph.input(f"memory_{name}", *"NSA") for name in ("keys", "values", "bias")]
+
+
+def packed_size(decoder: Decoder) -> int:
+    """W."""
+    return sum(_packed_sizes(decoder))
+
+
+def _packed_sizes(decoder: Decoder) -> list[int]:
+    """Widths of what is packed: h of all layers, c of all layers, the previous features, the source vector."""
+    cells = [*decoder.bottom.layers, *decoder.upper.layers]
+    assert all(isinstance(cell, FusedCell) for cell in cells)
+    widths = [cell.kernel.hidden_size for cell in cells]
+    with_memory = [width for cell, width in zip(cells, widths, strict=True) if cell.num_states == 2]
+    features = [decoder.readout.size] if decoder.input_feeding else []
+    vector = [size] if (size := decoder.bridge.source_vector_size) else []
+    return [*widths, *with_memory, *features, *vector]
+
+
+def write_step(
+    graph: Graph, decoder: Decoder, token: str, packed: str, memory: Sequence[str], *, multiple: int = 1
+) -> list[str]:
+    """Writes one step down.
+
+    Args:
+        graph: where to.
+        decoder: its weights are copied.
+        token: (R,).
+        packed: (R, W).
+        memory: as :func:`declare_memory` returns it.
+        multiple: tokens that do not exist fill the vocabulary up to a multiple of so many.
+
+    Returns:
+        Log-probabilities (R, V), and the new packed state (R, W).
+    """
+    return _Step(graph, decoder, memory).write(token, packed, multiple)
 
 
 class _Step:
     """The nodes of one step."""
 
-    def __init__(self, decoder: Decoder, graph: Graph) -> None:
-        self.decoder, self.graph = decoder, graph
-        cells = [cell for cell in [*decoder.bottom.layers, *decoder.upper.layers] if isinstance(cell, FusedCell)]
-        self.key_size = cells[0].kernel.hidden_size
-        widths = [cell.kernel.hidden_size for cell in cells]
-        with_memory = [width for cell, width in zip(cells, widths, strict=True) if cell.num_states == 2]
-        sizes = [*widths, *with_memory, *([decoder.readout.size] if decoder.input_feeding else [])]
-        packed = graph.input("packed", "R", sum(sizes))
-        parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=1) if len(sizes) > 1 else [packed]
-        self.hidden, self.cell = parts[: len(widths)], parts[len(widths) : len(widths) + len(with_memory)]
-        self.prev_features = parts[-1:] if decoder.input_feeding else []
+    def __init__(self, graph: Graph, decoder: Decoder, memory: Sequence[str]) -> None:
+        self.decoder, self.graph, self.memory = decoder, graph, memory
+        self.hidden: list[str] = []
+        self.cell: list[str] = []
 
-    def session(self) -> Any:
+    def write(self, token: str, packed: str, multiple: int) -> list[str]:
         """Phases as in ``Decoder._advance``."""
         graph, decoder = self.graph, self.decoder
+        sizes = _packed_sizes(decoder)
+        parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=1) if len(sizes) > 1 else [packed]
+        layers = len(decoder.bottom.layers) + len(decoder.upper.layers)
+        vector = [parts.pop()] if decoder.bridge.source_vector_size else []
+        prev_features = [parts.pop()] if decoder.input_feeding else []
+        self.hidden, self.cell = parts[:layers], parts[layers:]
         # 1. Inputs of the bottom layer.
-        token = graph.input("token", "R", dtype=TensorProto.INT64)
         embedding = decoder.embedding
         embedded = graph.op("Gather", graph.constant(embedding.weight.detach().float() * embedding.scale), token)
-        inputs, extras = [embedded], []
-        if size := decoder.bridge.source_vector_size:
-            vector = graph.input("source_vector", "R", size)
-            inputs.append(vector)
-            extras += [vector, embedded]
+        extras = [*vector, embedded] if vector else []
         # 2. Bottom layer.
-        outputs = self._stack(decoder.bottom, self._concat([*inputs, *self.prev_features]), 0, [])
+        outputs = self._stack(decoder.bottom, self._concat([embedded, *vector, *prev_features]), 0, [])
         # 3. Attention.
         context = [] if decoder.attention is None else [self._attend(decoder.attention, outputs)]
         # 4. Upper layers.
         outputs = self._stack(decoder.upper, outputs, 1, context)
         # 5. Readout and output layer.
         features = self._readout([outputs, *extras, *context])
-        logits = graph.linear(features, decoder.output.weight, decoder.output.bias)
-        log_probs = graph.op("LogSoftmax", logits, axis=-1)
-        following = [*self.hidden, *self.cell, *([features] if decoder.input_feeding else [])]
-        return graph.session([log_probs, self._concat(following)])
+        missing = -decoder.output.out_features % multiple
+        weight = functional.pad(decoder.output.weight, (0, 0, 0, missing))
+        bias = functional.pad(decoder.output.bias, (0, missing), value=-torch.inf)
+        log_probs = graph.op("LogSoftmax", graph.linear(features, weight, bias), axis=-1)
+        return [log_probs, self._concat([*self.hidden, *self.cell, *([features] if prev_features else []), *vector])]
 
     def _readout(self, parts: list[str]) -> str:
         layer = self.decoder.readout.map
@@ -102,6 +145,11 @@ class _Step:
     def _lstm(self, lstm: LSTM, inputs: str, hidden: str, cell: str) -> tuple[str, str]:
         """The equations of :class:`LSTM`, with one product for inputs and state."""
         graph, width = self.graph, lstm.kernel.hidden_size
+        if graph.int8:
+            inputs, hidden, cell = (graph.op("Unsqueeze", one, graph.constant([0])) for one in (inputs, hidden, cell))
+            _, hidden, cell = write_lstm(graph, [lstm], inputs, hidden=hidden, cell=cell)
+            hidden, cell = (graph.op("Squeeze", one, graph.constant([0])) for one in (hidden, cell))
+            return hidden, cell
         weight_ih, weight_hh, bias_ih, bias_hh = lstm.kernel.parameters()
         weight, bias = torch.cat([weight_ih, weight_hh], dim=1), bias_ih + bias_hh
         weight, bias = (torch.cat([whole.chunk(4)[gate] for gate in _SIGMOIDS_FIRST]) for whole in (weight, bias))
@@ -134,7 +182,7 @@ class _Step:
     def _attend(self, attention: Attention, queries: str) -> str:
         """Contexts (R, M) of queries (R, Q), as in :meth:`Attention.forward`."""
         graph = self.graph
-        keys, values, bias = (graph.input(f"memory_{name}", *"NSA") for name in ("keys", "values", "bias"))
+        keys, values, bias = self.memory
         if isinstance(attention, AdditiveAttention):
             queries = graph.op(
                 "Unsqueeze", self._by_source(graph.linear(queries, attention.query.weight), keys), graph.constant([2])
@@ -143,7 +191,7 @@ class _Step:
             scores = graph.op("MatMul", mixed, graph.constant(attention.score.weight.T))
             scores = graph.op("Squeeze", scores, graph.constant([3]))
         else:
-            scale = self.key_size**-0.5 if isinstance(attention, DotAttention) else 1.0
+            scale = self.decoder.bottom.layers[0].kernel.hidden_size**-0.5 if isinstance(attention, DotAttention) else 1.0
             (scores,) = graph.fused(1, "FusedMatMul", self._by_source(queries, keys), keys, transB=1, alpha=scale)
         weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
         context = graph.op("MatMul", weights, values)  # (N, K, M)

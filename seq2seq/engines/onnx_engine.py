@@ -22,9 +22,7 @@ class OnnxState:
     """What the graph of a step reads, besides tokens."""
 
     packed: Array
-    """h of all layers, c of all layers and the previous features, side by side, (R, W): selected in one call."""
-    by_row: dict[str, Array]
-    """What stays the same while rows are selected: the source vector, (R, C)."""
+    """h of all layers, c of all layers, previous features, source vector, side by side, (R, W): selected in one call."""
     by_source: dict[str, Array]
     """The memory of attention: keys and values (N, S, …), and 0 or, at padding, -inf, (N, 1, S)."""
 
@@ -35,24 +33,22 @@ class OnnxState:
 
     def select(self, rows: Tensor, sources: Tensor | None = None) -> "OnnxState":
         """See :meth:`DecoderState.select`."""
-        index, by_source = rows.numpy(), self.by_source
+        by_source = self.by_source
         if sources is not None:
             by_source = {name: array.take(sources.numpy(), 0) for name, array in by_source.items()}
-        by_row = {name: array.take(index, 0) for name, array in self.by_row.items()}
-        return OnnxState(self.packed.take(index, 0), by_row, by_source)
+        return OnnxState(self.packed.take(rows.numpy(), 0), by_source)
 
     @classmethod
     def of(cls, state: DecoderState) -> "OnnxState":
         """The same as torch has it."""
-        features = [] if state.prev_features is None else [state.prev_features]
-        packed = torch.cat([*state.layers.hidden, *state.layers.cell, *features], dim=1)
+        others = [one for one in (state.prev_features, state.source_vector) if one is not None]
+        packed = torch.cat([*state.layers.hidden, *state.layers.cell, *others], dim=1)
         by_source = {}
         if (memory := state.memory) is not None:
             bias = torch.zeros(memory.mask.shape).masked_fill(~memory.mask, -torch.inf)
             tensors = {"memory_keys": memory.keys, "memory_values": memory.values, "memory_bias": bias.unsqueeze(1)}
             by_source = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
-        by_row = {} if state.source_vector is None else {"source_vector": state.source_vector.numpy()}
-        return cls(packed.numpy(), by_row, by_source)
+        return cls(packed.numpy(), by_source)
 
 
 class OnnxEngine:
@@ -83,7 +79,7 @@ class OnnxEngine:
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, OnnxState]:
         """See :meth:`seq2seq.engines.engine.Engine.step`."""
         assert isinstance(state, OnnxState)
-        feeds = {"token": token.numpy(), "packed": state.packed} | state.by_row | state.by_source
+        feeds = {"token": token.numpy(), "packed": state.packed} | state.by_source
         log_probs, packed = run(self._step, feeds)
         return torch.from_numpy(log_probs), replace(state, packed=packed)
 

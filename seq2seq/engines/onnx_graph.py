@@ -25,23 +25,25 @@ class Graph:
 
     Args:
         int8: matrix products have 8-bit weights, and their inputs are rounded to 8 bits at every call.
+        name: distinguishes the values of a loop's body from those around it.
     """
 
-    def __init__(self, *, int8: bool) -> None:
+    def __init__(self, *, int8: bool, name: str = "") -> None:
         self.int8 = int8
+        self._name = name
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
 
-    def input(self, name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> str:
-        """Declares an input; free sizes have names."""
+    def input(self, name: str, *shape: int | str | None, dtype: int = TensorProto.FLOAT) -> str:
+        """Declares an input; free sizes have names, or None if they change between the rounds of a loop."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
     def constant(self, value: Tensor | Array | Sequence[int]) -> str:
         """Weights, or whole numbers."""
         array = value.detach().float().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        name = f"constant_{len(self._constants)}"
+        name = f"{self._name}constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
@@ -51,7 +53,7 @@ class Graph:
 
     def ops(self, count: int, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
         """The outputs of an operator."""
-        names = [f"{kind}_{len(self._nodes)}_{number}" for number in range(count)]
+        names = [f"{self._name}{kind}_{len(self._nodes)}_{number}" for number in range(count)]
         self._nodes.append(helper.make_node(kind, inputs, names, domain=domain, **attributes))
         return names
 
@@ -79,11 +81,14 @@ class Graph:
         rounded = (weight.detach().float() / scale).round().to(torch.int8)
         return self.constant(rounded.mT.contiguous().numpy()), self.constant(scale.squeeze(axes - 1))
 
+    def proto(self, outputs: Sequence[str]) -> Any:
+        """What has been written so far, as a graph that returns these values."""
+        returned = [onnx.ValueInfoProto(name=name) for name in outputs]
+        return helper.make_graph(self._nodes, self._name or "seq2seq", self._inputs, returned, self._constants)
+
     def session(self, outputs: Sequence[str]) -> Any:
         """A session that returns these values, with as many threads as torch has, which yield when they wait."""
-        graph = helper.make_graph(
-            self._nodes, "seq2seq", self._inputs, [onnx.ValueInfoProto(name=name) for name in outputs], self._constants
-        )
+        graph = self.proto(outputs)
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         options = onnxruntime.SessionOptions()
