@@ -44,7 +44,7 @@ class Graph:
         """Weights, or whole numbers."""
         array = value.detach().float().numpy() if isinstance(value, Tensor) else np.asarray(value)
         name = f"{self._name}constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self._constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
