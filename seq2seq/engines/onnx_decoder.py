@@ -74,7 +74,7 @@ def write_step(
         token: (R,).
         packed: (R, W).
         memory: as :func:`declare_memory` returns it.
-        multiple: tokens that do not exist fill the vocabulary up to a multiple of so many.
+        multiple: tokens that are never found fill the vocabulary up to a multiple of so many.
 
     Returns:
         Log-probabilities (R, V), and the new packed state (R, W).
@@ -83,7 +83,7 @@ def write_step(
 
 
 class _Step:
-    """The nodes of one step."""
+    """The nodes of one step, which is a sequence of one token: values are (1, R, …), as recurrent operators want them."""
 
     def __init__(self, graph: Graph, decoder: Decoder, memory: Sequence[str]) -> None:
         self.decoder, self.graph, self.memory = decoder, graph, memory
@@ -94,14 +94,17 @@ class _Step:
         """Phases as in ``Decoder._advance``."""
         graph, decoder = self.graph, self.decoder
         sizes = _packed_sizes(decoder)
-        parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=1) if len(sizes) > 1 else [packed]
+        first = graph.constant([0])
+        token, packed = (graph.op("Unsqueeze", one, first) for one in (token, packed))
+        parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=2) if len(sizes) > 1 else [packed]
         layers = len(decoder.bottom.layers) + len(decoder.upper.layers)
         vector = [parts.pop()] if decoder.bridge.source_vector_size else []
         prev_features = [parts.pop()] if decoder.input_feeding else []
         self.hidden, self.cell = parts[:layers], parts[layers:]
         # 1. Inputs of the bottom layer.
-        embedding = decoder.embedding
-        embedded = graph.op("Gather", graph.constant(embedding.weight.detach().float() * embedding.scale), token)
+        missing = -decoder.output.out_features % multiple
+        table = functional.pad(decoder.embedding.weight.detach().float() * decoder.embedding.scale, (0, 0, 0, missing))
+        embedded = graph.op("Gather", graph.constant(table), token)
         extras = [*vector, embedded] if vector else []
         # 2. Bottom layer.
         outputs = self._stack(decoder.bottom, self._concat([embedded, *vector, *prev_features]), 0, [])
@@ -111,11 +114,11 @@ class _Step:
         outputs = self._stack(decoder.upper, outputs, 1, context)
         # 5. Readout and output layer.
         features = self._readout([outputs, *extras, *context])
-        missing = -decoder.output.out_features % multiple
         weight = functional.pad(decoder.output.weight, (0, 0, 0, missing))
         bias = functional.pad(decoder.output.bias, (0, missing), value=-torch.inf)
         log_probs = graph.op("LogSoftmax", graph.linear(features, weight, bias), axis=-1)
-        return [log_probs, self._concat([*self.hidden, *self.cell, *([features] if prev_features else []), *vector])]
+        following = self._concat([*self.hidden, *self.cell, *([features] if prev_features else []), *vector])
+        return [graph.op("Squeeze", one, first) for one in (log_probs, following)]
 
     def _readout(self, parts: list[str]) -> str:
         layer = self.decoder.readout.map
@@ -146,16 +149,14 @@ class _Step:
         """The equations of :class:`LSTM`, with one product for inputs and state."""
         graph, width = self.graph, lstm.kernel.hidden_size
         if graph.int8:
-            inputs, hidden, cell = (graph.op("Unsqueeze", one, graph.constant([0])) for one in (inputs, hidden, cell))
             _, hidden, cell = write_lstm(graph, [lstm], inputs, hidden=hidden, cell=cell)
-            hidden, cell = (graph.op("Squeeze", one, graph.constant([0])) for one in (hidden, cell))
             return hidden, cell
         weight_ih, weight_hh, bias_ih, bias_hh = lstm.kernel.parameters()
         weight, bias = torch.cat([weight_ih, weight_hh], dim=1), bias_ih + bias_hh
         weight, bias = (torch.cat([whole.chunk(4)[gate] for gate in _SIGMOIDS_FIRST]) for whole in (weight, bias))
         gates = graph.linear(self._concat([inputs, hidden]), weight, bias)
-        sigmoids, candidate = graph.ops(2, "Split", gates, graph.constant([3 * width, width]), axis=1)
-        i, f, o = graph.ops(3, "Split", graph.op("Sigmoid", sigmoids), axis=1, num_outputs=3)
+        sigmoids, candidate = graph.ops(2, "Split", gates, graph.constant([3 * width, width]), axis=2)
+        i, f, o = graph.ops(3, "Split", graph.op("Sigmoid", sigmoids), axis=2, num_outputs=3)
         candidate = graph.op("Mul", i, graph.op("Tanh", candidate))
         cell = graph.op("Add", graph.op("Mul", f, cell), candidate)
         return graph.op("Mul", o, graph.op("Tanh", cell)), cell
@@ -165,10 +166,10 @@ class _Step:
         graph, width = self.graph, gru.kernel.hidden_size
         weight_ih, weight_hh, bias_ih, bias_hh = gru.kernel.parameters()
         sizes = graph.constant([2 * width, width])
-        from_input = graph.ops(2, "Split", graph.linear(inputs, weight_ih, bias_ih), sizes, axis=1)
-        from_hidden = graph.ops(2, "Split", graph.linear(hidden, weight_hh, bias_hh), sizes, axis=1)
+        from_input = graph.ops(2, "Split", graph.linear(inputs, weight_ih, bias_ih), sizes, axis=2)
+        from_hidden = graph.ops(2, "Split", graph.linear(hidden, weight_hh, bias_hh), sizes, axis=2)
         gates = graph.op("Sigmoid", graph.op("Add", from_input[0], from_hidden[0]))
-        r, z = graph.ops(2, "Split", gates, axis=1, num_outputs=2)
+        r, z = graph.ops(2, "Split", gates, axis=2, num_outputs=2)
         candidate = graph.op("Tanh", graph.op("Add", from_input[1], graph.op("Mul", r, from_hidden[1])))
         return graph.op("Add", candidate, graph.op("Mul", z, graph.op("Sub", hidden, candidate)))
 
@@ -180,7 +181,7 @@ class _Step:
         return self.graph.op("Tanh" if rnn.kernel.nonlinearity == "tanh" else "Relu", total)
 
     def _attend(self, attention: Attention, queries: str) -> str:
-        """Contexts (R, M) of queries (R, Q), as in :meth:`Attention.forward`."""
+        """Contexts (1, R, M) of queries (1, R, Q), as in :meth:`Attention.forward`."""
         graph = self.graph
         keys, values, bias = self.memory
         if isinstance(attention, AdditiveAttention):
@@ -195,14 +196,14 @@ class _Step:
             (scores,) = graph.fused(1, "FusedMatMul", self._by_source(queries, keys), keys, transB=1, alpha=scale)
         weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
         context = graph.op("MatMul", weights, values)  # (N, K, M)
-        width = graph.op("Concat", graph.constant([-1]), graph.op("Shape", values, start=2), axis=0)
-        return graph.op("Reshape", context, width)
+        rows = graph.op("Concat", graph.constant([1, -1]), graph.op("Shape", values, start=2), axis=0)
+        return graph.op("Reshape", context, rows)
 
     def _by_source(self, queries: str, keys: str) -> str:
-        """Queries (R, Q) to those of each source, (N, K, Q)."""
+        """Queries (1, R, Q) to those of each source, (N, K, Q)."""
         graph = self.graph
         sources, width = graph.op("Shape", keys, start=0, end=1), graph.op("Shape", keys, start=2)
         return graph.op("Reshape", queries, graph.op("Concat", sources, graph.constant([-1]), width, axis=0))
 
     def _concat(self, parts: list[str]) -> str:
-        return parts[0] if len(parts) == 1 else self.graph.op("Concat", *parts, axis=1)
+        return parts[0] if len(parts) == 1 else self.graph.op("Concat", *parts, axis=2)

@@ -35,12 +35,12 @@ def encoder_session(encoder: Encoder, *, int8: bool) -> Any:
     hidden: list[str] = []
     cell: list[str] = []
     for layer, residual in zip(encoder.stack.layers, encoder.stack.residual, strict=True):
-        outputs, *final = write_lstm(graph, [*_directions(layer)], inputs, lengths=lengths)
-        # Directions side by side: (S, D, B, H) to (S, B, D·H), and (D, B, H) to (B, D·H).
-        outputs = _side_by_side(graph, outputs, [0, 2, 1, 3])
+        directions = _directions(layer)
+        outputs, *final = write_lstm(graph, directions, inputs, lengths=lengths)
+        outputs = _side_by_side(graph, outputs, 1, len(directions))
         inputs = graph.op("Add", inputs, outputs) if residual else outputs
         for states, state in zip((hidden, cell), final, strict=True):
-            states.append(_side_by_side(graph, state, [1, 0, 2]))
+            states.append(_side_by_side(graph, state, 0, len(directions)))
     return graph.session([graph.op("Transpose", inputs, perm=[1, 0, 2]), *hidden, *cell])
 
 
@@ -48,7 +48,10 @@ def _directions(layer: nn.Module) -> list[nn.Module]:
     return [layer.forward_cell, layer.backward_cell] if isinstance(layer, BidirectionalLayer) else [layer]
 
 
-def _side_by_side(graph: Graph, value: str, order: list[int]) -> str:
-    """Brings the directions to the last but one axis and joins it with the last."""
-    shape = graph.constant([*([0] * (len(order) - 2)), -1])
-    return graph.op("Reshape", graph.op("Transpose", value, perm=order), shape)
+def _side_by_side(graph: Graph, values: str, axis: int, directions: int) -> str:
+    """Values (…, D, B, H), D being the axis ``axis``, to (…, B, D·H)."""
+    if directions == 1:
+        return graph.op("Squeeze", values, graph.constant([axis]))
+    leading = list(range(axis))
+    values = graph.op("Transpose", values, perm=[*leading, axis + 1, axis, axis + 2])
+    return graph.op("Reshape", values, graph.constant([*(0 for _ in leading), 0, -1]))

@@ -62,10 +62,11 @@ class Graph:
         return self.ops(count, kind, *inputs, domain=_MICROSOFT, **attributes)
 
     def linear(self, inputs: str, weight: Tensor, bias: Tensor | None = None) -> str:
-        """Inputs (R, E) to ``W x + b``, (R, H)."""
+        """Inputs (…, E) to ``W x + b``, (…, H)."""
         biases = [] if bias is None else [self.constant(bias)]
         if not self.int8:
-            return self.op("Gemm", inputs, self.constant(weight), *biases, transB=1)
+            product = self.op("MatMul", inputs, self.constant(weight.T))
+            return self.op("Add", product, *biases) if biases else product
         rounded, scale = self.rounded(weight)
         # The empty name stands for zero points, which are 0.
         return self.fused(1, "DynamicQuantizeMatMul", inputs, rounded, scale, *(["", *biases] if biases else []))[0]
