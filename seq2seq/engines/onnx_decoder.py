@@ -83,7 +83,7 @@ def write_step(
 
 
 class _Step:
-    """The nodes of one step, which is a sequence of one token: values are (1, R, …), as recurrent operators want them."""
+    """The nodes of one step: a sequence of one token, with values (1, R, …), as recurrent operators take them."""
 
     def __init__(self, graph: Graph, decoder: Decoder, memory: Sequence[str]) -> None:
         self.decoder, self.graph, self.memory = decoder, graph, memory
@@ -192,12 +192,17 @@ class _Step:
             scores = graph.op("MatMul", mixed, graph.constant(attention.score.weight.T))
             scores = graph.op("Squeeze", scores, graph.constant([3]))
         else:
-            scale = self.decoder.bottom.layers[0].kernel.hidden_size**-0.5 if isinstance(attention, DotAttention) else 1.0
+            scale = self._query_size() ** -0.5 if isinstance(attention, DotAttention) else 1.0
             (scores,) = graph.fused(1, "FusedMatMul", self._by_source(queries, keys), keys, transB=1, alpha=scale)
         weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
         context = graph.op("MatMul", weights, values)  # (N, K, M)
         rows = graph.op("Concat", graph.constant([1, -1]), graph.op("Shape", values, start=2), axis=0)
         return graph.op("Reshape", context, rows)
+
+    def _query_size(self) -> int:
+        cell = self.decoder.bottom.layers[-1]
+        assert isinstance(cell, FusedCell)
+        return cell.kernel.hidden_size
 
     def _by_source(self, queries: str, keys: str) -> str:
         """Queries (1, R, Q) to those of each source, (N, K, Q)."""

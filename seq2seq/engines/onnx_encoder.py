@@ -14,6 +14,7 @@ from seq2seq.model.cells import LSTM
 from seq2seq.model.encoders import Encoder, RecurrentEncoder
 from seq2seq.model.recurrent import BidirectionalLayer
 
+
 def can_write(encoder: Encoder) -> bool:
     """Whether it consists of LSTM layers over embeddings, for which onnxruntime has 8-bit kernels."""
     return isinstance(encoder, RecurrentEncoder) and all(

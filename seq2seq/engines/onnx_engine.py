@@ -35,7 +35,7 @@ class OnnxEngine:
 
     def __init__(self, model: Seq2Seq, *, int8: bool) -> None:
         self._model, self._int8 = model, int8
-        # The model's own layers may be rounded before the first search; the copy keeps its layers and shares its weights.
+        # The model's own layers may be rounded before the first search. The copy keeps them and shares their weights.
         self._decoder = copy.deepcopy(model.decoder, {id(weights): weights for weights in model.decoder.parameters()})
         self._search = OnnxSearch(self._decoder, int8=int8)
         writable = onnx_encoder.can_write(model.encoder)

@@ -84,13 +84,15 @@ class _Loop:
     def carry(self, name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> str:
         """Declares a value that a round takes from the round before; its name in the body."""
         self.carried.append(self.outer.input(name, *shape, dtype=dtype))
-        return self.body.input(f"body_{name}", *(None if isinstance(size, str) else size for size in shape), dtype=dtype)
+        sizes = [None if isinstance(size, str) else size for size in shape]
+        return self.body.input(f"body_{name}", *sizes, dtype=dtype)
 
     def live(self, total: str, token: str) -> tuple[str, str]:
         """Which choices (L, W) are there, and which of them can be extended."""
         # Nothing is there if it is not a number.
         filled = self.body.op("Greater", total, self.number(-np.inf))
-        return filled, self.body.op("And", filled, self.body.op("Not", self.body.op("Equal", token, self.number(self.eos))))
+        goes_on = self.body.op("Not", self.body.op("Equal", token, self.number(self.eos)))
+        return filled, self.body.op("And", filled, goes_on)
 
     def going(self, live: str) -> str:
         """Whether more than a few lines have a choice that can be extended; ``live`` (L, W)."""
@@ -111,7 +113,8 @@ class _Greedy(_Loop):
 
     def write(self) -> list[str]:
         body = self.body
-        masks = body.op("Gather", self.outer.op("Reshape", "strikes", self.outer.constant([0, -1])), self.mode)  # (L, V)
+        strikes = self.outer.op("Reshape", "strikes", self.outer.constant([0, -1]))  # (modes, V)
+        masks = body.op("Gather", strikes, self.mode)
         best, token = body.ops(2, "TopK", body.op("Add", self.log_probs, masks), self.numbers(1), axis=1)
         best = body.op("Add", best, self.total)
         _, live = self.live(best, token)
@@ -160,17 +163,19 @@ class _Beam(_Loop):
         mode = body.op("Unsqueeze", self.mode, self.numbers(1))  # (L, 1)
         # 1. The chunks with the highest maxima, of all hypotheses of a line, (L, M).
         bounds = self._bounds(mode)  # (L, K·C)
-        most = body.op("Min", body.op("Shape", "slots", start=1), body.op("Shape", bounds, start=1))
-        _, place = body.ops(2, "TopK", bounds, most, axis=1)
-        parent, chunk = body.op("Div", place, self.number(self.chunks)), body.op("Mod", place, self.number(self.chunks))
+        width = body.op("Shape", "slots", start=1)
+        _, place = body.ops(2, "TopK", bounds, body.op("Min", width, body.op("Shape", bounds, start=1)), axis=1)
+        parent, chunk = self._split(place, self.chunks)
         # 2. Their tokens, (L, M, 64).
-        values = self._chunk(body.op("Reshape", self.log_probs, self.numbers(-1, CHUNK)), self._at(self.rows, parent), chunk)
+        log_probs = body.op("Reshape", self.log_probs, self.numbers(-1, CHUNK))
+        values = self._chunk(log_probs, self._at(self.rows, parent), chunk)
         strikes = self._chunk(self.outer.op("Reshape", "strikes", self.outer.constant([-1, CHUNK])), mode, chunk)
         base = body.op("Unsqueeze", self._at(self.total, parent), self.numbers(2))
         sums = body.op("Add", body.op("Add", values, strikes), base)
         # 3. The best of these.
-        best, place = body.ops(2, "TopK", body.op("Reshape", sums, self.numbers(0, -1)), body.op("Shape", "slots", start=1), axis=1)
-        index, token = body.op("Div", place, self.number(CHUNK)), body.op("Mod", place, self.number(CHUNK))
+        sums = body.op("Reshape", sums, self.numbers(0, -1))
+        best, place = body.ops(2, "TopK", sums, width, axis=1)
+        index, token = self._split(place, CHUNK)
         token = body.op("Add", body.op("Mul", self._at(chunk, index), self.number(CHUNK)), token)
         return self._at(parent, index), token, best
 
@@ -184,16 +189,21 @@ class _Beam(_Loop):
         tokens = body.op("Reshape", self.log_probs, self.numbers(-1, self.chunks, CHUNK))  # (R, C, 64)
         # In the first chunk each token may be forbidden or not.
         first = body.op("Gather", body.op("Gather", tokens, self.number(0), axis=1), self.rows)  # (L, K, 64)
-        allowed = body.op("Gather", outer.op("Gather", "strikes", outer.constant(np.array(0)), axis=1), mode)  # (L, 1, 64)
-        bounds = body.op("ReduceMax", body.op("Add", first, allowed), self.numbers(2))
+        strikes = outer.op("Gather", "strikes", outer.constant(np.array(0)), axis=1)  # (modes, 64)
+        bounds = body.op("Add", first, body.op("Gather", strikes, mode))
+        bounds = body.op("ReduceMax", bounds, self.numbers(2))
         if self.chunks > 1:
-            maxima = body.op("Gather", body.op("ReduceMax", tokens, self.numbers(2), keepdims=0), self.rows)  # (L, K, C)
-            tables = outer.op("ReduceMax", "strikes", outer.constant([2]), keepdims=0)  # (modes, C)
-            others = body.op("Add", maxima, body.op("Gather", tables, mode))
+            maxima = body.op("ReduceMax", tokens, self.numbers(2), keepdims=0)  # (R, C)
+            strikes = outer.op("ReduceMax", "strikes", outer.constant([2]), keepdims=0)  # (modes, C)
+            others = body.op("Add", body.op("Gather", maxima, self.rows), body.op("Gather", strikes, mode))
             others = body.op("Slice", others, self.numbers(1), self.numbers(self.chunks), self.numbers(2))
             bounds = body.op("Concat", bounds, others, axis=2)
         total = body.op("Unsqueeze", self.total, self.numbers(2))
         return body.op("Reshape", body.op("Add", bounds, total), self.numbers(0, -1))
+
+    def _split(self, place: str, size: int) -> tuple[str, str]:
+        """Places in a row of groups of a size to numbers of groups, and places in these."""
+        return self.body.op("Div", place, self.number(size)), self.body.op("Mod", place, self.number(size))
 
     def _at(self, values: str, index: str) -> str:
         """In each line, the values at these places."""

@@ -17,7 +17,7 @@ class OnnxState:
     """What the graph of a step reads, besides tokens."""
 
     packed: Array
-    """h of all layers, c of all layers, previous features, source vector, side by side, (R, W): selected in one call."""
+    """h and c of all layers, previous features and source vector side by side, (R, W): selected in one call."""
     by_source: dict[str, Array]
     """The memory of attention: keys and values (N, S, …), and 0 or, at padding, -inf, (N, 1, S)."""
 

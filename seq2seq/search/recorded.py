@@ -61,9 +61,7 @@ class Recordings:
                     recording = self._recording(problem, method, slots)
                     recording.load(problem, slots)
                 chosen, real = recording.run(self.steps), len(line)
-                history.extend(
-                    Choice(chosen.parent[:, :real], chosen.token[:, :real], chosen.total[:, :real]), line
-                )
+                history.extend(Choice(chosen.parent[:, :real], chosen.token[:, :real], chosen.total[:, :real]), line)
                 slots = recording.slots
 
     def _recording(self, problem: SearchProblem[S], method: Method, slots: Slots[S]) -> "_Recording[S]":

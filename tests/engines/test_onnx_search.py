@@ -120,5 +120,7 @@ def test_eight_bits_find_nearly_the_same() -> None:
         exact, rounded = (
             beam_search(problem(OnnxEngine(model, int8=int8), rules, whole=True), width=4) for int8 in (False, True)
         )
-    gaps = [abs(one[0].log_prob - two[0].log_prob) / abs(one[0].log_prob) for one, two in zip(exact, rounded, strict=True)]
+    gaps = [
+        abs(one[0].log_prob - two[0].log_prob) / abs(one[0].log_prob) for one, two in zip(exact, rounded, strict=True)
+    ]
     assert 0 < max(gaps) < 0.1
