@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from seq2seq.serving.metrics import SECONDS, SIZES, Metrics
 from seq2seq.serving.refusal import Refusal
 
-# Before a batch the worker waits while items keep coming, so many seconds for the next and at most so many in all, until
-# there are as many as in the batch before: clients that were answered together ask again together, and a single client
-# does not wait. With enough items a batch gains little by more.
+# Before a batch the worker waits while items keep coming, so many seconds for the next and at most so many in all,
+# until there are as many as in the batch before: clients that were answered together ask again together, and a single
+# client does not wait. With enough items a batch gains little by more.
 _NEXT, _GATHER, _ENOUGH = 0.002, 0.02, 64
 # The n-th item of a request waits as if it had come n times this many seconds later. So a short request passes the
 # rest of a long one, and none waits for ever.
