@@ -79,8 +79,8 @@ def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = Fal
                 del held[heapq.heappop(heap)[1]]
     if len(heap) < total:
         raise CorpusError(
-            f"{len(heap)} different sources are too few to cut {sizes[0]} for validation and {sizes[1]} for "
-            "testing: bring more, or set data.validation_size and data.test_size lower"
+            f"too few different sources ({len(heap)}) to cut {sizes[0]} for validation and {sizes[1]} for testing: "
+            "bring more, or set data.validation_size and data.test_size lower"
         )
     selected = [held[source] for _, source in sorted(heap, reverse=True)]
     validation, test = selected[: sizes[0]], selected[sizes[0] :]
