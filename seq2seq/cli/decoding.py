@@ -214,4 +214,4 @@ def _encode(options: argparse.Namespace) -> None:
     with input_stream() as source:
         translator = Translator.load(options.model, device=options.device, precision=options.precision, engine="torch")
         count = encode_stream(translator, source, options.out, layer=options.layer)
-    print(f"wrote {count} vectors to {options.out}", file=sys.stderr)
+    print(f"wrote {count:,} vector{'' if count == 1 else 's'} to {options.out}", file=sys.stderr)
