@@ -25,7 +25,6 @@ from peers.toolkit import (
     TGT,
     Corpus,
     Sample,
-    Sources,
     ToolkitError,
 )
 from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
@@ -103,14 +102,13 @@ def some_pairs(prepared: Prepared, count: int) -> Prepared:
     return replace(prepared, src=Rows(prepared.src, rows), tgt=Rows(prepared.tgt, rows))
 
 
-def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tuple[int, int]) -> Corpus:
+def make_corpus(data: Path, work: Path, updates: tuple[int, int]) -> Corpus:
     """Makes the files of all toolkits.
 
     Args:
         data: folder with ``{train,val,test_2016_flickr}.{en,de}``.
         work: where to write.
         updates: of the short and of the long training.
-        sentences: to translate in the short and in the long run.
     """
     config = our_config(data, work)
     prepared = prepare(config)
@@ -121,11 +119,7 @@ def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tup
     short, long = (
         _sample(prepared, count * BATCH, work / name) for name, count in zip(("short", "long"), updates, strict=True)
     )
-    texts = [" ".join(pair.src.split()) for pair in prepared.test]
-    few, many = (
-        _sources(prepared, texts[:count], work / name) for name, count in zip(("few", "many"), sentences, strict=True)
-    )
-    return Corpus(recipe, tuple(subword.pieces(range(SPECIALS, len(subword)))), short, long, few, many)
+    return Corpus(recipe, tuple(subword.pieces(range(SPECIALS, len(subword)))), short, long)
 
 
 def _sample(prepared: Prepared, count: int, folder: Path) -> Sample:
@@ -134,14 +128,6 @@ def _sample(prepared: Prepared, count: int, folder: Path) -> Sample:
     for path, column in zip(paths, (selected.src, selected.tgt), strict=True):
         _write(path, (" ".join(prepared.vocabularies.src.pieces(column[row])) for row in range(count)))
     return Sample(paths[0], paths[1], pairs=count, tokens=int((selected.tgt.lengths() + 1).sum()))
-
-
-def _sources(prepared: Prepared, texts: Sequence[str], folder: Path) -> Sources:
-    subword = prepared.vocabularies.src
-    paths = folder / "text", folder / "pieces"
-    _write(paths[0], texts)
-    _write(paths[1], (" ".join(subword.pieces(subword.encode(text))) for text in texts))
-    return Sources(paths[0], paths[1], count=len(texts))
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
