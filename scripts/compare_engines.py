@@ -20,36 +20,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engines.job import make_job
 from engines.process import TURNS, Engine, StoppedError
 from engines.rivals import RIVALS
 from engines.turns import TOKENS, Job
 
-from seq2seq.corpus.prepared import prepare
-from seq2seq.decoding.translator import Translator
+from seq2seq.device import DeviceSpec
 from seq2seq.errors import Seq2SeqError
 
 _ROOT = Path(__file__).resolve().parents[1]
-
-
-def make_job(translator: Translator, run: Path, sentences: int, threads: int) -> Job:
-    """Sentences of the run's test part, and the sizes of its model."""
-    model = translator.config.model
-    widths = {*model.encoder_widths(), *model.decoder_widths()}
-    if len(widths) > 1 or len(model.encoder_widths()) != len(model.decoder_widths()):
-        raise SystemExit("compare_engines: encoder and decoder must have equally many layers, all of one size")
-    texts = [pair.src for pair in prepare(translator.config).test[:sentences]]
-    return Job(
-        threads=threads,
-        sentences=texts,
-        lengths=translator.reader.lengths(texts) or [],
-        vocabulary=str(next(run.resolve().glob("subword.*.model"), "")),
-        pieces=len(translator.vocabularies.tgt),
-        embedding=model.embedding_size,
-        hidden=widths.pop(),
-        layers=model.layers,
-        bidirectional=model.encoder == "bidirectional",
-        attention=model.attention != "none",
-    )
 
 
 def start_all(options: argparse.Namespace, job: Job) -> list[Engine]:
@@ -117,12 +96,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    translator = Translator.load(options.model, device="cpu", engine="torch")
-    job = make_job(translator, options.model, options.sentences, options.threads)
+    job = make_job(options.model, options.sentences, options.threads)
     waiting = {name: os.environ.get(name, "not set") for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    print(f"{translator.device_spec.machine.partition(',')[0]}, {job.threads} threads, outputs of {TOKENS} tokens, "
-          f"{options.rounds} rounds of {len(job.sentences)} sentences, CPUs {sorted(os.sched_getaffinity(0))}, "
-          f"{waiting} (ours sets what the command sets)\n")  # fmt: skip
+    machine = DeviceSpec.pick("cpu").machine
+    print(f"{machine}, {job.threads} used, CPUs {sorted(os.sched_getaffinity(0))}, {waiting} (ours sets what the "
+          f"command sets); {options.rounds} rounds of {len(job.sentences)} sentences, outputs of {TOKENS} tokens\n",
+          flush=True)  # fmt: skip
     engines = start_all(options, job)
     for _ in range(options.rounds):
         for kind in TURNS:
@@ -130,7 +109,8 @@ def main() -> None:
                 engine.take_turn(kind, by_clock=options.threads > 1)
     print(f"\nload {os.getloadavg()[0]:.1f}; sentences/s, in brackets times the best of CTranslate2 and bergamot")
     print_table(engines)
-    print_ratios(engines)
+    if len(engines) > 1:
+        print_ratios(engines)
 
 
 if __name__ == "__main__":

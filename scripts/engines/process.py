@@ -79,6 +79,11 @@ class Engine:
         waits = sorted(self.waits[kind])
         return waits[int(share * (len(waits) - 1))]
 
+    def stop(self) -> None:
+        """Ends the process."""
+        self.process.communicate()
+        self.errors.close()
+
     def _ask(self, question: object) -> Any:
         """One line there, one line back."""
         assert self.process.stdin is not None
