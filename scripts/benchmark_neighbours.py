@@ -97,8 +97,8 @@ def main() -> None:
     parser.add_argument("--model", required=True, type=Path, help="a run")
     parser.add_argument("--recipe", default="tatoeba-en-es", help="to train")
     parser.add_argument("--engines", nargs="+", default=["onnx-int8", "torch-fp32"], metavar="ENGINE-PRECISION")
-    parser.add_argument("--sentences", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sentences", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     job = make_job(options.model, options.sentences, options.threads)
@@ -106,7 +106,7 @@ def main() -> None:
           "beside another (ratio): ms of a sentence, of 1,000 tokens where it trains\n")  # fmt: skip
     print(f"| | {' | '.join(_WAITING)} |\n|{'---|' * (1 + len(_WAITING))}")
     for name in options.engines:
-        engine, precision = name.split("-")
+        engine, _, precision = name.partition("-")
         ours = [sys.executable, "-m", "engines.ours", "--model", str(options.model)]
         command = [*ours, "--engine", engine, "--precision", precision]
         costs = [translate([*waiting, *command], job, options.rounds) for waiting in _WAITING.values()]

@@ -35,7 +35,7 @@ def start_all(options: argparse.Namespace, job: Job) -> list[Engine]:
     """Ours and all that are installed; who is left out or fails is named."""
     engines = []
     for name in options.engines:
-        engine, precision = name.split("-")
+        engine, _, precision = name.partition("-")
         ours = [sys.executable, "-m", "engines.ours", "--model", str(options.model)]
         command = [*ours, "--engine", engine, "--precision", precision]
         engines.append(Engine.start(f"ours, {engine} {precision}", command, job, [_ROOT]))
@@ -58,7 +58,7 @@ def print_table(engines: Sequence[Engine]) -> None:
     """Sentences a second, in brackets times the best of CTranslate2 and bergamot, and what one sentence waits."""
     print(f"\n| | {' | '.join(TURNS)} | one, beam 5: p50 / p95 ms | one, greedy: p50 / p95 ms |")
     print("|---" * (len(TURNS) + 3) + "|")
-    names = {rival.name for rival in RIVALS if rival.best}
+    names = {rival.name for rival in RIVALS if rival.alternative}
     best = [engine for engine in engines if engine.name in names]
     for engine in engines:
         cells = []

@@ -16,7 +16,7 @@ class Rival:
         module: that runs there.
         arguments: for the module.
         unlike: in what it differs from ours.
-        best: it is what a user would take instead of ours.
+        alternative: it is what a user would take instead of ours.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Rival:
     module: str
     arguments: tuple[str, ...]
     unlike: str
-    best: bool
+    alternative: bool
 
     def python(self, environments: Path | None) -> Path | None:
         """Its interpreter, if it is installed."""
@@ -40,7 +40,7 @@ RIVALS = (
         ("--layers", "3", "3", "--inner", "1024"),
         "Transformer of 3+3 layers of 256, 8 bits; gets pieces, not text; stops after the last token, where ours also "
         "computes the end mark",
-        best=True,
+        alternative=True,
     ),
     Rival(
         "CTranslate2 B",
@@ -48,7 +48,7 @@ RIVALS = (
         "engines.ctranslate",
         ("--layers", "6", "2", "--inner", "1536"),
         "the same with 6+2 layers",
-        best=True,
+        alternative=True,
     ),
     Rival(
         "bergamot B",
@@ -57,7 +57,7 @@ RIVALS = (
         (),
         "Marian's small student: 6+2 layers of 256, in the decoder simple recurrent units, 8 bits, no shortlist; reads "
         "and writes text; sources are all as long as ours on average, so it pads nothing; stops after the last token",
-        best=True,
+        alternative=True,
     ),
     Rival(
         "OpenNMT-py",
@@ -65,7 +65,7 @@ RIVALS = (
         "engines.opennmt",
         (),
         f"{_RECURRENT}; attention and input feeding, which are its default; stops after the last token",
-        best=False,
+        alternative=False,
     ),
     Rival(
         "OpenNMT-py, like ours",
@@ -73,7 +73,7 @@ RIVALS = (
         "engines.opennmt",
         ("--alike",),
         "the same without input feeding; attention if ours has it",
-        best=False,
+        alternative=False,
     ),
     Rival(
         "fairseq",
@@ -81,7 +81,7 @@ RIVALS = (
         "engines.fairseq_lstm",
         (),
         f"{_RECURRENT}; input feeding; attention if ours has it",
-        best=False,
+        alternative=False,
     ),
     Rival(
         "JoeyNMT",
@@ -89,6 +89,6 @@ RIVALS = (
         "engines.joey",
         (),
         f"{_RECURRENT}; input feeding and attention; bidirectional encoder; stops after the last token",
-        best=False,
+        alternative=False,
     ),
 )

@@ -63,13 +63,19 @@ def answer_turns(
     Raises:
         ValueError: an output has another length than it ought to have.
     """
+
+    def check(lengths: Sequence[int]) -> None:
+        if set(lengths) != {TOKENS}:
+            raise ValueError(f"outputs of {sorted(set(lengths))} tokens, not of {TOKENS}")
+
+    # What cannot work shall fail before it is ready.
+    check(translate(sentences[:1], 1))
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         turn = json.loads(line)
         # A sentence alone takes long, so fewer of them have to do.
         count = len(sentences) if turn["batch"] > 1 else min(len(sentences), 60)
-        if set(lengths := translate(sentences[: turn["batch"]], turn["beam"])) != {TOKENS}:
-            raise ValueError(f"outputs of {sorted(set(lengths))} tokens, not of {TOKENS}")
+        check(translate(sentences[: turn["batch"]], turn["beam"]))
         cpu, waits = time.process_time(), []
         for start in range(0, count, turn["batch"]):
             began = time.perf_counter()

@@ -4,12 +4,11 @@ Our toolkit cleans the corpus and learns the pieces; the others get its pieces s
 tokenise alike. No training source occurs twice, because OpenNMT-py leaves repeated sources out of a batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from peers.toolkit import (
     BATCH,
@@ -67,21 +66,6 @@ def our_config(data: Path, work: Path) -> Config:
     )
 
 
-class Rows(TokenColumn):
-    """Some sentences of a column."""
-
-    def __init__(self, column: TokenColumn, rows: Sequence[int]) -> None:
-        self._column = column
-        self._rows = rows
-
-    def __getitem__(self, index: int) -> list[int]:
-        return self._column[self._rows[index]]
-
-    def lengths(self) -> npt.NDArray[np.int32]:
-        """Tokens in each sentence, (N,)."""
-        return self._column.lengths()[list(self._rows)]
-
-
 def some_pairs(prepared: Prepared, count: int) -> Prepared:
     """The corpus with its first ``count`` training pairs with distinct sources.
 
@@ -99,7 +83,8 @@ def some_pairs(prepared: Prepared, count: int) -> Prepared:
             rows.append(row)
     if len(rows) < count:
         raise ToolkitError(f"{len(rows)} training pairs are too few for {count // BATCH} updates of {BATCH}")
-    return replace(prepared, src=Rows(prepared.src, rows), tgt=Rows(prepared.tgt, rows))
+    src, tgt = (TokenColumn([]).followed_by(column.take(np.array(rows))) for column in (prepared.src, prepared.tgt))
+    return replace(prepared, src=src, tgt=tgt)
 
 
 def make_corpus(data: Path, work: Path, updates: tuple[int, int]) -> Corpus:

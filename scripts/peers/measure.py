@@ -17,13 +17,11 @@ class Row:
         toolkit: the toolkit.
         folder: for its files.
         training: seconds of each round.
-        failure: why it is left out from here on.
     """
 
     toolkit: Toolkit
     folder: Path
     training: list[float] = field(default_factory=list)
-    failure: str = ""
 
 
 def train_round(row: Row, corpus: Corpus, threads: int) -> None:
@@ -36,9 +34,9 @@ def train_round(row: Row, corpus: Corpus, threads: int) -> None:
 
 
 def rate(amount: float, seconds: Sequence[float]) -> float:
-    """Amount a second, by the median of the rounds; NaN if nothing could be measured."""
-    median = statistics.median(seconds) if seconds else 0.0
-    return amount / median if median > 0 and amount > 0 else math.nan
+    """Amount a second, by the median of the rounds; NaN if they are not positive."""
+    median = statistics.median(seconds)
+    return amount / median if median > 0 else math.nan
 
 
 def training_table(rows: Sequence[Row], ours: Sequence[Row], corpus: Corpus) -> str:
@@ -46,11 +44,10 @@ def training_table(rows: Sequence[Row], ours: Sequence[Row], corpus: Corpus) -> 
     tokens = corpus.long.tokens - corpus.short.tokens
     lines = _head(["toolkit", "target tok/s", "lowest–highest", *(f"{row.toolkit.name} is × as fast" for row in ours)])
     for row in rows:
-        if row.training:
-            speed = rate(tokens, row.training)
-            extremes = [rate(tokens, [seconds]) for seconds in (max(row.training), min(row.training))]
-            ratios = [_times(rate(tokens, our.training) / speed) for our in ours]
-            lines.append(_line([row.toolkit.name, _whole(speed), "–".join(map(_whole, extremes)), *ratios]))
+        speed = rate(tokens, row.training)
+        extremes = [rate(tokens, [seconds]) for seconds in (max(row.training), min(row.training))]
+        ratios = [_times(rate(tokens, our.training) / speed) for our in ours]
+        lines.append(_line([row.toolkit.name, _whole(speed), "–".join(map(_whole, extremes)), *ratios]))
     return "\n".join(lines)
 
 

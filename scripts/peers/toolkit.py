@@ -74,7 +74,7 @@ class Toolkit(Protocol):
 
 def peer_environment() -> dict[str, str]:
     """Environment variables of the other toolkits; ``shim/sitecustomize.py`` explains them."""
-    return {"PYTHONPATH": str(_SHIM), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    return {"PYTHONPATH": str(_SHIM)}
 
 
 def run_command(command: Command, threads: int, log: Path) -> float:
