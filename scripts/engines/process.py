@@ -99,6 +99,7 @@ class Engine:
         self.process.wait()
         self.errors.seek(0)
         last = self.errors.read().strip().splitlines()[-1:] or [f"exit {self.process.returncode}"]
+        self.stop()
         raise StoppedError(f"{self.name} stopped: {last[0]}")
 
 
