@@ -29,8 +29,10 @@ from seq2seq.model.quantised import quantise
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
 from seq2seq.runs.folder import load_run
+from seq2seq.search.history import History
 from seq2seq.search.hypothesis import log_softmax
 from seq2seq.search.recorded import Recordings
+from seq2seq.search.rules import Rules
 
 Combination = Literal["average", "log-linear"]
 
@@ -193,6 +195,10 @@ class JointStep:
         pairs = [engine.step(token, member) for engine, member in zip(self.engines, state.members, strict=True)]
         following = JointState(tuple(member for _, member in pairs))
         return combine([log_probs for log_probs, _ in pairs], self.combination), following
+
+    def beam_search(self, state: JointState, rules: Rules, width: int) -> History | None:
+        """A whole search, see :meth:`seq2seq.engines.engine.Engine.beam_search`; several models take turns instead."""
+        return self.engines[0].beam_search(state.members[0], rules, width) if len(self.engines) == 1 else None
 
 
 def combine(log_probs: Sequence[Tensor], combination: Combination) -> Tensor:

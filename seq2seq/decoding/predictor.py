@@ -128,7 +128,7 @@ class Predictor(Ensemble):
             if self.recordings is not None:
                 state = state.lengthened(_POSITIONS)
             hypotheses = search(
-                SearchProblem(step, state, BOS, rules, Ranking.of(options), self.recordings),
+                SearchProblem(step, state, BOS, rules, Ranking.of(options), self.recordings, step.beam_search),
                 options,
                 seeds=[seed_of(options.seed, source) for source in sources],
                 draws=draws,

@@ -8,7 +8,9 @@ from torch import Tensor
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
+from seq2seq.search.history import History
 from seq2seq.search.hypothesis import log_softmax
+from seq2seq.search.rules import Rules
 
 
 class EngineState(Protocol):
@@ -32,6 +34,18 @@ class Engine(Protocol):
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
         """Previous tokens (R,) to log-probabilities (R, V) of the next ones, and the state after this step."""
 
+    def beam_search(self, state: EngineState, rules: Rules, width: int) -> History | None:
+        """A whole search, faster than step by step, from the state before the first token.
+
+        Args:
+            state: of all sentences that the rules are for.
+            rules: what outputs may look like.
+            width: slots for each sentence.
+
+        Returns:
+            What was chosen; None if such a search has to be run step by step.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class TorchEngine:
@@ -48,3 +62,6 @@ class TorchEngine:
         assert isinstance(state, DecoderState)
         logits, following = self.model.decoder.step(token, state)
         return log_softmax(logits), following
+
+    def beam_search(self, state: EngineState, rules: Rules, width: int) -> None:
+        """See :meth:`Engine.beam_search`: all searches are run step by step."""

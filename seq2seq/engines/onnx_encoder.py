@@ -5,17 +5,14 @@ Shapes: ``B`` batch, ``S`` source length, ``D`` directions, ``H`` width of a dir
 
 from typing import Any
 
-import torch
 from onnx import TensorProto
 from torch import nn
 
 from seq2seq.engines.onnx_graph import Graph
+from seq2seq.engines.onnx_lstm import write_lstm
 from seq2seq.model.cells import LSTM
 from seq2seq.model.encoders import Encoder, RecurrentEncoder
 from seq2seq.model.recurrent import BidirectionalLayer
-
-# Indices of the gates: torch's i f g o become ONNX's i o f g.
-_ONNX_ORDER = (0, 3, 1, 2)
 
 
 def can_write(encoder: Encoder) -> bool:
@@ -39,12 +36,12 @@ def encoder_session(encoder: Encoder, *, int8: bool) -> Any:
     hidden: list[str] = []
     cell: list[str] = []
     for layer, residual in zip(encoder.stack.layers, encoder.stack.residual, strict=True):
-        outputs, *final = _lstm(graph, [*_directions(layer)], inputs, lengths)
-        # Directions side by side: (S, D, B, H) to (S, B, D·H), and (D, B, H) to (B, D·H).
-        outputs = _side_by_side(graph, outputs, [0, 2, 1, 3])
+        directions = _directions(layer)
+        outputs, *final = write_lstm(graph, directions, inputs, lengths=lengths)
+        outputs = _side_by_side(graph, outputs, 1, len(directions))
         inputs = graph.op("Add", inputs, outputs) if residual else outputs
         for states, state in zip((hidden, cell), final, strict=True):
-            states.append(_side_by_side(graph, state, [1, 0, 2]))
+            states.append(_side_by_side(graph, state, 0, len(directions)))
     return graph.session([graph.op("Transpose", inputs, perm=[1, 0, 2]), *hidden, *cell])
 
 
@@ -52,43 +49,10 @@ def _directions(layer: nn.Module) -> list[nn.Module]:
     return [layer.forward_cell, layer.backward_cell] if isinstance(layer, BidirectionalLayer) else [layer]
 
 
-def _lstm(graph: Graph, cells: list[nn.Module], inputs: str, lengths: str) -> list[str]:
-    """Outputs (S, D, B, H), zero at padding, and h and c after each row's last real step, (D, B, H)."""
-    weights = []
-    for parameters in zip(*(cell.parameters() for cell in cells), strict=True):
-        weights.append(torch.stack([torch.cat([one.chunk(4)[gate] for gate in _ONNX_ORDER]) for one in parameters]))
-    weight_ih, weight_hh, bias_ih, bias_hh = weights
-    bias = graph.constant(torch.cat([bias_ih, bias_hh], dim=1))
-    attributes: dict[str, Any] = {
-        "hidden_size": weight_hh.shape[2],
-        "direction": "bidirectional" if len(cells) == 2 else "forward",
-    }
-    if not graph.int8:
-        return graph.ops(
-            3, "LSTM", inputs, graph.constant(weight_ih), graph.constant(weight_hh), bias, lengths, **attributes
-        )
-    (rounded_ih, scale_ih), (rounded_hh, scale_hh) = (graph.rounded(one, axes=3) for one in (weight_ih, weight_hh))
-    zero = graph.constant(torch.zeros(len(cells), weight_ih.shape[1], dtype=torch.int8).numpy())
-    return graph.fused(
-        3,
-        "DynamicQuantizeLSTM",
-        inputs,
-        rounded_ih,
-        rounded_hh,
-        bias,
-        lengths,
-        "",
-        "",
-        "",
-        scale_ih,
-        zero,
-        scale_hh,
-        zero,
-        **attributes,
-    )
-
-
-def _side_by_side(graph: Graph, value: str, order: list[int]) -> str:
-    """Brings the directions to the last but one axis and joins it with the last."""
-    shape = graph.constant([*([0] * (len(order) - 2)), -1])
-    return graph.op("Reshape", graph.op("Transpose", value, perm=order), shape)
+def _side_by_side(graph: Graph, values: str, axis: int, directions: int) -> str:
+    """Values (…, D, B, H), D being the axis ``axis``, to (…, B, D·H)."""
+    if directions == 1:
+        return graph.op("Squeeze", values, graph.constant([axis]))
+    leading = list(range(axis))
+    values = graph.op("Transpose", values, perm=[*leading, axis + 1, axis, axis + 2])
+    return graph.op("Reshape", values, graph.constant([*(0 for _ in leading), 0, -1]))

@@ -3,7 +3,10 @@
 Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source positions, ``V`` vocabulary.
 """
 
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,47 +15,13 @@ from torch import Tensor
 from seq2seq.corpus.batching import Batch
 from seq2seq.engines import onnx_decoder, onnx_encoder
 from seq2seq.engines.engine import EngineState
-from seq2seq.engines.onnx_graph import Array, run
+from seq2seq.engines.onnx_graph import run
+from seq2seq.engines.onnx_search import OnnxSearch
+from seq2seq.engines.onnx_state import OnnxState
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.state import DecoderState, Encoded, State
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxState:
-    """What the graph of a step reads, besides tokens."""
-
-    packed: Array
-    """h of all layers, c of all layers and the previous features, side by side, (R, W): selected in one call."""
-    by_row: dict[str, Array]
-    """What stays the same while rows are selected: the source vector, (R, C)."""
-    by_source: dict[str, Array]
-    """The memory of attention: keys and values (N, S, …), and 0 or, at padding, -inf, (N, 1, S)."""
-
-    @property
-    def is_loose(self) -> bool:
-        """See :attr:`DecoderState.is_loose`."""
-        return not self.by_source
-
-    def select(self, rows: Tensor, sources: Tensor | None = None) -> "OnnxState":
-        """See :meth:`DecoderState.select`."""
-        index, by_source = rows.numpy(), self.by_source
-        if sources is not None:
-            by_source = {name: array.take(sources.numpy(), 0) for name, array in by_source.items()}
-        by_row = {name: array.take(index, 0) for name, array in self.by_row.items()}
-        return OnnxState(self.packed.take(index, 0), by_row, by_source)
-
-    @classmethod
-    def of(cls, state: DecoderState) -> "OnnxState":
-        """The same as torch has it."""
-        features = [] if state.prev_features is None else [state.prev_features]
-        packed = torch.cat([*state.layers.hidden, *state.layers.cell, *features], dim=1)
-        by_source = {}
-        if (memory := state.memory) is not None:
-            bias = torch.zeros(memory.mask.shape).masked_fill(~memory.mask, -torch.inf)
-            tensors = {"memory_keys": memory.keys, "memory_values": memory.values, "memory_bias": bias.unsqueeze(1)}
-            by_source = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
-        by_row = {} if state.source_vector is None else {"source_vector": state.source_vector.numpy()}
-        return cls(packed.numpy(), by_row, by_source)
+from seq2seq.model.state import Encoded, State
+from seq2seq.search.history import History
+from seq2seq.search.rules import Rules
 
 
 class OnnxEngine:
@@ -65,8 +34,10 @@ class OnnxEngine:
     """
 
     def __init__(self, model: Seq2Seq, *, int8: bool) -> None:
-        self._model = model
-        self._step = onnx_decoder.step_session(model.decoder, int8=int8)
+        self._model, self._int8 = model, int8
+        # The model's own layers may be rounded before the first search. The copy keeps them and shares their weights.
+        self._decoder = copy.deepcopy(model.decoder, {id(weights): weights for weights in model.decoder.parameters()})
+        self._search = OnnxSearch(self._decoder, int8=int8)
         writable = onnx_encoder.can_write(model.encoder)
         self._encoder = onnx_encoder.encoder_session(model.encoder, int8=int8) if writable else None
 
@@ -83,9 +54,19 @@ class OnnxEngine:
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, OnnxState]:
         """See :meth:`seq2seq.engines.engine.Engine.step`."""
         assert isinstance(state, OnnxState)
-        feeds = {"token": token.numpy(), "packed": state.packed} | state.by_row | state.by_source
+        feeds = {"token": token.numpy(), "packed": state.packed} | state.by_source
         log_probs, packed = run(self._step, feeds)
         return torch.from_numpy(log_probs), replace(state, packed=packed)
+
+    def beam_search(self, state: EngineState, rules: Rules, width: int) -> History | None:
+        """See :meth:`seq2seq.engines.engine.Engine.beam_search`."""
+        assert isinstance(state, OnnxState)
+        return self._search.run(state, rules, width)
+
+    @cached_property
+    def _step(self) -> Any:
+        """Only searches of another kind need it."""
+        return onnx_decoder.step_session(self._decoder, int8=self._int8)
 
     def _encode(self, batch: Batch) -> Encoded:
         if self._encoder is None:

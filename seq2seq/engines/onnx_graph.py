@@ -25,24 +25,26 @@ class Graph:
 
     Args:
         int8: matrix products have 8-bit weights, and their inputs are rounded to 8 bits at every call.
+        name: distinguishes the values of a loop's body from those around it.
     """
 
-    def __init__(self, *, int8: bool) -> None:
+    def __init__(self, *, int8: bool, name: str = "") -> None:
         self.int8 = int8
+        self._name = name
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
 
-    def input(self, name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> str:
-        """Declares an input; free sizes have names."""
+    def input(self, name: str, *shape: int | str | None, dtype: int = TensorProto.FLOAT) -> str:
+        """Declares an input; free sizes have names, or None if they change between the rounds of a loop."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
     def constant(self, value: Tensor | Array | Sequence[int]) -> str:
         """Weights, or whole numbers."""
         array = value.detach().float().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        name = f"{self._name}constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -51,7 +53,7 @@ class Graph:
 
     def ops(self, count: int, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
         """The outputs of an operator."""
-        names = [f"{kind}_{len(self._nodes)}_{number}" for number in range(count)]
+        names = [f"{self._name}{kind}_{len(self._nodes)}_{number}" for number in range(count)]
         self._nodes.append(helper.make_node(kind, inputs, names, domain=domain, **attributes))
         return names
 
@@ -60,10 +62,11 @@ class Graph:
         return self.ops(count, kind, *inputs, domain=_MICROSOFT, **attributes)
 
     def linear(self, inputs: str, weight: Tensor, bias: Tensor | None = None) -> str:
-        """Inputs (R, E) to ``W x + b``, (R, H)."""
+        """Inputs (…, E) to ``W x + b``, (…, H)."""
         biases = [] if bias is None else [self.constant(bias)]
         if not self.int8:
-            return self.op("Gemm", inputs, self.constant(weight), *biases, transB=1)
+            product = self.op("MatMul", inputs, self.constant(weight.T))
+            return self.op("Add", product, *biases) if biases else product
         rounded, scale = self.rounded(weight)
         # The empty name stands for zero points, which are 0.
         return self.fused(1, "DynamicQuantizeMatMul", inputs, rounded, scale, *(["", *biases] if biases else []))[0]
@@ -79,11 +82,14 @@ class Graph:
         rounded = (weight.detach().float() / scale).round().to(torch.int8)
         return self.constant(rounded.mT.contiguous().numpy()), self.constant(scale.squeeze(axes - 1))
 
+    def proto(self, outputs: Sequence[str]) -> Any:
+        """What has been written so far, as a graph that returns these values."""
+        returned = [onnx.ValueInfoProto(name=name) for name in outputs]
+        return helper.make_graph(self._nodes, self._name or "seq2seq", self._inputs, returned, self._constants)
+
     def session(self, outputs: Sequence[str]) -> Any:
         """A session that returns these values, with as many threads as torch has, which yield when they wait."""
-        graph = helper.make_graph(
-            self._nodes, "seq2seq", self._inputs, [onnx.ValueInfoProto(name=name) for name in outputs], self._constants
-        )
+        graph = self.proto(outputs)
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         options = onnxruntime.SessionOptions()

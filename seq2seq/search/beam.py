@@ -94,7 +94,11 @@ def _within(best: Tensor, room: Tensor) -> Tensor:
 
 def beam_search(problem: SearchProblem[S], *, width: int) -> list[list[Hypothesis]]:
     """Up to ``width`` outputs for each sentence, best first; see :class:`Beam`."""
-    outputs = decode(problem, Beam(width), first_slots(problem, lines=1, width=width))
+    history = problem.whole_search and problem.whole_search(problem.state, problem.rules, width)
+    if history:
+        outputs = history.complete(problem.rules.eos, problem.ranking)
+    else:
+        outputs = decode(problem, Beam(width), first_slots(problem, lines=1, width=width))
     return list(map(best_first, outputs))
 
 

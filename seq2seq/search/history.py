@@ -25,17 +25,21 @@ class History:
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
-        # Choices of as many lines and slots are read together; lines leave, but none comes.
+        # Choices of several steps (T, L, K) of the same lines and as many slots; lines leave, but none comes.
         self._segments: list[tuple[Tensor, list[Choice]]] = []
 
     def append(self, choice: Choice, line: Tensor) -> None:
         """Adds the choice of one step, for these lines."""
+        self.extend(Choice(*(values.unsqueeze(0) for values in (choice.parent, choice.token, choice.total))), line)
+
+    def extend(self, choices: Choice, line: Tensor) -> None:
+        """Adds the choices of several steps, (T, L, K) each."""
         if self._segments:
-            choices = self._segments[-1][1]
-            if choices[-1].token.shape == choice.token.shape:
-                choices.append(choice)
+            known = self._segments[-1][1]
+            if known[-1].token.shape[1:] == choices.token.shape[1:]:
+                known.append(choices)
                 return
-        self._segments.append((line, [choice]))
+        self._segments.append((line, [choices]))
 
     def complete(self, eos: int, ranking: Ranking) -> list[list[Hypothesis]]:
         """The hypotheses of each line that took the end mark, in the order in which they did."""
@@ -54,14 +58,17 @@ class History:
 
     def _tables(self) -> tuple[Table, Table, Table]:
         """Parents, tokens and log-probabilities, (T, L, K) each; where nothing was chosen the last are -inf."""
-        steps = sum(len(choices) for _, choices in self._segments)
-        shape = steps, self.lines, max((choices[0].token.shape[1] for _, choices in self._segments), default=0)
+        shape = (
+            sum(len(choices.token) for _, many in self._segments for choices in many),
+            self.lines,
+            max((many[0].token.shape[2] for _, many in self._segments), default=0),
+        )
         parent, token = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         total, start = np.full(shape, -np.inf), 0
-        for line, choices in self._segments:
-            times = slice(start, start := start + len(choices))
-            place = times, line.cpu().numpy(), slice(choices[0].token.shape[1])
-            parent[place] = torch.stack([choice.parent for choice in choices]).cpu().numpy()
-            token[place] = torch.stack([choice.token for choice in choices]).cpu().numpy()
-            total[place] = torch.stack([choice.total for choice in choices]).cpu().numpy()
+        for line, many in self._segments:
+            times = slice(start, start := start + sum(len(choices.token) for choices in many))
+            place = times, line.cpu().numpy(), slice(many[0].token.shape[2])
+            parent[place] = torch.cat([choices.parent for choices in many]).cpu().numpy()
+            token[place] = torch.cat([choices.token for choices in many]).cpu().numpy()
+            total[place] = torch.cat([choices.total for choices in many]).cpu().numpy()
         return parent, token, total

@@ -12,7 +12,8 @@ from torch import Tensor
 from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.rules import Rules
 
-if TYPE_CHECKING:  # It imports this module.
+if TYPE_CHECKING:  # They import this module.
+    from seq2seq.search.history import History
     from seq2seq.search.recorded import Recordings
 
 
@@ -37,6 +38,9 @@ Step = Callable[[Tensor, S], tuple[Tensor, S]]
 """From a token for each row (R,) and their state to log-probabilities (R, V), which may be
 overwritten, and the state after that token."""
 
+WholeSearch = Callable[[S, Rules, int], "History | None"]
+"""From the state of all sentences, their rules and a beam's width to what beam search chooses; None: it cannot."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchProblem(Generic[S]):
@@ -51,3 +55,5 @@ class SearchProblem(Generic[S]):
     ranking: Ranking = field(default_factory=Ranking)
     recordings: "Recordings | None" = None
     """Where steps are recorded; None: they are not."""
+    whole_search: "WholeSearch[S] | None" = None
+    """What runs beam searches faster than step by step; None: nothing does."""

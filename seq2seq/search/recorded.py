@@ -60,9 +60,8 @@ class Recordings:
                     problem = replace(problem, rules=problem.rules.of(sentences))
                     recording = self._recording(problem, method, slots)
                     recording.load(problem, slots)
-                for choice in recording.run(self.steps):
-                    real = len(line)
-                    history.append(Choice(choice.parent[:real], choice.token[:real], choice.total[:real]), line)
+                chosen, real = recording.run(self.steps), len(line)
+                history.extend(Choice(chosen.parent[:, :real], chosen.token[:, :real], chosen.total[:, :real]), line)
                 slots = recording.slots
 
     def _recording(self, problem: SearchProblem[S], method: Method, slots: Slots[S]) -> "_Recording[S]":
@@ -94,8 +93,8 @@ class _Recording(Generic[S]):
         _overwrite(self.problem.rules, problem.rules)
         _overwrite(self.slots, slots)
 
-    def run(self, steps: int) -> list[Choice]:
-        """Advances the slots and returns what was chosen in each step."""
+    def run(self, steps: int) -> Choice:
+        """Advances the slots and returns what was chosen in each step, (T, L, K)."""
         self.place.zero_()
         for _ in range(steps):
             if self._repeat is None:
@@ -105,7 +104,7 @@ class _Recording(Generic[S]):
             else:
                 self._repeat()
         chosen: Choice = _copied(self.chosen)
-        return [Choice(chosen.parent[time], chosen.token[time], chosen.total[time]) for time in range(steps)]
+        return chosen
 
     def _step(self) -> None:
         slots, choice = advance(self.problem, self.method, self.slots)

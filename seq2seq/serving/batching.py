@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from seq2seq.serving.metrics import SECONDS, SIZES, Metrics
 from seq2seq.serving.refusal import Refusal
 
-# Before a batch the worker waits while items keep coming, so many seconds for the next and at most so many in all:
-# clients that were answered together ask again together. With enough items a batch gains little by more.
+# Before a batch the worker waits while items keep coming, so many seconds for the next and at most so many in all,
+# until there are as many as in the batch before: clients that were answered together ask again together, and a single
+# client does not wait. With enough items a batch gains little by more.
 _NEXT, _GATHER, _ENOUGH = 0.002, 0.02, 64
 # The n-th item of a request waits as if it had come n times this many seconds later. So a short request passes the
 # rest of a long one, and none waits for ever.
@@ -63,6 +64,7 @@ class Worker:
         self._count, self._numbers = 0, itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
+        self._expected = 1  # items of the batch before
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         metrics.gauge("seq2seq_queue_items", "Sentences and pictures that wait.", lambda: self._count)
         metrics.histogram("seq2seq_batch_items", "Sentences and pictures of a batch.", SIZES)
@@ -120,12 +122,13 @@ class Worker:
                     return
                 task = min(self._queues, key=lambda task: self._queues[task][0])
             if batch := self._take(task):
+                self._expected = len(batch)
                 self._answer(task, batch)
 
     def _gather(self) -> None:
-        """Waits for more to come."""
+        """Waits for more to come, up to as many as came together before."""
         before, until = 0, time.monotonic() + _GATHER
-        while before < self._count < _ENOUGH and time.monotonic() < until:
+        while before < self._count < min(self._expected, _ENOUGH) and time.monotonic() < until:
             before = self._count
             time.sleep(_NEXT)
 

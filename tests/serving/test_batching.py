@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from seq2seq.serving import batching
 from seq2seq.serving.batching import Worker
 from seq2seq.serving.metrics import Metrics
 from seq2seq.serving.refusal import Refusal
@@ -196,5 +199,30 @@ def test_nothing_is_answered_by_nothing() -> None:
         async with working() as worker:
             assert await worker.answers(task, []) == []
             assert await worker.answers(task, ["a"]) == ["A"]
+
+    run(scenario())
+
+
+def test_only_who_had_company_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(batching, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+
+    async def scenario() -> None:
+        task = Shout()
+        async with working() as worker:
+            first = await busy(worker, task)
+            task.gate.set()
+            await first
+            for _ in range(3):
+                await worker.answers(task, ["alone"])
+            assert not pauses
+            await worker.answers(task, ["with", "another"])
+            await worker.answers(task, ["alone"])  # the other may be about to come
+            assert pauses
 
     run(scenario())

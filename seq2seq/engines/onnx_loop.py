@@ -1,0 +1,215 @@
+"""A whole beam search as one ONNX graph: a loop around the step of :mod:`seq2seq.engines.onnx_decoder`.
+
+It chooses as :class:`seq2seq.search.beam.Beam` does.
+
+Shapes: ``L`` lines, one for each sentence, ``K`` slots of each before a step, ``W`` after it, ``R`` rows, ``P`` width
+of the packed state, ``V`` vocabulary, filled up to ``C`` chunks of 64 tokens, ``M`` chunks that are looked at, ``T``
+steps.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from seq2seq.engines.onnx_decoder import declare_memory, packed_size, write_step
+from seq2seq.engines.onnx_graph import Graph
+from seq2seq.model.decoder import Decoder
+
+CHUNK = 64
+"""Tokens in a chunk. The best extensions of a line are in the chunks with the highest maxima, which are found fast."""
+
+_INT = TensorProto.INT64
+
+
+def greedy_session(decoder: Decoder, eos: int, *, int8: bool) -> Any:
+    """A session for a search with one slot in each line.
+
+    It takes
+
+    - ``packed`` (L, P), ``token`` (L,) and ``total`` (L, 1) as in :class:`seq2seq.search.slots.Slots`, and the memory;
+    - ``steps``: T, a scalar;
+    - ``modes`` (T, L): what each line may do in each step, the number of a table of
+    - ``strikes`` (modes, C, 64): -inf for what is forbidden, else 0; beyond the first chunk for all tokens or none;
+    - ``few``: a scalar; the search pauses when no more lines than that are live.
+
+    It returns the ``token`` and ``total`` that were chosen in each step, (steps, L, 1) each, and ``token``, ``packed``
+    and ``total`` to go on from.
+    """
+    return _session(_Greedy(decoder, eos, int8=int8))
+
+
+def beam_session(decoder: Decoder, eos: int, *, int8: bool) -> Any:
+    """A session for a search with several slots in each line.
+
+    It takes besides ``room`` (L, 1), ``rows`` (L, K), the row of each slot, and ``slots`` (1, W), their numbers. It
+    returns the ``parent`` that was chosen, too, and ``room`` and ``rows``.
+    """
+    return _session(_Beam(decoder, eos, int8=int8))
+
+
+def _session(loop: "_Loop") -> Any:
+    outer = loop.outer
+    proto = loop.body.proto(loop.write())
+    carried = len(loop.carried)
+    outputs = outer.ops(len(proto.output) - 1, "Loop", "steps", "", *loop.carried, body=proto)
+    return outer.session([*outputs[carried:], *outputs[:carried]])
+
+
+class _Loop:
+    """What both searches do."""
+
+    def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
+        self.eos, self.chunks = eos, -(-decoder.output.out_features // CHUNK)
+        self.outer, self.body = Graph(int8=int8), Graph(int8=int8, name="body_")
+        self.carried: list[str] = []
+        for name in ("steps", "few"):
+            self.outer.input(name, dtype=_INT)
+        self.outer.input("modes", "T", "L", dtype=_INT)
+        self.outer.input("strikes", "modes", "C", CHUNK)
+        memory = declare_memory(self.outer, decoder)
+        self.loose = not memory
+        round_number = self.body.input("round", dtype=_INT)
+        self.body.input("going", dtype=TensorProto.BOOL)
+        token, packed = self.carry("token", "R", dtype=_INT), self.carry("packed", "R", packed_size(decoder))
+        self.total = self.carry("total", "L", "K")
+        self.log_probs, self.packed = write_step(self.body, decoder, token, packed, memory, multiple=CHUNK)
+        self.mode = self.body.op("Gather", "modes", round_number)  # (L,)
+
+    @abstractmethod
+    def write(self) -> list[str]:
+        """Writes a round down: whether it goes on, what it goes on from, what was chosen."""
+
+    def carry(self, name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> str:
+        """Declares a value that a round takes from the round before; its name in the body."""
+        self.carried.append(self.outer.input(name, *shape, dtype=dtype))
+        sizes = [None if isinstance(size, str) else size for size in shape]
+        return self.body.input(f"body_{name}", *sizes, dtype=dtype)
+
+    def live(self, total: str, token: str) -> tuple[str, str]:
+        """Which choices (L, W) are there, and which of them can be extended."""
+        # Nothing is there if it is not a number.
+        filled = self.body.op("Greater", total, self.number(-np.inf))
+        goes_on = self.body.op("Not", self.body.op("Equal", token, self.number(self.eos)))
+        return filled, self.body.op("And", filled, goes_on)
+
+    def going(self, live: str) -> str:
+        """Whether more than a few lines have a choice that can be extended; ``live`` (L, W)."""
+        lines = self.body.op("ReduceMax", self.body.op("Cast", live, to=_INT), self.numbers(1), keepdims=0)
+        return self.body.op("Greater", self.body.op("ReduceSum", lines, keepdims=0), "few")
+
+    def number(self, value: float) -> str:
+        """A scalar."""
+        return self.body.constant(np.array(value, dtype=np.int64 if isinstance(value, int) else np.float32))
+
+    def numbers(self, *values: int) -> str:
+        """A shape, axes and the like."""
+        return self.body.constant(values)
+
+
+class _Greedy(_Loop):
+    """One slot in each line, whose row stays where it is."""
+
+    def write(self) -> list[str]:
+        body = self.body
+        strikes = self.outer.op("Reshape", "strikes", self.outer.constant([0, -1]))  # (modes, V)
+        masks = body.op("Gather", strikes, self.mode)
+        best, token = body.ops(2, "TopK", body.op("Add", self.log_probs, masks), self.numbers(1), axis=1)
+        best = body.op("Add", best, self.total)
+        _, live = self.live(best, token)
+        total = body.op("Where", live, best, self.number(-np.inf))
+        return [self.going(live), body.op("Reshape", token, self.numbers(-1)), self.packed, total, token, best]
+
+
+class _Beam(_Loop):
+    """Several slots in each line. Rows are those of live slots if they share nothing, else of all slots."""
+
+    def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
+        super().__init__(decoder, eos, int8=int8)
+        self.room, self.rows = self.carry("room", "L", 1, dtype=_INT), self.carry("rows", "L", "K", dtype=_INT)
+        self.outer.input("slots", 1, "W", dtype=_INT)
+
+    def write(self) -> list[str]:
+        body = self.body
+        parent, token, best = self._best()
+        # A slot beyond the room of its line stays empty.
+        best = body.op("Where", body.op("Less", "slots", self.room), best, self.number(-np.inf))
+        filled, live = self.live(best, token)
+        ended = body.op("Cast", body.op("Xor", filled, live), to=_INT)
+        room = body.op("Sub", self.room, body.op("ReduceSum", ended, self.numbers(1)))
+        total = body.op("Where", live, best, self.number(-np.inf))
+        row, last = (body.op("Reshape", one, self.numbers(-1)) for one in (self._at(self.rows, parent), token))
+        slots = body.op("Reshape", live, self.numbers(-1))
+        if self.loose:
+            kept = body.op("Reshape", body.op("NonZero", slots), self.numbers(-1))
+            row, last = body.op("Gather", row, kept), body.op("Gather", last, kept)
+            # So many slots before each are live. An empty slot has another's row.
+            number = body.op("CumSum", body.op("Cast", slots, to=_INT), self.number(0))
+            number = body.op("Sub", number, self.number(1))
+        else:
+            number = body.op("Range", self.number(0), body.op("Size", slots), self.number(1))
+        rows = body.op("Reshape", number, body.op("Shape", parent))
+        packed = body.op("Gather", self.packed, row)
+        return [self.going(live), last, packed, total, room, rows, parent, token, best]
+
+    def _best(self) -> tuple[str, str, str]:
+        """The best extensions of each line, as :func:`seq2seq.search.best.best_extensions` finds them.
+
+        Returns:
+            Their parents, tokens and log-probabilities, (L, W) each.
+        """
+        body = self.body
+        mode = body.op("Unsqueeze", self.mode, self.numbers(1))  # (L, 1)
+        # 1. The chunks with the highest maxima, of all hypotheses of a line, (L, M).
+        bounds = self._bounds(mode)  # (L, K·C)
+        width = body.op("Shape", "slots", start=1)
+        _, place = body.ops(2, "TopK", bounds, body.op("Min", width, body.op("Shape", bounds, start=1)), axis=1)
+        parent, chunk = self._split(place, self.chunks)
+        # 2. Their tokens, (L, M, 64).
+        log_probs = body.op("Reshape", self.log_probs, self.numbers(-1, CHUNK))
+        values = self._chunk(log_probs, self._at(self.rows, parent), chunk)
+        strikes = self._chunk(self.outer.op("Reshape", "strikes", self.outer.constant([-1, CHUNK])), mode, chunk)
+        base = body.op("Unsqueeze", self._at(self.total, parent), self.numbers(2))
+        sums = body.op("Add", body.op("Add", values, strikes), base)
+        # 3. The best of these.
+        sums = body.op("Reshape", sums, self.numbers(0, -1))
+        best, place = body.ops(2, "TopK", sums, width, axis=1)
+        index, token = self._split(place, CHUNK)
+        token = body.op("Add", body.op("Mul", self._at(chunk, index), self.number(CHUNK)), token)
+        return self._at(parent, index), token, best
+
+    def _bounds(self, mode: str) -> str:
+        """The highest log-probability of a hypothesis with any allowed token of a chunk, (L, K·C).
+
+        Args:
+            mode: (L, 1).
+        """
+        body, outer = self.body, self.outer
+        tokens = body.op("Reshape", self.log_probs, self.numbers(-1, self.chunks, CHUNK))  # (R, C, 64)
+        # In the first chunk each token may be forbidden or not.
+        first = body.op("Gather", body.op("Gather", tokens, self.number(0), axis=1), self.rows)  # (L, K, 64)
+        strikes = outer.op("Gather", "strikes", outer.constant(np.array(0)), axis=1)  # (modes, 64)
+        bounds = body.op("Add", first, body.op("Gather", strikes, mode))
+        bounds = body.op("ReduceMax", bounds, self.numbers(2))
+        if self.chunks > 1:
+            maxima = body.op("ReduceMax", tokens, self.numbers(2), keepdims=0)  # (R, C)
+            strikes = outer.op("ReduceMax", "strikes", outer.constant([2]), keepdims=0)  # (modes, C)
+            others = body.op("Add", body.op("Gather", maxima, self.rows), body.op("Gather", strikes, mode))
+            others = body.op("Slice", others, self.numbers(1), self.numbers(self.chunks), self.numbers(2))
+            bounds = body.op("Concat", bounds, others, axis=2)
+        total = body.op("Unsqueeze", self.total, self.numbers(2))
+        return body.op("Reshape", body.op("Add", bounds, total), self.numbers(0, -1))
+
+    def _split(self, place: str, size: int) -> tuple[str, str]:
+        """Places in a row of groups of a size to numbers of groups, and places in these."""
+        return self.body.op("Div", place, self.number(size)), self.body.op("Mod", place, self.number(size))
+
+    def _at(self, values: str, index: str) -> str:
+        """In each line, the values at these places."""
+        return self.body.op("GatherElements", values, index, axis=1)
+
+    def _chunk(self, chunks: str, row: str, chunk: str) -> str:
+        """The chunks number ``chunk`` (L, M) of rows ``row`` of chunks (rows·C, 64)."""
+        place = self.body.op("Add", self.body.op("Mul", row, self.number(self.chunks)), chunk)
+        return self.body.op("Gather", chunks, place)
