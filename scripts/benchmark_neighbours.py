@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="tatoeba-en-es", help="to train")
     parser.add_argument("--engines", nargs="+", default=["onnx-int8", "torch-fp32"], metavar="ENGINE-PRECISION")
     parser.add_argument("--sentences", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     job = make_job(options.model, options.sentences, options.threads)

@@ -7,8 +7,6 @@ Python imports a module of this name at every start if it is on PYTHONPATH: ``co
   no hash. They get the hash of plain objects, and behave as under Python 3.10.
 - OpenNMT-py 3.5.1 imports spacy and fasttext for transforms that are not used here: empty modules replace them.
 - PEERS_MATMUL=medium: float32 products through oneDNN, as in our toolkit (``seq2seq/device.py``).
-- The variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, which ``compare_training.py`` sets as well, lets ``torch.load`` read
-  their checkpoints, which hold more than tensors; they have just been written here.
 """
 
 import dataclasses
