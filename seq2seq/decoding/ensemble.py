@@ -22,7 +22,7 @@ from seq2seq.corpus.subword import Vocabularies
 from seq2seq.decoding.readers import Member, Reader
 from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.engines.choice import EngineName, pick_engine
-from seq2seq.engines.engine import Engine, EngineState, TorchEngine
+from seq2seq.engines.engine import Engine, EngineState, TorchEngine, log_softmax
 from seq2seq.errors import RunError
 from seq2seq.graphs import Recorder
 from seq2seq.model.quantised import quantise
@@ -30,7 +30,6 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
 from seq2seq.runs.folder import load_run
 from seq2seq.search.history import History
-from seq2seq.search.hypothesis import log_softmax
 from seq2seq.search.recorded import Recordings
 from seq2seq.search.rules import Rules
 

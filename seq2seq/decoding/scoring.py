@@ -18,8 +18,9 @@ from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
 from seq2seq.decoding.ensemble import Combination, Ensemble, combine
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
+from seq2seq.engines.engine import log_softmax
 from seq2seq.errors import ConfigError
-from seq2seq.search.hypothesis import Ranking, log_softmax
+from seq2seq.search.hypothesis import Ranking
 
 # Tokens of a batch. A pair counts as _SHORT tokens at least, so that a batch has 64 pairs at most.
 _TOKENS, _SHORT = 4096, 64
