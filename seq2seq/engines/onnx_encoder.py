@@ -1,11 +1,10 @@
-"""A recurrent encoder as an ONNX graph.
+"""A recurrent encoder in an ONNX graph.
 
 Shapes: ``B`` batch, ``S`` source length, ``D`` directions, ``H`` width of a direction, ``M`` width of the memory.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
-from onnx import TensorProto
 from torch import nn
 
 from seq2seq.engines.onnx_graph import Graph
@@ -22,15 +21,27 @@ def can_write(encoder: Encoder) -> bool:
     )
 
 
-def encoder_session(encoder: Encoder, *, int8: bool) -> Any:
-    """A session for a batch of sources.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Names of what an encoder's graph computes, see :class:`seq2seq.model.state.Encoded`."""
 
-    It takes ``src`` (B, S) and ``lengths`` (B,), of 32 bits, and returns the memory (B, S, M), then h of each layer,
-    then c of each.
+    memory: str
+    """(B, S, M)."""
+    hidden: list[str]
+    """h of each layer after the last token, (B, H)."""
+    cell: list[str]
+    """c likewise."""
+
+
+def write_encoder(graph: Graph, encoder: Encoder, src: str, lengths: str) -> Written:
+    """Writes an encoder down.
+
+    Args:
+        graph: where to.
+        encoder: its weights are copied.
+        src: (B, S).
+        lengths: (B,), of 32 bits.
     """
-    graph = Graph(int8=int8)
-    src = graph.input("src", "B", "S", dtype=TensorProto.INT64)
-    lengths = graph.input("lengths", "B", dtype=TensorProto.INT32)
     table = graph.constant(encoder.embedding.weight.detach().float() * encoder.embedding.scale)
     inputs = graph.op("Gather", table, graph.op("Transpose", src, perm=[1, 0]))
     hidden: list[str] = []
@@ -42,7 +53,7 @@ def encoder_session(encoder: Encoder, *, int8: bool) -> Any:
         inputs = graph.op("Add", inputs, outputs) if residual else outputs
         for states, state in zip((hidden, cell), final, strict=True):
             states.append(_side_by_side(graph, state, 0, len(directions)))
-    return graph.session([graph.op("Transpose", inputs, perm=[1, 0, 2]), *hidden, *cell])
+    return Written(graph.op("Transpose", inputs, perm=[1, 0, 2]), hidden, cell)
 
 
 def _directions(layer: nn.Module) -> list[nn.Module]:

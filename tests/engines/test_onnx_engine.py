@@ -7,7 +7,7 @@ import torch
 import seq2seq
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_images
-from seq2seq.engines import onnx_encoder, onnx_graph
+from seq2seq.engines import onnx_encoder, onnx_graph, onnx_session
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.onnx_engine import OnnxEngine
 from seq2seq.engines.onnx_graph import Graph
@@ -108,7 +108,7 @@ def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: 
         monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda vnni=vnni: vnni)
         assert onnx_graph._levels() == (127 if vnni else 63)
         graph = Graph(int8=True)
-        session = graph.session([graph.linear(graph.input("inputs", "R", 16), weight)])
+        session = onnx_session.open_session(graph.file([graph.linear(graph.input("inputs", "R", 16), weight)]), 1)
         (outputs,) = session.run(None, {"inputs": inputs})
         errors.append(abs(outputs - inputs @ weight.numpy().T).max())
     assert 0 < errors[0] < errors[1] < 0.2
@@ -116,7 +116,7 @@ def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: 
 
 def test_a_session_has_as_many_threads_as_torch_and_they_do_not_spin(digits_run) -> None:
     translator = seq2seq.load(digits_run, device="cpu", engine="onnx")
-    options = translator.members[0].engine._step.get_session_options()
+    options = translator.members[0].engine.graphs.session("step").get_session_options()
     assert options.intra_op_num_threads == torch.get_num_threads()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
@@ -129,7 +129,7 @@ def test_a_lack_of_memory_is_one() -> None:
             raise Exception(feeds["reason"])
 
     with pytest.raises(MemoryError, match="buffer of size 9"):
-        onnx_graph.run(Session(), {"reason": "BFCArena Failed to allocate memory for requested buffer of size 9\n"})
+        onnx_session.run(Session(), {"reason": "BFCArena Failed to allocate memory for requested buffer of size 9\n"})
     with pytest.raises(Exception, match="Invalid rank") as caught:
-        onnx_graph.run(Session(), {"reason": "Invalid rank for input"})
+        onnx_session.run(Session(), {"reason": "Invalid rank for input"})
     assert not isinstance(caught.value, MemoryError)
