@@ -92,11 +92,11 @@ class QuickStart:
         """Keeps the graphs that a translator of this run, loaded meanwhile, decodes with."""
         from seq2seq.engines.onnx_engine import OnnxEngine
 
-        (member,) = translator.members
         # The weights are those of the manifest only if it has not changed.
-        if self._kept is None or self._find() != self._kept or not _is_plain(options, member):
+        if self._kept is None or self._find() != self._kept:
             return
-        if isinstance(engine := member.engine, OnnxEngine) and engine.starts:
+        member = translator.members[0]
+        if isinstance(engine := member.engine, OnnxEngine) and engine.starts and _is_plain(options, member):
             for name in ("start", search_graph(options.beam)):
                 self._kept.keep(name, engine.graph(name))
 
