@@ -61,8 +61,8 @@ class DataConfig:
     test: str = ""
     """Name of the test part; empty: ``test_size`` sources are cut out of the training part."""
     member: str = ""
-    """The file inside the package: tab-separated, or a pronouncing dictionary like CMUdict if its name ends in
-    ``.dict``."""
+    """The file inside the package: CSV if its name ends in ``.csv``, a pronouncing dictionary like CMUdict if in
+    ``.dict``, else tab-separated."""
     sha256: str = ""
     """SHA-256 of that member, in hex."""
     subset: str = ""

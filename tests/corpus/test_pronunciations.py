@@ -1,15 +1,11 @@
 """Pronouncing dictionaries: words and phonemes, without numbers of variants, stress and comments."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
-from seq2seq.config import DataConfig
-from seq2seq.corpus import sources
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.pronunciations import read_pronunciations
-from seq2seq.corpus.sources import read_pairs
 from seq2seq.errors import CorpusError
 
 LINES = """'bout B AW1 T
@@ -43,13 +39,3 @@ def test_a_line_without_phonemes_is_named(dictionary: Path) -> None:
     dictionary.write_text("a AH0\nb\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"toy\.dict, line 2: expected a word and its phonemes, found 'b'"):
         list(read_pronunciations(dictionary))
-
-
-def test_the_name_of_a_packages_member_tells_a_dictionary_from_a_table(
-    dictionary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sources, "fetch_member", lambda *_: dictionary)
-    digest = hashlib.sha256(dictionary.read_bytes()).hexdigest()
-    wheel = {"format": "wheel", "path": "toy==1", "sha256": digest, "src": "1", "tgt": "1"}
-    assert list(read_pairs(DataConfig(**wheel, member="toy/toy.dict"), "train")) == PAIRS
-    assert next(iter(read_pairs(DataConfig(**wheel, member="toy/toy.tsv"), "train"))).tgt == "'bout B AW1 T"

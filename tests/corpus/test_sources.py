@@ -1,6 +1,7 @@
 """Sources: what is read from each format, and what is said of files that do not fit."""
 
 import gzip
+import hashlib
 import io
 import json
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 from seq2seq.config import DataConfig
 from seq2seq.corpus import package_index
 from seq2seq.corpus.digits import digit_pairs
-from seq2seq.corpus.pairs import Pair
+from seq2seq.corpus.pairs import Pair, with_references
+from seq2seq.corpus.prepared import prepare
 from seq2seq.corpus.sources import fingerprint, read_pairs
 from seq2seq.errors import CorpusError
+from seq2seq.recipe import load_recipe
 
 PAIRS = [Pair("one", "uno"), Pair("two\u2028 2", "dos\x85"), Pair("", "tres\x0b\r")]
 
@@ -288,6 +291,44 @@ def test_a_member_is_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
     assert first.read_bytes() == CONTENT
     assert pip.calls == 1
     assert [path.name for path in first.parent.iterdir()] == ["pairs.tsv"]
+
+
+MEMBERS = {
+    "toy.csv": (b'src,tgt\n"Two, 2","""dos"""\n', Pair("Two, 2", '"dos"')),
+    "toy.csv.gz": (gzip.compress(b'src;tgt\r\n"Two; 2";dos\r\n'), Pair("Two; 2", "dos")),
+    "toy.tsv": (b'src\ttgt\n"Two, 2"\t"dos"\n', Pair('"Two, 2"', '"dos"')),
+    "toy": (b"src\ttgt\nTwo, 2\tdos\n", Pair("Two, 2", "dos")),
+    "toy.dict": (b"two(2) T UW1\n", Pair("two", "T UW")),
+}
+
+
+def wheel(name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Puts a wheel with one file into the package index; returns the settings that name the file."""
+    monkeypatch.setattr(package_index.subprocess, "run", FakePip({f"toy/{name}": content}))
+    file = {"path": "toy==1.0", "member": f"toy/{name}", "sha256": hashlib.sha256(content).hexdigest()}
+    return file | {"directory": str(tmp_path)}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_name_of_a_member_tells_what_it_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, pair = MEMBERS[name]
+    data = DataConfig(format="wheel", **wheel(name, content, tmp_path, monkeypatch))
+    assert list(read_pairs(data, "train")) == [pair]
+
+
+def test_german_plurals_keep_nouns_that_do_not_change_and_leave_out_those_without_a_plural(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nouns = {f"Fenster{n}": [f"Fenster{n}"] for n in range(20)} | {f"Bank{n}": ["Bänke", "Banken"] for n in range(20)}
+    rows = [f'{noun},f,"{plural}"' for noun, plurals in nouns.items() for plural in plurals]
+    content = "\n".join(["lemma,genus,nominativ plural", "Obst,n,", *rows]).encode()
+    settings = wheel("nouns.csv", content, tmp_path, monkeypatch) | {"validation_size": 1, "test_size": 38}
+    config = load_recipe("german-plurals", [f"data.{key}={value}" for key, value in settings.items()])
+    found = prepare(config)
+    assert found.report["dropped"]["empty side"] == 1
+    held_out = with_references(found.test, grouped=config.data.several_references)
+    assert list(zip(*held_out, strict=True)) == [(noun, nouns[noun]) for noun in held_out[0]]
+    assert len(held_out[0]) == 38
 
 
 def test_a_wheel_is_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
