@@ -27,8 +27,8 @@ from seq2seq.cli.streams import input_stream, output_stream, require_file
 from seq2seq.errors import CorpusError, Seq2SeqError, one_line
 
 if TYPE_CHECKING:
-    from seq2seq.decoding.quick import QuickStart
     from seq2seq.decoding.translator import Translator
+    from seq2seq.engines.kept import KeptGraphs
 
 
 def add_commands(commands: Commands) -> None:
@@ -109,6 +109,7 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
 
 
 def _translate(options: argparse.Namespace) -> None:
+    from seq2seq.decoding.quick import QuickTranslator, keep_graphs
     from seq2seq.filters.constraint_files import ConstraintFiles
     from seq2seq.filters.translate import OutputFormat, is_sharded, translate_shards, translate_stream
 
@@ -123,8 +124,8 @@ def _translate(options: argparse.Namespace) -> None:
         from seq2seq.device import own_device
 
         devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
-    start = None if is_sharded() else _quick_start(options)
-    quick = start and start.translator(partial(decoding, options), options.threads)
+    kept = None if is_sharded() else _kept_graphs(options)
+    quick = kept and QuickTranslator.find(kept, partial(decoding, options), options.threads)
     if not quick:
         set_up_process(options, devices[0])
     with input_stream(options.src) as source, output_stream() as target:
@@ -137,20 +138,20 @@ def _translate(options: argparse.Namespace) -> None:
             translate_shards(loaded[0], source, target, output_format, constraint_files)
         else:
             translate_stream(translators, source, target, output_format, constraint_files, line_by_line=options.stream)
-    if start and loaded:
-        start.keep(loaded[0], settings)
+    if kept and loaded:
+        keep_graphs(kept, loaded[0], settings)
 
 
-def _quick_start(options: argparse.Namespace) -> "QuickStart | None":
-    """Where to look for graphs; None if the command asks for more than the best outputs of one run on a CPU."""
-    from seq2seq.decoding.quick import QuickStart
+def _kept_graphs(options: argparse.Namespace) -> "KeptGraphs | None":
+    """Those for this command; None if it asks for more than the best outputs of one run on a CPU."""
+    from seq2seq.engines.kept import KeptGraphs
 
     constraints = options.prefix, options.require, options.block
     more = any(constraints) or options.nbest or options.alignments or options.devices or len(options.model) > 1
     on_cpu = options.device == "cpu" or (options.device == "auto" and not may_have_gpu())
     if more or not on_cpu or options.precision not in ("fp32", "int8") or options.engine == "torch":
         return None
-    return QuickStart(options.model[0], options.precision)
+    return KeptGraphs.of(Path(options.model[0]), options.precision)
 
 
 def _load(options: argparse.Namespace, devices: Sequence[str]) -> "list[Translator]":

@@ -2,9 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from seq2seq.config import Config, DecodingConfig
 from seq2seq.config.batch_size import decoding_batch_tokens
@@ -14,22 +14,15 @@ from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.lengths import limits
 from seq2seq.decoding.outputs import EMPTY, Translation, to_translation
 from seq2seq.decoding.questions import Questions
-from seq2seq.decoding.sentences import Trained
+from seq2seq.decoding.sentences import SentenceReader, Trained
 from seq2seq.errors import ConfigError, RunError
 from seq2seq.search.hypothesis import Hypothesis
 
+if TYPE_CHECKING:
+    from seq2seq.decoding.readers import ImageReader
+
 NEVER = PAD, UNK, BOS
 """Tokens that no output contains."""
-
-
-class Grouping(Protocol):
-    """What is asked of a reader before any model reads."""
-
-    def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Row numbers of the sources to decode together, at most ``budget`` tokens a group, none of them empty."""
-
-    def lengths(self, sources: Sequence[str]) -> list[int] | None:
-        """Tokens of each source; None: they have no length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,7 @@ class Answering(ABC):
     """
 
     members: Sequence[Trained]
-    reader: Grouping
+    reader: "SentenceReader | ImageReader"
     gpu_memory = 0
     """Bytes; 0: a CPU."""
 

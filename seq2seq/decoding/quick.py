@@ -1,10 +1,8 @@
 """A translator that starts without torch, for a run that was translated with before."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from seq2seq.config import Config, DecodingConfig
 from seq2seq.corpus.padding import pad_sources
@@ -16,7 +14,6 @@ from seq2seq.engines.kept import KeptGraphs
 from seq2seq.engines.onnx_model import CHUNK, GraphName, Limits, OnnxModel, search_graph
 from seq2seq.engines.onnx_session import usual_threads
 from seq2seq.errors import Seq2SeqError
-from seq2seq.files.manifest import read_manifest
 from seq2seq.runs.files import RunFiles, read_run
 from seq2seq.search.hypothesis import Ranking, best_first
 
@@ -41,6 +38,29 @@ class QuickTranslator(Answering):
         self.reader: SentenceReader = SentenceReader(self.members)
         self._graphs = graphs
 
+    @classmethod
+    def find(cls, kept: KeptGraphs, settings: Callable[[Config], DecodingConfig], threads: int | None) -> Self | None:
+        """The translator of kept graphs; None if there are none, or torch is needed, or something is wrong.
+
+        Args:
+            kept: a run's.
+            settings: how to decode, from the run's settings.
+            threads: of onnxruntime; None: as many as torch would take.
+        """
+        if (start := kept.read("start")) is None:
+            return None  # before all files of the run are checked
+        try:
+            run = read_run(kept.run)
+            options = settings(run.config)
+        except Seq2SeqError:
+            return None  # torch's way says what is wrong
+        name = search_graph(options.beam)
+        loop = kept.read(name) if _is_plain(options, run) and kept.is_current() else None
+        if loop is None:
+            return None
+        graphs: dict[GraphName, bytes] = {"start": start, name: loop}
+        return cls(run, OnnxModel(graphs.pop, threads=threads or usual_threads()))  # each is opened once
+
     def is_cut(self, sentence: str) -> bool:
         """Whether a sentence is longer than ``data.max_tokens``, so that only its beginning is read."""
         return self.reader.is_cut(sentence)
@@ -54,57 +74,15 @@ class QuickTranslator(Answering):
         return Found(list(map(best_first, history.complete(EOS, Ranking.of(options)))), longest)
 
 
-class QuickStart:
-    """The graphs that ``seq2seq translate`` keeps of a run, to start without torch the next time.
+def keep_graphs(kept: KeptGraphs, translator: "Translator", options: DecodingConfig) -> None:
+    """Keeps the graphs that a translator, loaded meanwhile, decodes with."""
+    from seq2seq.engines.onnx_engine import OnnxEngine
 
-    Args:
-        run: the run's folder.
-        precision: ``fp32`` or ``int8``.
-    """
-
-    def __init__(self, run: str | os.PathLike[str], precision: str) -> None:
-        self._folder, self._precision = Path(run), precision
-        self._kept = self._find()
-
-    def translator(self, settings: Callable[[Config], DecodingConfig], threads: int | None) -> QuickTranslator | None:
-        """What translates from the graphs; None if they are not kept, or torch is needed, or something is wrong.
-
-        Args:
-            settings: how to decode, from the run's settings.
-            threads: of onnxruntime; None: as many as torch would take.
-        """
-        if self._kept is None or (start := self._kept.read("start")) is None:
-            return None
-        try:
-            run = read_run(self._folder)
-            options = settings(run.config)
-        except Seq2SeqError:
-            return None  # torch's way says what is wrong
-        if not _is_plain(options, run) or KeptGraphs.of(run.manifest, self._precision) != self._kept:
-            return None
-        name = search_graph(options.beam)
-        if (loop := self._kept.read(name)) is None:
-            return None
-        graphs: dict[GraphName, bytes] = {"start": start, name: loop}
-        return QuickTranslator(run, OnnxModel(graphs.pop, threads=threads or usual_threads()))  # each is opened once
-
-    def keep(self, translator: "Translator", options: DecodingConfig) -> None:
-        """Keeps the graphs that a translator of this run, loaded meanwhile, decodes with."""
-        from seq2seq.engines.onnx_engine import OnnxEngine
-
-        # The weights are those of the manifest only if it has not changed.
-        if self._kept is None or self._find() != self._kept:
-            return
-        member = translator.members[0]
-        if isinstance(engine := member.engine, OnnxEngine) and engine.starts and _is_plain(options, member):
-            for name in ("start", search_graph(options.beam)):
-                self._kept.keep(name, engine.graph(name))
-
-    def _find(self) -> KeptGraphs | None:
-        try:
-            return KeptGraphs.of(read_manifest(self._folder), self._precision)
-        except Seq2SeqError:
-            return None
+    member = translator.members[0]
+    engine = member.engine
+    if isinstance(engine, OnnxEngine) and engine.starts and _is_plain(options, member) and kept.is_current():
+        for name in ("start", search_graph(options.beam)):
+            kept.keep(name, engine.graph(name))
 
 
 def _is_plain(options: DecodingConfig, member: Trained) -> bool:

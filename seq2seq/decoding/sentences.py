@@ -3,28 +3,17 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
-from seq2seq.config import Config
-from seq2seq.corpus.subword import Vocabularies
-from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.decoding.batches import within_budget
 
+if TYPE_CHECKING:
+    from seq2seq.decoding.readers import Member
+    from seq2seq.runs.files import RunFiles
 
-class Trained(Protocol):
-    """What is known of a trained model besides its weights."""
 
-    @property
-    def config(self) -> Config:
-        """Its settings."""
-
-    @property
-    def vocabularies(self) -> Vocabularies:
-        """What it reads and writes."""
-
-    @property
-    def target_lengths(self) -> TargetLengths:
-        """How long the targets were that it learned from."""
+Trained: TypeAlias = "Member | RunFiles"
+"""What says how a trained model reads and writes."""
 
 
 class SentenceReader:

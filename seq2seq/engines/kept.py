@@ -7,17 +7,17 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import onnxruntime
 
 from seq2seq.engines.onnx_model import GraphName
-from seq2seq.errors import RunError
+from seq2seq.errors import RunError, Seq2SeqError
 from seq2seq.files.atomic import folder_made, write_atomic
+from seq2seq.files.manifest import read_manifest
 from seq2seq.version import __version__
 
 # Bytes of all that is kept; what was not used for longest goes first.
@@ -30,28 +30,32 @@ _DIGEST = hashlib.sha256().digest_size
 class KeptGraphs:
     """The graphs of one run in one precision."""
 
+    run: Path
+    precision: str
     folder: Path
     """The cache."""
     key: str
     """A hash of all that the graphs depend on."""
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], precision: str) -> Self | None:
-        """Those of the run with this manifest; None while a training replaces its files, or without a home."""
+    def of(cls, run: Path, precision: str) -> Self | None:
+        """Those of a run as it is now; None if it is no whole run, or being trained, or there is no place for them."""
+        given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        try:
+            manifest = read_manifest(run)
+            folder = (given if given.is_absolute() else Path.home() / ".cache") / "seq2seq" / "graphs"
+        except (Seq2SeqError, RuntimeError):  # no home
+            return None
         if manifest.get("next"):
             return None
-        engines = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-        facts = [
-            manifest["digest"],
-            precision,
-            [__version__, onnxruntime.__version__, hashlib.sha256(engines).hexdigest()],
-            _cpu(),
-        ]
-        folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        with suppress(RuntimeError):
-            folder = folder if folder.is_absolute() else Path.home() / ".cache"
-            return cls(folder / "seq2seq" / "graphs", hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32])
-        return None
+        sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+        versions = __version__, onnxruntime.__version__, hashlib.sha256(sources).hexdigest()
+        facts = json.dumps([manifest["digest"], precision, versions, _cpu()])
+        return cls(run, precision, folder, hashlib.sha256(facts.encode()).hexdigest()[:32])
+
+    def is_current(self) -> bool:
+        """Whether the run is still the same, and so is what was read of it meanwhile."""
+        return KeptGraphs.of(self.run, self.precision) == self
 
     def read(self, name: GraphName) -> bytes | None:
         """A graph; None if it is not kept, or not as it was written."""

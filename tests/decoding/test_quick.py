@@ -12,8 +12,9 @@ import torch
 import seq2seq
 from seq2seq.cli import main
 from seq2seq.config import Config, DecodingConfig
-from seq2seq.decoding.quick import QuickStart, QuickTranslator
+from seq2seq.decoding.quick import QuickTranslator, keep_graphs
 from seq2seq.decoding.translator import Translator
+from seq2seq.engines.kept import KeptGraphs
 from seq2seq.files.manifest import stage_file
 from seq2seq.model.build import build_model
 from seq2seq.runs.folder import create_run, load_run, save_model, unique_tensors
@@ -57,6 +58,11 @@ def translate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def kept(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "cache" / "seq2seq" / "graphs").iterdir())
+
+
+def find(run: Path, options: DecodingConfig) -> QuickTranslator | None:
+    graphs = KeptGraphs.of(run, "fp32")
+    return graphs and QuickTranslator.find(graphs, lambda _: options, threads=1)
 
 
 def random_run(like: Path, folder: Path, **settings: object) -> Path:
@@ -110,7 +116,7 @@ def test_whatever_is_set_it_declines_or_gives_the_same(digits_run: Path, transla
     for name in values:
         options = replace(DecodingConfig(), beam=4) if name != "beam" else DecodingConfig()
         options = replace(options, **{name: values[name]})
-        quick = QuickStart(digits_run, "fp32").translator(lambda _, options=options: options, threads=1)
+        quick = find(digits_run, options)
         if quick:
             assert quick.best(sentences, options) == translator.best(sentences, options)
             taken.add(name)
@@ -173,22 +179,34 @@ def test_a_run_that_is_being_trained_has_none(digits_run: Path, tmp_path: Path, 
     (tmp_path / "next").write_bytes((random_run(digits_run, tmp_path / "other") / MODEL).read_bytes())
     stage_file(tmp_path / "next", run / MODEL)
     count = len(kept(tmp_path))
-    assert QuickStart(run, "fp32").translator(settings, threads=1) is None
+    assert find(run, DecodingConfig()) is None
     translate(run)
     assert len(kept(tmp_path)) == count
 
 
 def test_what_was_loaded_before_the_run_changed_is_not_kept(digits_run: Path, tmp_path: Path) -> None:
     run = random_run(digits_run, tmp_path / "run")
-    start, translator = QuickStart(run, "fp32"), seq2seq.load(run, device="cpu")
-    assert isinstance(translator, Translator)
+    graphs, translator = KeptGraphs.of(run, "fp32"), Translator.load(run, device="cpu")
+    assert graphs
     random_run(digits_run, run)
-    start.keep(translator, translator.config.decoding)
+    keep_graphs(graphs, translator, translator.config.decoding)
     assert not (tmp_path / "cache").exists()
 
 
-def settings(config: Config) -> DecodingConfig:
-    return config.decoding
+def test_a_run_that_changes_while_it_is_read_is_left_to_torch(
+    digits_run: Path, tmp_path: Path, translate: Translate
+) -> None:
+    run = random_run(digits_run, tmp_path / "run")
+    translate(run)
+    graphs = KeptGraphs.of(run, "fp32")
+    assert graphs
+
+    def change(config: Config) -> DecodingConfig:
+        random_run(digits_run, run)
+        return config.decoding
+
+    assert QuickTranslator.find(graphs, lambda config: config.decoding, threads=1)
+    assert QuickTranslator.find(graphs, change, threads=1) is None
 
 
 def test_without_a_place_for_graphs_all_is_as_ever(

@@ -7,16 +7,20 @@ import pytest
 
 from seq2seq.engines import kept, onnx_session
 from seq2seq.engines.kept import KeptGraphs
+from seq2seq.files.manifest import write_manifest
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "seq2seq" / "graphs"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "cache" / "seq2seq" / "graphs"
 
 
-def graphs(digest: str = "run", precision: str = "int8") -> KeptGraphs:
-    found = KeptGraphs.of({"digest": digest}, precision)
+def graphs(name: str = "run", precision: str = "int8") -> KeptGraphs:
+    Path(name).mkdir(exist_ok=True)
+    write_manifest(Path(name), [], {"name": name})
+    found = KeptGraphs.of(Path(name), precision)
     assert found
     return found
 
@@ -53,13 +57,15 @@ def test_what_was_not_used_for_longest_makes_room(home: Path, monkeypatch: pytes
     assert sum(path.stat().st_size for path in home.iterdir()) <= 350
 
 
-def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_or_a_run_nothing_is_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setattr(Path, "home", homeless)
-    assert KeptGraphs.of({"digest": ""}, "fp32") is None
+    assert graphs().is_current()
+    assert KeptGraphs.of(Path("none"), "int8") is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert KeptGraphs.of(Path("run"), "int8") is None
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [("3", 3), ("0", 2), ("many", 2), (None, 2)])

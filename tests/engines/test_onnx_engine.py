@@ -7,7 +7,7 @@ import torch
 import seq2seq
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_images
-from seq2seq.engines import onnx_encoder, onnx_graph, onnx_session
+from seq2seq.engines import onnx_graph, onnx_session, onnx_start
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.onnx_engine import OnnxEngine
 from seq2seq.engines.onnx_graph import Graph
@@ -98,7 +98,8 @@ def test_the_encoder_of_lstm_layers_is_in_the_engine(monkeypatch: pytest.MonkeyP
         state = engine.encode(batch)
     hidden = torch.cat([*expected.layers.hidden, *expected.layers.cell], dim=1)
     torch.testing.assert_close(torch.from_numpy(np.array(state.packed)), hidden)
-    assert not onnx_encoder.can_write(make(cell="gru").encoder)
+    for other in (make(cell="gru"), make(bridge="first-input")):
+        assert not onnx_start.can_write(other.encoder, other.decoder)
 
 
 def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
