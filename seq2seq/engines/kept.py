@@ -76,6 +76,7 @@ class KeptGraphs:
         if len(graph) > _ROOM:
             return
         with suppress(RunError, OSError), folder_made(self.folder):
+            self.folder.chmod(0o700)  # the weights may be nobody else's business
             write_atomic(self._path(name), hashlib.sha256(graph).digest() + graph)
             _make_room(self.folder)
 

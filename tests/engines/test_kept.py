@@ -1,6 +1,7 @@
 """Kept graphs are read by those whom they are for, and do not fill the disk."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def graphs(name: str = "run", precision: str = "int8") -> KeptGraphs:
 def test_a_graph_is_found_again_only_for_what_it_was_written_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs().keep("beam", b"graph")
     assert graphs().read("beam") == b"graph"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert graphs().read("greedy") is None
     assert graphs("another").read("beam") is None
     assert graphs(precision="fp32").read("beam") is None
