@@ -7,6 +7,7 @@ from typing import Any
 
 _SHORTENED = reprlib.Repr()
 _SHORTENED.maxlist, _SHORTENED.maxstring = 20, 60
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 
 
 class Seq2SeqError(Exception):
@@ -27,6 +28,15 @@ class CorpusError(Seq2SeqError):
 
 class RunError(Seq2SeqError):
     """A run folder, or another file of ours, that is missing or damaged or cannot be written."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a device or the host ran out of memory."""
+    # The CPU's allocator and CUDA's libraries raise no class of their own; torch's is known by its name, without torch.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in _OUT_OF_MEMORY))
+    )
 
 
 def shown(value: Any) -> str:

@@ -13,7 +13,7 @@ from seq2seq.cli import decoding, evaluation, serving, training
 from seq2seq.cli.examples import add_examples
 from seq2seq.cli.options import require_text
 from seq2seq.cli.streams import flush_stdout, set_up_streams
-from seq2seq.errors import Seq2SeqError, one_line
+from seq2seq.errors import Seq2SeqError, is_out_of_memory, one_line
 from seq2seq.version import __version__
 
 
@@ -40,8 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = disk_reason(error, Path("stdout"))  # files have names, standard streams have none
         return _refused(f"cannot write the output: {reason}" if reason else error.strerror or str(error))
     except (RuntimeError, MemoryError) as error:
-        from seq2seq.device import is_out_of_memory
-
         if not is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__

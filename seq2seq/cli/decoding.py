@@ -3,8 +3,11 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seq2seq.cli.options import (
     Commands,
@@ -14,6 +17,7 @@ from seq2seq.cli.options import (
     add_engine,
     add_model,
     decoding,
+    may_have_gpu,
     positive,
     set_up_process,
     share,
@@ -21,6 +25,10 @@ from seq2seq.cli.options import (
 )
 from seq2seq.cli.streams import input_stream, output_stream, require_file
 from seq2seq.errors import CorpusError, Seq2SeqError, one_line
+
+if TYPE_CHECKING:
+    from seq2seq.decoding.translator import Translator
+    from seq2seq.engines.kept import KeptGraphs
 
 
 def add_commands(commands: Commands) -> None:
@@ -101,8 +109,7 @@ def _add_translate(translate: argparse.ArgumentParser) -> None:
 
 
 def _translate(options: argparse.Namespace) -> None:
-    from seq2seq.decoding.translator import Translator
-    from seq2seq.device import own_device
+    from seq2seq.decoding.quick import QuickTranslator, keep_graphs
     from seq2seq.filters.constraint_files import ConstraintFiles
     from seq2seq.filters.translate import OutputFormat, is_sharded, translate_shards, translate_stream
 
@@ -114,20 +121,46 @@ def _translate(options: argparse.Namespace) -> None:
             raise Seq2SeqError("several processes cannot share stdin: name the file to translate with --src")
         if options.devices:
             raise Seq2SeqError("--devices is for one process: each that torchrun starts has a device, see --device")
+        from seq2seq.device import own_device
+
         devices = [own_device(options.device, int(os.environ["LOCAL_RANK"]))]
-    set_up_process(options, devices[0])
+    kept = None if is_sharded() else _kept_graphs(options)
+    quick = kept and QuickTranslator.find(kept, partial(decoding, options), options.threads)
+    if not quick:
+        set_up_process(options, devices[0])
     with input_stream(options.src) as source, output_stream() as target:
-        translators = [
-            Translator.load(*options.model, device=device, precision=options.precision, engine=options.engine)
-            for device in devices
-        ]
+        loaded = [] if quick else _load(options, devices)
+        translators = [quick] if quick else [*loaded]
         settings = decoding(options, translators[0].config)
         output_format = OutputFormat(options=settings, nbest=options.nbest, alignments=options.alignments)
         constraint_files = ConstraintFiles(prefixes=options.prefix, required=options.require, blocked=options.block)
         if is_sharded():
-            translate_shards(translators[0], source, target, output_format, constraint_files)
+            translate_shards(loaded[0], source, target, output_format, constraint_files)
         else:
             translate_stream(translators, source, target, output_format, constraint_files, line_by_line=options.stream)
+    if kept and loaded:
+        keep_graphs(kept, loaded[0], settings)
+
+
+def _kept_graphs(options: argparse.Namespace) -> "KeptGraphs | None":
+    """Those for this command; None if it asks for more than the best outputs of one run on a CPU."""
+    from seq2seq.engines.kept import KeptGraphs
+
+    constraints = options.prefix, options.require, options.block
+    more = any(constraints) or options.nbest or options.alignments or options.devices or len(options.model) > 1
+    on_cpu = options.device == "cpu" or (options.device == "auto" and not may_have_gpu())
+    if more or not on_cpu or options.precision not in ("fp32", "int8") or options.engine == "torch":
+        return None
+    return KeptGraphs.of(Path(options.model[0]), options.precision)
+
+
+def _load(options: argparse.Namespace, devices: Sequence[str]) -> "list[Translator]":
+    from seq2seq.decoding.translator import Translator
+
+    return [
+        Translator.load(*options.model, device=device, precision=options.precision, engine=options.engine)
+        for device in devices
+    ]
 
 
 def _caption(options: argparse.Namespace) -> None:

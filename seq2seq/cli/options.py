@@ -1,6 +1,7 @@
 """Options that several commands share, and their conversion to settings."""
 
 import argparse
+import os
 import sys
 from dataclasses import fields
 from typing import Any
@@ -102,6 +103,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what runs the model; auto: onnxruntime on a CPU in fp32 and int8, else torch (default: auto)",
     )
+
+
+def may_have_gpu() -> bool:
+    """Whether torch has to be asked for a GPU: there is a driver's device file, or the system has none to look for."""
+    drivers = "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"  # NVIDIA's, Windows's under Linux, AMD's
+    return sys.platform not in ("linux", "darwin") or any(map(os.path.exists, drivers))
 
 
 def set_up_process(options: argparse.Namespace, device: str | None = None) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.corpus.batching import IntArray, Lengths, Shape
+from seq2seq.corpus.batching import Shape
+from seq2seq.corpus.padding import IntArray, Lengths
 
 # With ``shapes`` lengths are rounded up to a multiple of 2 up to this, of 4 above, and rows to a multiple of 8. Coarser
 # steps give half as many shapes but pad twice as much; docs/log.md has the figures.

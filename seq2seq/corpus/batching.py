@@ -1,4 +1,4 @@
-"""Batches: token ids padded to rectangles.
+"""Batches: token ids as rectangular tensors.
 
 Shapes: ``B`` batch, ``S`` source length, ``T`` target length, ``C`` channels.
 """
@@ -7,15 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seq2seq.corpus.subword import BOS, EOS, PAD
-
-IntArray = npt.NDArray[np.int64]
-Lengths = npt.NDArray[np.int32]
-TokenIds = Sequence[int] | Lengths
+from seq2seq.corpus.padding import TokenIds, pad, pad_sources
+from seq2seq.corpus.subword import BOS, EOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +69,20 @@ def collate(
     reverse: bool,
     shape: Shape | None = None,
 ) -> Batch:
-    """Pads sentences to a batch; the one place where sources are reversed.
-
-    With ``reverse`` the source ``[1, 2, 3]`` becomes ``3 2 1 </s>``: its first word comes to stand next to the
-    translation's first word (Sutskever et al. 2014, §3.3). Sources are reversed before they are padded.
+    """Pads sentences to a batch.
 
     Args:
         sources: token ids of each sentence, without marks.
         targets: likewise; None if there are only sources to translate.
-        reverse: reverse each source.
+        reverse: reverse each source, see :func:`pad_sources`.
         shape: at least as large as the batch, which is padded up to it. Rows that fill it up have an empty source and
             no target: nothing but padding in ``tgt_out``, so they count in no loss. None: no larger than needed.
     """
     filler: list[TokenIds] = [()] * (shape.rows - len(sources)) if shape else []
-    rows = [source[::-1] if reverse else source for source in sources]
-    src, lengths = _pad([*rows, *filler], shape.src if shape else 0)
-    src[np.arange(len(src)), lengths] = EOS
-    full = bool((lengths == src.shape[1] - 1).all())
+    src, lengths = pad_sources([*sources, *filler], reverse=reverse, width=shape.src if shape else 0)
+    full = bool((lengths == src.shape[1]).all())
     tgt_in, tgt_out = _pad_targets([()] * len(sources) if targets is None else targets, shape)
-    return Batch(torch.from_numpy(src), torch.from_numpy(lengths + 1), tgt_in, tgt_out, full=full)
+    return Batch(torch.from_numpy(src), torch.from_numpy(lengths), tgt_in, tgt_out, full=full)
 
 
 def collate_images(images: Tensor, targets: Sequence[TokenIds] | None = None, *, shape: Shape | None = None) -> Batch:
@@ -108,16 +99,7 @@ def collate_images(images: Tensor, targets: Sequence[TokenIds] | None = None, *,
 def _pad_targets(targets: Sequence[TokenIds], shape: Shape | None) -> tuple[Tensor, Tensor]:
     """``tgt_in`` and ``tgt_out``."""
     filler: list[TokenIds] = [()] * (shape.rows - len(targets)) if shape else []
-    tgt_out, lengths = _pad([*targets, *filler], shape.tgt if shape else 0)
+    tgt_out, lengths = pad([*targets, *filler], shape.tgt if shape else 0)
     tgt_in = np.concatenate([np.full((len(tgt_out), 1), BOS), tgt_out[:, :-1]], axis=1)
     tgt_out[np.arange(len(targets)), lengths[: len(targets)]] = EOS
     return torch.from_numpy(tgt_in), torch.from_numpy(tgt_out)
-
-
-def _pad(rows: Sequence[TokenIds], width: int) -> tuple[IntArray, IntArray]:
-    """Token ids with padding, room for an end mark included, and the number of tokens in each row."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), width or int(lengths.max()) + 1), PAD)
-    real = np.arange(padded.shape[1]) < lengths[:, None]
-    padded[real] = np.concatenate(rows, dtype=np.int64, casting="unsafe")
-    return padded, lengths

@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from seq2seq.device import is_out_of_memory
-from seq2seq.errors import Seq2SeqError, warn_once
+from seq2seq.errors import Seq2SeqError, is_out_of_memory, warn_once
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

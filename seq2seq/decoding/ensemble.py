@@ -15,14 +15,12 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config, DecodingConfig
-from seq2seq.config.batch_size import decoding_batch_tokens
 from seq2seq.corpus.batching import Batch
-from seq2seq.corpus.subword import Vocabularies
+from seq2seq.decoding.answers import Answering
 from seq2seq.decoding.readers import Member, Reader
 from seq2seq.device import DeviceSpec, gpu_memory
 from seq2seq.engines.choice import EngineName, pick_engine
-from seq2seq.engines.engine import Engine, EngineState, TorchEngine
+from seq2seq.engines.engine import Engine, EngineState, TorchEngine, log_softmax
 from seq2seq.errors import RunError
 from seq2seq.graphs import Recorder
 from seq2seq.model.quantised import quantise
@@ -30,14 +28,13 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
 from seq2seq.runs.folder import load_run
 from seq2seq.search.history import History
-from seq2seq.search.hypothesis import log_softmax
 from seq2seq.search.recorded import Recordings
 from seq2seq.search.rules import Rules
 
 Combination = Literal["average", "log-linear"]
 
 
-class Ensemble:
+class Ensemble(Answering):
     """Models on one device, and the reader of their sources.
 
     Args:
@@ -46,10 +43,14 @@ class Ensemble:
         reader: of sentences or of pictures.
     """
 
+    members: tuple[Member, ...]
+    reader: Reader
+
     def __init__(self, members: Sequence[Member], device_spec: DeviceSpec, reader: Reader) -> None:
         self.members = tuple(members)
         self.device_spec = device_spec
         self.reader = reader
+        self.gpu_memory = gpu_memory(device_spec.device)
         on_one_gpu = device_spec.device.type == "cuda" and not device_spec.layers
         self.recordings = Recordings(Recorder(device_spec.device)) if on_one_gpu else None
 
@@ -57,24 +58,6 @@ class Ensemble:
     def model(self) -> Seq2Seq:
         """The first member's."""
         return self.members[0].model
-
-    @property
-    def vocabularies(self) -> Vocabularies:
-        """The first member's; all have the same target vocabulary."""
-        return self.members[0].vocabularies
-
-    @property
-    def config(self) -> Config:
-        """The first member's; ``config.decoding`` holds the defaults of every call."""
-        return self.members[0].config
-
-    def batch_tokens(self, options: DecodingConfig) -> int:
-        """Most source tokens times beam in a batch, as the settings say or, for ``auto``, the device allows."""
-        return decoding_batch_tokens(options, len(self.vocabularies.tgt), gpu_memory(self.device_spec.device))
-
-    def is_empty(self, source: str) -> bool:
-        """Whether a source has no tokens; then its one output is empty too."""
-        return self.reader.lengths([source]) == [0]
 
     def start(
         self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None

@@ -1,4 +1,4 @@
-"""From token ids to text: unknown words replaced, lists without repetitions."""
+"""From token ids to text: unknown words replaced, lists without repetitions; without importing torch."""
 
 import zlib
 from collections import Counter
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus.normalise import normalise
 from seq2seq.corpus.subword import UNK, Subword
 from seq2seq.search.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from seq2seq.metrics.criterion import Criterion
 
 
@@ -67,7 +67,7 @@ def seed_of(seed: int, source: str) -> tuple[int, int]:
 
 
 def fill_unknown(
-    tokens: Sequence[str], ids: Sequence[int], source: str, attention: Tensor, vocabulary: Subword
+    tokens: Sequence[str], ids: Sequence[int], source: str, attention: "Tensor", vocabulary: Subword
 ) -> list[str]:
     """Pieces with each unknown one replaced by the most attended source word (Luong et al. 2015b, §3.2).
 
@@ -109,7 +109,7 @@ def least_risk(outputs: Sequence[Translation], options: DecodingConfig, criterio
     return sorted(scored, key=lambda output: -output.score)
 
 
-def coverage_penalty(attention: Tensor, beta: float) -> float:
+def coverage_penalty(attention: "Tensor", beta: float) -> float:
     """``β Σ_i log min(Σ_j a_ij, 1)`` over source positions i and output tokens j (Wu et al. 2016, eq. 14).
 
     Args:

@@ -1,21 +1,19 @@
-"""Sources in, outputs out: search over an ensemble, and what turns token ids into text."""
+"""Sources in, outputs out: search over an ensemble in torch."""
 
-import math
 from collections.abc import Sequence
 
 import torch
 
 from seq2seq.config import DecodingConfig
-from seq2seq.corpus.subword import BOS, EOS, PAD, UNK
-from seq2seq.decoding.batches import within_memory
-from seq2seq.decoding.constraints import Constraints, TokenConstraints
+from seq2seq.corpus.subword import BOS, EOS, PAD
+from seq2seq.decoding.answers import NEVER, Found
+from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.ensemble import Ensemble
-from seq2seq.decoding.lengths import limits, room_for_constraints
-from seq2seq.decoding.outputs import EMPTY, Translation, least_risk, seed_of, to_translation
-from seq2seq.decoding.questions import Questions
-from seq2seq.decoding.scoring import canonical, check_options, with_coverage, with_source_words
-from seq2seq.errors import RunError
-from seq2seq.search.hypothesis import Hypothesis, Ranking
+from seq2seq.decoding.lengths import room_for_constraints
+from seq2seq.decoding.outputs import Translation, least_risk, seed_of
+from seq2seq.decoding.scoring import canonical, with_coverage, with_source_words
+from seq2seq.decoding.token_constraints import TokenConstraints
+from seq2seq.search.hypothesis import Ranking
 from seq2seq.search.problem import SearchProblem
 from seq2seq.search.rules import Banned, Bigrams, BlockedPhrases, MinLength, NoRepeatNgram, Rules, Strike, prefix_table
 from seq2seq.search.strategy import search
@@ -26,20 +24,6 @@ _POSITIONS = 16
 
 class Predictor(Ensemble):
     """An ensemble that decodes: the best output for each source, or an n-best list."""
-
-    def best(
-        self, sources: Sequence[str], options: DecodingConfig | None = None, constraints: Constraints | None = None
-    ) -> list[Translation]:
-        """The best output for each source, in the order given.
-
-        Args:
-            sources: any number.
-            options: how to decode; None: as the run's ``[decoding]`` says.
-            constraints: what the outputs must and must not contain.
-        """
-        questions = self._questions(sources, constraints)
-        outputs = self._outputs(questions.texts, 1, options, questions.constraints, lists=False)
-        return [candidates[0] for candidates in questions.answered(outputs)]
 
     def nbest(
         self,
@@ -59,46 +43,11 @@ class Predictor(Ensemble):
         scored = canonical(self, questions.texts, outputs, options or self.config.decoding)
         return [candidates[:count] for candidates in questions.answered(scored)]
 
-    def _questions(self, sources: Sequence[str], constraints: Constraints | None) -> Questions:
-        return Questions.of(sources, constraints or Constraints(), self.config.subword)
-
-    def _outputs(
-        self,
-        sources: Sequence[str],
-        count: int,
-        options: DecodingConfig | None,
-        constraints: Constraints,
-        *,
-        lists: bool = True,
-    ) -> list[list[Translation]]:
-        """Outputs for each source as search found them, best first; without ``lists`` perhaps only the first."""
-        options = options or self.config.decoding
-        check_options(self, options, requiring=any(constraints.required))
-
-        def decode(rows: Sequence[int]) -> list[list[Translation]]:
-            return self._decode([sources[row] for row in rows], count, options, constraints.of(rows), lists=lists)
-
-        width = max(options.beam, options.mbr, count)
-        lower = f"lower what is kept of it (now {width}: --beam, --mbr, --nbest) or set --max-length"
-        outputs = within_memory(self.reader.group(sources, self.batch_tokens(options) // width), decode, lower=lower)
-        return [outputs.get(row, [EMPTY]) for row in range(len(sources))]
-
     def _decode(
         self, sources: Sequence[str], count: int, options: DecodingConfig, constraints: Constraints, *, lists: bool
     ) -> list[list[Translation]]:
         """Outputs for the sources of one batch."""
-        tgt, device = self.vocabularies.tgt, self.device_spec.device
-        tokens = TokenConstraints.of(constraints, tgt, device) if constraints else None
-        rules = self._rules(sources, options, tokens)
-        beams = self._search(sources, options, rules, tokens, max(options.mbr, count))
-        # Without any of these nothing but the first hypothesis can become the best output.
-        if not (lists or options.mbr or options.coverage_penalty or constraints):
-            beams = [hypotheses[:1] for hypotheses in beams]
-        longest = rules.longest.tolist()
-        outputs = [
-            [to_translation(hypothesis, tgt, most) for hypothesis in hypotheses]
-            for hypotheses, most in zip(beams, longest, strict=True)
-        ]
+        outputs = super()._decode(sources, count, options, constraints, lists=lists)
         if options.coverage_penalty:
             outputs = with_coverage(self, sources, outputs, options.coverage_penalty)
         if options.mbr:
@@ -110,19 +59,11 @@ class Predictor(Ensemble):
             outputs = with_source_words(self, sources, outputs)
         return outputs
 
-    def _search(
-        self,
-        sources: Sequence[str],
-        options: DecodingConfig,
-        rules: Rules,
-        tokens: TokenConstraints | None,
-        draws: int,
-    ) -> list[list[Hypothesis]]:
-        """Hypotheses for the sources of one batch, best first.
-
-        Raises:
-            RunError: the model's outputs are not numbers.
-        """
+    def _search(self, sources: Sequence[str], draws: int, options: DecodingConfig, constraints: Constraints) -> Found:
+        """Hypotheses for the sources of one batch."""
+        device = self.device_spec.device
+        tokens = TokenConstraints.of(constraints, self.vocabularies.tgt, device) if constraints else None
+        rules = self._rules(sources, options, tokens)
         with self.ready():
             step, state = self.begin(sources, options.combination)
             if self.recordings is not None:
@@ -135,20 +76,16 @@ class Predictor(Ensemble):
                 required=tokens.required if tokens else (),
                 word_start=tokens.word_start if tokens else None,
             )
-        if not all(beam and math.isfinite(beam[0].log_prob) for beam in hypotheses):
-            raise RunError("the model's outputs are not numbers: its training diverged, or its weights were changed")
-        return hypotheses
+        return Found(hypotheses, rules.longest.tolist())
 
     def _rules(self, sources: Sequence[str], options: DecodingConfig, tokens: TokenConstraints | None) -> Rules:
         """What the outputs of a batch may look like: lengths, constraints, and what the vocabulary forbids."""
         device = self.device_spec.device
-        lengths: Sequence[int | None] = self.reader.lengths(sources) or [None] * len(sources)
-        trained = self.members[0].target_lengths
-        shortest, longest = zip(*(limits(length, options, trained) for length in lengths), strict=True)
+        shortest, longest = self._limits(sources, options)
         if tokens:
             longest = room_for_constraints(longest, [tokens.needed(row) for row in range(len(sources))], options)
         most = torch.tensor(longest, device=device)
-        never = (PAD, BOS) if options.replace_unknown else (PAD, UNK, BOS)
+        never = (PAD, BOS) if options.replace_unknown else NEVER
         banned = (*never, *(tokens.banned if tokens else ()))
         strikes: list[Strike] = [Banned(torch.tensor(banned, device=device))]
         if bigrams := self.vocabularies.tgt.forbidden_bigrams:

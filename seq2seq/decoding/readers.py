@@ -1,12 +1,10 @@
-"""How sources become batches: sentences or pictures, grouped so that a batch has little padding.
+"""How sources become batches: sentences or pictures.
 
 Shapes: ``N`` pictures, ``S`` positions of a feature map, ``C`` channels.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -17,7 +15,7 @@ from seq2seq.corpus.batching import Batch, collate, collate_images
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.subword import Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
-from seq2seq.decoding.batches import within_budget
+from seq2seq.decoding.sentences import SentenceReader
 from seq2seq.engines.engine import Engine
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -40,46 +38,15 @@ class Member:
     """What searches run the model with; None: torch, and so whatever its weights are at that time."""
 
 
-class TextReader:
-    """Sentences; longer ones than ``data.max_tokens`` are truncated, since the model was never trained on any.
-
-    Args:
-        members: the models that read them.
-    """
-
-    def __init__(self, members: Sequence[Member]) -> None:
-        self._members = members
-        # A sentence is asked for several times: for its length, and by each member.
-        self._ids = lru_cache(maxsize=1 << 12)(self._encode)
+class TextReader(SentenceReader):
+    """Sentences as batches."""
 
     def batches(self, sources: Sequence[str], targets: Sequence[Sequence[int]] | None = None) -> list[Batch]:
         """A batch for each member, of sentences and, if given, the ids of their translations."""
         return [
-            collate([self._ids(number, source) for source in sources], targets, reverse=one.config.model.reverse_source)
+            collate([self.ids(number, source) for source in sources], targets, reverse=one.config.model.reverse_source)
             for number, one in enumerate(self._members)
         ]
-
-    def group(self, sources: Sequence[str], budget: int) -> Iterator[Sequence[int]]:
-        """Row numbers of the sentences to decode together, at most ``budget`` tokens a group, none of them empty.
-
-        Sentences of a group have similar lengths, so that they need little padding. The longest groups come first, so
-        that a lack of memory shows at once.
-        """
-        lengths = self.lengths(sources)
-        by_length = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
-        yield from within_budget(by_length, [lengths[row] + 1 for row in by_length], budget)
-
-    def lengths(self, sources: Sequence[str]) -> list[int]:
-        """Tokens of each sentence, as the first member reads it."""
-        return [len(self._ids(0, source)) for source in sources]
-
-    def _encode(self, number: int, sentence: str) -> tuple[int, ...]:
-        """Token ids of a sentence, as a member reads it."""
-        # Nothing but white space and characters of no width, such as U+200B and U+2060, is no text.
-        if all(one.isspace() or unicodedata.category(one) == "Cf" for one in sentence):
-            return ()
-        member = self._members[number]
-        return tuple(member.vocabularies.src.encode(sentence)[: member.config.data.max_tokens])
 
 
 class ImageReader:

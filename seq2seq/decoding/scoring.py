@@ -18,8 +18,9 @@ from seq2seq.corpus.words import join_words
 from seq2seq.decoding.batches import within_budget, within_memory
 from seq2seq.decoding.ensemble import Combination, Ensemble, combine
 from seq2seq.decoding.outputs import Translation, coverage_penalty, fill_unknown, unique
+from seq2seq.engines.engine import log_softmax
 from seq2seq.errors import ConfigError
-from seq2seq.search.hypothesis import Ranking, log_softmax
+from seq2seq.search.hypothesis import Ranking
 
 # Tokens of a batch. A pair counts as _SHORT tokens at least, so that a batch has 64 pairs at most.
 _TOKENS, _SHORT = 4096, 64
@@ -180,33 +181,6 @@ def attentive_member(ensemble: Ensemble) -> int:
         if member.model.decoder.attention is not None:
             return number
     raise ConfigError('this needs attention, and the model has none (model.attention = "none")')
-
-
-def check_options(ensemble: Ensemble, options: DecodingConfig, *, requiring: bool) -> None:
-    """Checks that these models can decode with these options.
-
-    Args:
-        ensemble: the models.
-        options: how to decode.
-        requiring: whether outputs have to contain required words.
-
-    Raises:
-        ConfigError: they cannot; names the settings, and what they need.
-    """
-    attends = any(member.model.decoder.attention is not None for member in ensemble.members)
-    kind = ensemble.config.subword.of_target().type
-    faults = []
-    for name in ("coverage_penalty", "replace_unknown"):
-        if getattr(options, name) and not attends:
-            faults.append(f'decoding.{name} needs attention, found model.attention = "none"')
-    if options.replace_unknown and kind != "word":
-        faults.append(f'decoding.replace_unknown is for vocabularies of words, found subword.type = "{kind}"')
-    if ensemble.config.data.reads_images and (options.min_ratio or options.max_ratio or options.replace_unknown):
-        faults.append("decoding.min_ratio, max_ratio and replace_unknown are about source words: a picture has none")
-    if requiring and (options.sample or options.diverse_groups > 1):
-        faults.append("required words need a plain beam: leave out decoding.sample and decoding.diverse_groups")
-    if faults:
-        raise ConfigError("; ".join(faults))
 
 
 def with_coverage(

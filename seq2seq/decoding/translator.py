@@ -21,6 +21,8 @@ class Translator(TrainedModel):
         device_spec: device and precision.
     """
 
+    reader: TextReader
+
     def __init__(self, members: Sequence[Member], device_spec: DeviceSpec) -> None:
         super().__init__(members, device_spec, TextReader(members))
 
@@ -43,6 +45,4 @@ class Translator(TrainedModel):
 
     def is_cut(self, sentence: str) -> bool:
         """Whether a sentence is longer than ``data.max_tokens``, so that only its beginning is read."""
-        most = self.config.data.max_tokens
-        # No token is shorter than a byte, save for the mark of the first word.
-        return len(sentence.encode("utf-8", "replace")) >= most and len(self.vocabularies.src.encode(sentence)) > most
+        return self.reader.is_cut(sentence)

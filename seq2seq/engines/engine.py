@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+import torch
 from torch import Tensor
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.model.state import DecoderState
 from seq2seq.search.history import History
-from seq2seq.search.hypothesis import log_softmax
 from seq2seq.search.rules import Rules
 
 
@@ -45,6 +45,11 @@ class Engine(Protocol):
         Returns:
             What was chosen; None if such a search has to be run step by step.
         """
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities of the last axis, in float32 at least."""
+    return torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 @dataclass(frozen=True, slots=True)

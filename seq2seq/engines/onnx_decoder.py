@@ -5,7 +5,6 @@ Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from onnx import TensorProto
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from seq2seq.engines.onnx_graph import Graph
 from seq2seq.engines.onnx_lstm import write_lstm
+from seq2seq.engines.onnx_state import MEMORY
 from seq2seq.model.attention import AdditiveAttention, Attention, DotAttention
 from seq2seq.model.cells import GRU, LSTM, FusedCell
 from seq2seq.model.decoder import Decoder
@@ -28,23 +28,23 @@ def can_write(decoder: Decoder) -> bool:
     return all(isinstance(cell, FusedCell) for cell in [*decoder.bottom.layers, *decoder.upper.layers])
 
 
-def step_session(decoder: Decoder, *, int8: bool) -> Any:
-    """A session for one step.
+def step_graph(decoder: Decoder, *, int8: bool) -> bytes:
+    """The ONNX file of one step.
 
-    It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_engine.OnnxState` holds, and returns
+    It takes ``token`` (R,) and what :class:`seq2seq.engines.onnx_state.OnnxState` holds, and returns
     log-probabilities (R, V) and the new ``packed`` (R, W).
     """
     graph = Graph(int8=int8)
     token, packed = graph.input("token", "R", dtype=TensorProto.INT64), graph.input("packed", "R", packed_size(decoder))
     memory = declare_memory(graph, decoder)
-    return graph.session(write_step(graph, decoder, token, packed, memory))
+    return graph.file(write_step(graph, decoder, token, packed, memory))
 
 
 def declare_memory(graph: Graph, decoder: Decoder) -> list[str]:
     """The inputs that attention reads: keys, values and bias; none without attention."""
     if decoder.attention is None:
         return []
-    return [graph.input(f"memory_{name}", *"NSA") for name in ("keys", "values", "bias")]
+    return [graph.input(name, *"NSA") for name in MEMORY]
 
 
 def packed_size(decoder: Decoder) -> int:

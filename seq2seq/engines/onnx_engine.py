@@ -1,78 +1,108 @@
 """A model in onnxruntime: fewer and faster calls than torch's on a CPU (docs/log.md).
 
-Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source positions, ``V`` vocabulary.
+Shapes: ``N`` sources, ``R`` rows, ``V`` vocabulary.
 """
 
 import copy
-from dataclasses import replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seq2seq.corpus.batching import Batch
-from seq2seq.engines import onnx_decoder, onnx_encoder
+from seq2seq.corpus.subword import EOS
+from seq2seq.engines import onnx_decoder, onnx_loop, onnx_start
 from seq2seq.engines.engine import EngineState
-from seq2seq.engines.onnx_graph import run
-from seq2seq.engines.onnx_search import OnnxSearch
-from seq2seq.engines.onnx_state import OnnxState
+from seq2seq.engines.onnx_model import CHUNK, GraphName, Limits, OnnxModel
+from seq2seq.engines.onnx_state import MEMORY, OnnxState
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.model.state import Encoded, State
+from seq2seq.model.state import DecoderState
 from seq2seq.search.history import History
-from seq2seq.search.rules import Rules
+from seq2seq.search.rules import Banned, MinLength, Rules
 
 
 class OnnxEngine:
     """A model on the CPU.
 
     Args:
-        model: float32 weights, which are copied; its bridge goes on running in torch, and its encoder too if it has
-            other layers than LSTM ones.
+        model: float32 weights, which are copied; encoder and bridge go on running in torch unless both are known to
+            :mod:`seq2seq.engines.onnx_start`.
         int8: 8-bit weights for encoder and decoder.
+
+    Attributes:
+        starts: whether they are.
     """
 
     def __init__(self, model: Seq2Seq, *, int8: bool) -> None:
         self._model, self._int8 = model, int8
-        # The model's own layers may be rounded before the first search. The copy keeps them and shares their weights.
-        self._decoder = copy.deepcopy(model.decoder, {id(weights): weights for weights in model.decoder.parameters()})
-        self._search = OnnxSearch(self._decoder, int8=int8)
-        writable = onnx_encoder.can_write(model.encoder)
-        self._encoder = onnx_encoder.encoder_session(model.encoder, int8=int8) if writable else None
+        self.starts = onnx_start.can_write(model.encoder, model.decoder)
+        # The model's own layers may be rounded before the first search. The copies keep them and share their weights.
+        weights = {id(parameter): parameter for parameter in model.parameters()}
+        self._encoder = copy.deepcopy(model.encoder, weights) if self.starts else None
+        self._decoder = copy.deepcopy(model.decoder, weights)
+        self.graphs = OnnxModel(self.graph, threads=torch.get_num_threads())
 
     @staticmethod
     def can_run(model: Seq2Seq) -> bool:
         """Whether every layer of the decoder has operators in ONNX."""
         return onnx_decoder.can_write(model.decoder)
 
+    def graph(self, name: GraphName) -> bytes:
+        """The content of an ONNX file; ``start`` only if the engine ``starts``."""
+        match name:
+            case "start":
+                assert self._encoder is not None
+                return onnx_start.start_graph(self._encoder, self._decoder, int8=self._int8)
+            case "step":
+                return onnx_decoder.step_graph(self._decoder, int8=self._int8)
+            case "greedy":
+                return onnx_loop.greedy_graph(self._decoder, EOS, int8=self._int8)
+            case "beam":
+                return onnx_loop.beam_graph(self._decoder, EOS, int8=self._int8)
+
     def encode(self, batch: Batch) -> OnnxState:
         """See :meth:`seq2seq.engines.engine.Engine.encode`."""
-        decoder, encoded = self._model.decoder, self._encode(batch)
-        return OnnxState.of(decoder.read_first_input(decoder.start(encoded)))
+        if self.starts:
+            return self.graphs.start(batch.src.numpy(), batch.src_lengths.numpy())
+        return _state_of(self._model.decoder.read_first_input(self._model.encode(batch)[1]))
 
     def step(self, token: Tensor, state: EngineState) -> tuple[Tensor, OnnxState]:
         """See :meth:`seq2seq.engines.engine.Engine.step`."""
         assert isinstance(state, OnnxState)
-        feeds = {"token": token.numpy(), "packed": state.packed} | state.by_source
-        log_probs, packed = run(self._step, feeds)
-        return torch.from_numpy(log_probs), replace(state, packed=packed)
+        log_probs, following = self.graphs.step(token.numpy(), state)
+        return torch.from_numpy(log_probs), following
 
     def beam_search(self, state: EngineState, rules: Rules, width: int) -> History | None:
         """See :meth:`seq2seq.engines.engine.Engine.beam_search`."""
         assert isinstance(state, OnnxState)
-        return self._search.run(state, rules, width)
+        limits = _limits_of(rules, self._decoder.output.out_features)
+        return None if limits is None or width > CHUNK else self.graphs.search(state, limits, width)
 
-    @cached_property
-    def _step(self) -> Any:
-        """Only searches of another kind need it."""
-        return onnx_decoder.step_session(self._decoder, int8=self._int8)
 
-    def _encode(self, batch: Batch) -> Encoded:
-        if self._encoder is None:
-            encoded: Encoded = self._model.encoder(batch)
-            return encoded
-        feeds = {"src": batch.src.numpy(), "lengths": batch.src_lengths.numpy().astype(np.int32)}
-        memory, *states = map(torch.from_numpy, run(self._encoder, feeds))
-        layers = len(states) // 2
-        return Encoded(memory, batch.src_mask, State(tuple(states[:layers]), tuple(states[layers:])))
+def _state_of(state: DecoderState) -> OnnxState:
+    """The same as torch has it."""
+    others = [one for one in (state.prev_features, state.source_vector) if one is not None]
+    packed = torch.cat([*state.layers.hidden, *state.layers.cell, *others], dim=1)
+    by_source = {}
+    if (memory := state.memory) is not None:
+        bias = torch.zeros(memory.mask.shape).masked_fill(~memory.mask, -torch.inf)
+        tensors = memory.keys, memory.values, bias.unsqueeze(1)
+        by_source = {name: tensor.contiguous().numpy() for name, tensor in zip(MEMORY, tensors, strict=True)}
+    return OnnxState(packed.numpy(), by_source)
+
+
+def _limits_of(rules: Rules, vocab: int) -> Limits | None:
+    """The limits that rules set; None if they are of other kinds."""
+    longest = rules.longest.numpy()
+    shortest, banned = np.zeros_like(longest), set[int]()
+    if rules.prefix is not None:
+        return None
+    for strike in rules.strikes:
+        match strike:
+            case Banned(ids) if int(ids.max()) < CHUNK:
+                banned.update(ids.tolist())
+            case MinLength(least):
+                shortest = np.maximum(shortest, least.numpy())
+            case _:
+                return None
+    return Limits.of(shortest.tolist(), longest.tolist(), sorted(banned), vocab)

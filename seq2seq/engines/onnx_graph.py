@@ -1,4 +1,4 @@
-"""ONNX graphs as they are written down node by node, and onnxruntime sessions made of them.
+"""ONNX graphs as they are written down node by node.
 
 torch's exporter knows every model but takes seconds; for decoding the graph has to be there at once.
 """
@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-Array = npt.NDArray[Any]
+from seq2seq.engines.onnx_session import Array
 
 _MICROSOFT = "com.microsoft"
 """onnxruntime's own operators, the 8-bit ones among them."""
@@ -63,13 +61,17 @@ class Graph:
 
     def linear(self, inputs: str, weight: Tensor, bias: Tensor | None = None) -> str:
         """Inputs (…, E) to ``W x + b``, (…, H)."""
-        biases = [] if bias is None else [self.constant(bias)]
         if not self.int8:
-            product = self.op("MatMul", inputs, self.constant(weight.T))
-            return self.op("Add", product, *biases) if biases else product
+            return self.exact(inputs, weight, bias)
+        biases = [] if bias is None else [self.constant(bias)]
         rounded, scale = self.rounded(weight)
         # The empty name stands for zero points, which are 0.
         return self.fused(1, "DynamicQuantizeMatMul", inputs, rounded, scale, *(["", *biases] if biases else []))[0]
+
+    def exact(self, inputs: str, weight: Tensor, bias: Tensor | None = None) -> str:
+        """The same with weights that are not rounded, for what is computed once for a sentence."""
+        product = self.op("MatMul", inputs, self.constant(weight.T))
+        return product if bias is None else self.op("Add", product, self.constant(bias))
 
     def rounded(self, weight: Tensor, *, axes: int = 2) -> tuple[str, str]:
         """Weights (H, E) as whole numbers (E, H) of 8 bits, and the scale of each output, (H,).
@@ -87,31 +89,12 @@ class Graph:
         returned = [onnx.ValueInfoProto(name=name) for name in outputs]
         return helper.make_graph(self._nodes, self._name or "seq2seq", self._inputs, returned, self._constants)
 
-    def session(self, outputs: Sequence[str]) -> Any:
-        """A session that returns these values, with as many threads as torch has, which yield when they wait."""
-        graph = self.proto(outputs)
+    def file(self, outputs: Sequence[str]) -> bytes:
+        """The same as the content of an ONNX file."""
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(_MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # what it would print comes as an exception too
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def run(session: Any, feeds: dict[str, Array]) -> list[Array]:
-    """The outputs of a session.
-
-    Raises:
-        MemoryError: there is not enough memory.
-    """
-    try:
-        outputs: list[Array] = session.run(None, feeds)
-    except Exception as error:  # onnxruntime's classes do not tell this case from others
-        if "Failed to allocate memory" in str(error):
-            raise MemoryError(str(error).partition("\n")[0]) from None
-        raise
-    return outputs
+        model = helper.make_model(self.proto(outputs), opset_imports=opsets, ir_version=10)
+        content: bytes = model.SerializeToString()
+        return content
 
 
 def _levels() -> int:

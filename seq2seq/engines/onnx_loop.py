@@ -8,23 +8,20 @@ steps.
 """
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from onnx import TensorProto
 
 from seq2seq.engines.onnx_decoder import declare_memory, packed_size, write_step
 from seq2seq.engines.onnx_graph import Graph
+from seq2seq.engines.onnx_model import CHUNK
 from seq2seq.model.decoder import Decoder
-
-CHUNK = 64
-"""Tokens in a chunk. The best extensions of a line are in the chunks with the highest maxima, which are found fast."""
 
 _INT = TensorProto.INT64
 
 
-def greedy_session(decoder: Decoder, eos: int, *, int8: bool) -> Any:
-    """A session for a search with one slot in each line.
+def greedy_graph(decoder: Decoder, eos: int, *, int8: bool) -> bytes:
+    """The ONNX file of a search with one slot in each line.
 
     It takes
 
@@ -37,24 +34,24 @@ def greedy_session(decoder: Decoder, eos: int, *, int8: bool) -> Any:
     It returns the ``token`` and ``total`` that were chosen in each step, (steps, L, 1) each, and ``token``, ``packed``
     and ``total`` to go on from.
     """
-    return _session(_Greedy(decoder, eos, int8=int8))
+    return _file(_Greedy(decoder, eos, int8=int8))
 
 
-def beam_session(decoder: Decoder, eos: int, *, int8: bool) -> Any:
-    """A session for a search with several slots in each line.
+def beam_graph(decoder: Decoder, eos: int, *, int8: bool) -> bytes:
+    """The ONNX file of a search with several slots in each line.
 
     It takes besides ``room`` (L, 1), ``rows`` (L, K), the row of each slot, and ``slots`` (1, W), their numbers. It
     returns the ``parent`` that was chosen, too, and ``room`` and ``rows``.
     """
-    return _session(_Beam(decoder, eos, int8=int8))
+    return _file(_Beam(decoder, eos, int8=int8))
 
 
-def _session(loop: "_Loop") -> Any:
+def _file(loop: "_Loop") -> bytes:
     outer = loop.outer
     proto = loop.body.proto(loop.write())
     carried = len(loop.carried)
     outputs = outer.ops(len(proto.output) - 1, "Loop", "steps", "", *loop.carried, body=proto)
-    return outer.session([*outputs[carried:], *outputs[:carried]])
+    return outer.file([*outputs[carried:], *outputs[:carried]])
 
 
 class _Loop:

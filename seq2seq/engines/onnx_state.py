@@ -1,15 +1,18 @@
-"""A decoder's state as onnxruntime takes it.
+"""A decoder's state as onnxruntime takes it; without importing torch.
 
 Shapes: ``N`` sources, ``R`` rows, ``W`` width of the packed state, ``S`` source positions.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from seq2seq.engines.onnx_session import Array
 
-from seq2seq.engines.onnx_graph import Array
-from seq2seq.model.state import DecoderState
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEMORY = "memory_keys", "memory_values", "memory_bias"
+"""Names of what attention reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +26,12 @@ class OnnxState:
 
     @property
     def is_loose(self) -> bool:
-        """See :attr:`DecoderState.is_loose`."""
+        """See :attr:`seq2seq.model.state.DecoderState.is_loose`."""
         return not self.by_source
 
-    def select(self, rows: Tensor, sources: Tensor | None = None) -> "OnnxState":
-        """See :meth:`DecoderState.select`."""
+    def select(self, rows: "Tensor", sources: "Tensor | None" = None) -> "OnnxState":
+        """See :meth:`seq2seq.model.state.DecoderState.select`."""
         by_source = self.by_source
         if sources is not None:
             by_source = {name: array.take(sources.numpy(), 0) for name, array in by_source.items()}
         return OnnxState(self.packed.take(rows.numpy(), 0), by_source)
-
-    @classmethod
-    def of(cls, state: DecoderState) -> "OnnxState":
-        """The same as torch has it."""
-        others = [one for one in (state.prev_features, state.source_vector) if one is not None]
-        packed = torch.cat([*state.layers.hidden, *state.layers.cell, *others], dim=1)
-        by_source = {}
-        if (memory := state.memory) is not None:
-            bias = torch.zeros(memory.mask.shape).masked_fill(~memory.mask, -torch.inf)
-            tensors = {"memory_keys": memory.keys, "memory_values": memory.values, "memory_bias": bias.unsqueeze(1)}
-            by_source = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
-        return cls(packed.numpy(), by_source)

@@ -30,7 +30,7 @@ def write_manifest(folder: Path, names: list[str], facts: Mapping[str, Any]) -> 
 def stage_file(scratch: Path, path: Path) -> None:
     """Renames ``scratch`` to ``path`` after adding its hash to the manifest under ``next`` (see the module)."""
     try:
-        manifest = _read(path.parent)
+        manifest = read_manifest(path.parent)
     except RunError:
         pass  # no manifest yet, or a damaged one: nobody can read this folder before it is written anew
     else:
@@ -46,7 +46,7 @@ def stage_file(scratch: Path, path: Path) -> None:
 def commit_files(folder: Path, names: Iterable[str]) -> None:
     """Lists the named files as they are now, in a manifest if there is one, and forgets their staged hashes."""
     if (folder / MANIFEST).is_file():
-        manifest = _read(folder)
+        manifest = read_manifest(folder)
         committed = {name: _file_facts(folder / name) for name in names}
         staged = {name: facts for name, facts in manifest.get("next", {}).items() if name not in committed}
         _write(folder, {**manifest, "files": manifest["files"] | committed, "next": staged})
@@ -59,12 +59,12 @@ def check_manifest(folder: Path) -> dict[str, Any]:
         RunError: naming the first file that is missing or not what was written.
     """
     while True:
-        manifest = _read(folder)
+        manifest = read_manifest(folder)
         fault = _first_fault(folder, manifest)
         if fault is None:
             return manifest
         # Training may have replaced the model and its manifest meanwhile: then we look again.
-        if _read(folder) == manifest:
+        if read_manifest(folder) == manifest:
             raise RunError(fault)
 
 
@@ -90,7 +90,12 @@ def _write(folder: Path, content: dict[str, Any]) -> None:
     write_atomic(folder / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads a manifest, and checks it but not the files that it lists.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:

@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from seq2seq.corpus.text_files import DAMAGED, GZIP, NOT_TEXT, XZ, unpacked
-from seq2seq.decoding.translator import Translator
+from seq2seq.decoding.quick import QuickTranslator
 from seq2seq.errors import CorpusError, warn
+
+if TYPE_CHECKING:
+    from seq2seq.decoding.translator import Translator
+
+AnyTranslator: TypeAlias = "Translator | QuickTranslator"
 
 # How streams begin that are no UTF-8, what they are, and what turns them into it. UTF-32's mark begins with UTF-16's.
 _MARKS = {
@@ -105,7 +110,7 @@ def file_texts(path: Path) -> Iterator[str]:
         yield from to_texts(stream)
 
 
-def warn_of_cuts(translator: Translator, sentences: Sequence[str], first: int) -> None:
+def warn_of_cuts(translator: AnyTranslator, sentences: Sequence[str], first: int) -> None:
     """Warns of sources that are truncated; the first sentence is line ``first``, counted from 0."""
     for number, sentence in enumerate(sentences, first + 1):
         if translator.is_cut(sentence):

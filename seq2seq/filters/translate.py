@@ -8,18 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from seq2seq.config import DecodingConfig
-from seq2seq.decoding.alignment import require_alignable, with_alignments
 from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.lengths import warn_of_cut_outputs
 from seq2seq.decoding.outputs import Translation
-from seq2seq.decoding.scoring import check_options
-from seq2seq.decoding.translator import Translator
+from seq2seq.decoding.quick import QuickTranslator
 from seq2seq.errors import warn
 from seq2seq.filters.constraint_files import ConstraintFiles, ConstraintReader
-from seq2seq.filters.streams import LineDecoder, warn_of_cuts
+from seq2seq.filters.streams import AnyTranslator, LineDecoder, warn_of_cuts
+
+if TYPE_CHECKING:
+    from seq2seq.decoding.translator import Translator
 
 # Lines are translated together as they arrive, up to this many bytes: enough to fill batches, and little memory.
 _BLOCK = 1 << 18
@@ -57,22 +58,26 @@ class OutputFormat:
     alignments: bool = False
     """End each line with ``||| 0-0 1-2 …``, links between words of source and output, counted from 0."""
 
-    def check(self, translator: Translator, *, requiring: bool) -> None:
+    def check(self, translator: AnyTranslator, *, requiring: bool) -> None:
         """Raises ConfigError unless the models can decode so; ``requiring``: outputs have to contain required words."""
-        check_options(translator, self.options, requiring=requiring)
+        translator.check(self.options, requiring=requiring)
         if self.alignments:
-            require_alignable(translator)
+            from seq2seq.decoding.alignment import require_alignable
 
-    def answer(self, translator: Translator, block: Block) -> Answer:
+            require_alignable(_whole(translator))
+
+    def answer(self, translator: AnyTranslator, block: Block) -> Answer:
         """The translations of a block; unmet constraints are named on stderr."""
         warn_of_cuts(translator, block.sentences, block.first)
         constraints = block.constraints.normalised(translator.config.subword)
         if self.nbest:
-            lists = translator.nbest(block.sentences, self.nbest, self.options, constraints)
+            lists = _whole(translator).nbest(block.sentences, self.nbest, self.options, constraints)
         else:
             lists = [[output] for output in translator.best(block.sentences, self.options, constraints)]
         if self.alignments:
-            lists = with_alignments(translator, block.sentences, lists)
+            from seq2seq.decoding.alignment import with_alignments
+
+            lists = with_alignments(_whole(translator), block.sentences, lists)
         lines = []
         for offset, outputs in enumerate(lists):
             for place, output in enumerate(outputs, 1):
@@ -86,6 +91,12 @@ class OutputFormat:
         return Answer("".join(f"{line}\n" for line in lines).encode(), cut)
 
 
+def _whole(translator: AnyTranslator) -> "Translator":
+    """For what needs torch: then the command does not choose a quick one."""
+    assert not isinstance(translator, QuickTranslator)
+    return translator
+
+
 def nbest_line(number: int, output: Translation) -> str:
     """One output of an n-best list in Moses's format: ``number ||| text ||| features ||| score``."""
     features = f"LogProb= {output.log_prob:.4f} PerToken= {output.per_token:.4f}"
@@ -93,7 +104,7 @@ def nbest_line(number: int, output: Translation) -> str:
 
 
 def translate_stream(
-    translators: Sequence[Translator],
+    translators: Sequence[AnyTranslator],
     source: BinaryIO,
     target: BinaryIO,
     output_format: OutputFormat,
@@ -134,7 +145,7 @@ def translate_stream(
 
 
 def translate_shards(
-    translator: Translator,
+    translator: "Translator",
     source: BinaryIO,
     target: BinaryIO,
     output_format: OutputFormat,
@@ -188,13 +199,13 @@ def read_blocks(source: BinaryIO, constraints: ConstraintReader, *, line_by_line
 
 
 def _in_order(
-    translators: Sequence[Translator], output_format: OutputFormat, blocks: Iterable[Block], *, ahead: int
+    translators: Sequence[AnyTranslator], output_format: OutputFormat, blocks: Iterable[Block], *, ahead: int
 ) -> Iterator[Answer]:
     """Answers to blocks in their order, each by the next free translator, with ``ahead`` blocks read ahead."""
     if len(translators) == 1:
         yield from (output_format.answer(translators[0], block) for block in blocks)
         return
-    free: queue.Queue[Translator] = queue.Queue()
+    free: queue.Queue[AnyTranslator] = queue.Queue()
     for translator in translators:
         free.put(translator)
 

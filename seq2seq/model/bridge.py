@@ -34,7 +34,7 @@ class CopyBridge(nn.Module):
         return DecoderInit(encoded.final)
 
 
-class _InitialState(nn.Module):
+class InitialState(nn.Module):
     """Learned initial state of a decoder: ``h_l = tanh(W_l u + b_l)``, ``c_l = V_l v + d_l``.
 
     c has no tanh, since the memory cell of an LSTM is not bounded.
@@ -67,7 +67,7 @@ class ProjectBridge(nn.Module):
 
     def __init__(self, encoder_widths: Sequence[int], decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
-        self.start = _InitialState(sum(encoder_widths), decoder_widths, cells=cells)
+        self.start = InitialState(sum(encoder_widths), decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
         """Final encoder state to initial decoder state."""
@@ -82,7 +82,7 @@ class MeanBridge(nn.Module):
 
     def __init__(self, memory_size: int, decoder_widths: Sequence[int], *, cells: bool) -> None:
         super().__init__()
-        self.start = _InitialState(memory_size, decoder_widths, cells=cells)
+        self.start = InitialState(memory_size, decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
         """Mean over real positions to initial decoder state."""
@@ -103,7 +103,7 @@ class EveryStepBridge(nn.Module):
         super().__init__()
         self.source_vector_size = source_vector_size
         self.source_vector = nn.Linear(encoder_width, source_vector_size)
-        self.start = _InitialState(source_vector_size, decoder_widths, cells=cells)
+        self.start = InitialState(source_vector_size, decoder_widths, cells=cells)
 
     def forward(self, encoded: Encoded) -> DecoderInit:
         """Final state to the vector and to the initial state made of it."""

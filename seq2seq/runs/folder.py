@@ -15,30 +15,23 @@ from torch import Tensor
 
 from seq2seq.config import Config
 from seq2seq.corpus.subword import Vocabularies
-from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.errors import RunError
 from seq2seq.files.atomic import friendly_os_errors, scratch_file
-from seq2seq.files.manifest import MANIFEST, check_manifest, commit_files, stage_file, write_manifest
+from seq2seq.files.manifest import commit_files, stage_file, write_manifest
 from seq2seq.files.tensors import load_tensors, write_tensors
 from seq2seq.model.build import build_model
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import to_toml
-from seq2seq.runs.layout import CONFIG, MODEL, read_config, require_folder, settled_overrides
+from seq2seq.runs.files import RunFiles, read_run
+from seq2seq.runs.layout import CONFIG, MODEL
 from seq2seq.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedRun:
-    """A trained model with its settings and vocabularies."""
+class LoadedRun(RunFiles):
+    """A run with its trained model."""
 
-    folder: Path
-    config: Config
-    """Its settings, with what ``auto`` became in training in its place."""
-    vocabularies: Vocabularies
     model: Seq2Seq
-    target_lengths: TargetLengths
-    """Of the training part."""
-    manifest: dict[str, Any]
 
 
 def create_run(
@@ -101,30 +94,13 @@ def load_run(folder: str | Path) -> LoadedRun:
     Raises:
         RunError: not a run, an unfinished one, or a damaged file; names it.
     """
-    folder = Path(folder)
-    require_folder(folder)
-    if not (folder / MODEL).is_file():
-        raise RunError(
-            f"{folder} holds no {MODEL}: train it first ('seq2seq train RECIPE --run {folder}'), or name another"
-        )
-    manifest = check_manifest(folder)
-    config = read_config(folder, settled_overrides(manifest))
-    vocabularies = Vocabularies.load(folder, config.subword)
+    run = read_run(Path(folder))
     # Built without storage until the weights are known to fit: a forged config cannot exhaust the memory.
     with torch.device("meta"):
-        model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt))
-    restore_weights(model, load_tensors(folder / MODEL), folder / MODEL)
-    return LoadedRun(folder, config, vocabularies, model, _target_lengths(folder, manifest), manifest)
-
-
-def _target_lengths(folder: Path, manifest: Mapping[str, Any]) -> TargetLengths:
-    try:
-        return TargetLengths.read(manifest["corpus"]["target lengths"])
-    except KeyError:
-        raise RunError(
-            f"{folder / MANIFEST} does not say how long outputs may be: the run is of an earlier version of seq2seq; "
-            "train it again"
-        ) from None
+        model = build_model(run.config.model, len(run.vocabularies.src), len(run.vocabularies.tgt))
+    path = run.folder / MODEL
+    restore_weights(model, load_tensors(path), path)
+    return LoadedRun(run.folder, run.config, run.vocabularies, run.target_lengths, run.manifest, model)
 
 
 def unique_tensors(model: Seq2Seq) -> dict[str, Tensor]:

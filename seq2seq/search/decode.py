@@ -5,8 +5,8 @@ Shapes: ``N`` sentences, ``L`` lines, ``K`` slots of each.
 
 import torch
 
-from seq2seq.search.history import History
 from seq2seq.search.hypothesis import Hypothesis
+from seq2seq.search.pending import Pending
 from seq2seq.search.problem import S, SearchProblem
 from seq2seq.search.slots import Slots
 from seq2seq.search.step import Method, advance
@@ -45,17 +45,17 @@ def decode(problem: SearchProblem[S], method: Method, slots: Slots[S]) -> list[l
         method: how to choose.
         slots: before the first step.
     """
-    history, going = History(len(slots.line)), slots if len(slots.line) else None
+    choices, going = Pending(len(slots.line)), slots if len(slots.line) else None
     free_steps, step = problem.rules.free_steps(), 0
     recordings = None if method.on_host or problem.rules.look_back else problem.recordings
     while going is not None:
         before = going
         going, choice = advance(problem, method, before, free=step in free_steps)
-        history.append(choice, before.line)
+        choices.append(choice, before.line)
         step += 1
         if recordings is None:
             going = narrow(going, method.lines) if step % _period(before.line.device) == 0 else going
         elif going.total.shape == before.total.shape:
-            recordings.finish(problem, method, going, history)
+            recordings.finish(problem, method, going, choices)
             break
-    return history.complete(problem.rules.eos, problem.ranking)
+    return choices.history().complete(problem.rules.eos, problem.ranking)

@@ -1,45 +1,41 @@
-"""What was chosen in each step, from which complete hypotheses are rebuilt at the end.
+"""What was chosen in each step, from which complete hypotheses are rebuilt at the end; without importing torch.
 
 Shapes: ``T`` steps, ``L`` lines at the start, ``K`` most slots, ``E`` complete hypotheses.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from seq2seq.search.hypothesis import Hypothesis, Ranking
-from seq2seq.search.slots import Choice
 
 Table = npt.NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The choices of several steps for the same lines and as many slots."""
+
+    line: Table
+    """Number of each line at the start, (l,)."""
+    parent: Table
+    """Slot of the hypothesis that each choice extends, (t, l, k)."""
+    token: Table
+    """Its next token, (t, l, k)."""
+    total: Table
+    """Its log-probability with that token, (t, l, k); -inf in an empty slot."""
+
+
+@dataclass(frozen=True, slots=True)
 class History:
-    """The choices of all steps, left on the device until all are made.
+    """The choices of all steps."""
 
-    Args:
-        lines: L.
-    """
-
-    def __init__(self, lines: int) -> None:
-        self.lines = lines
-        # Choices of several steps (T, L, K) of the same lines and as many slots; lines leave, but none comes.
-        self._segments: list[tuple[Tensor, list[Choice]]] = []
-
-    def append(self, choice: Choice, line: Tensor) -> None:
-        """Adds the choice of one step, for these lines."""
-        self.extend(Choice(*(values.unsqueeze(0) for values in (choice.parent, choice.token, choice.total))), line)
-
-    def extend(self, choices: Choice, line: Tensor) -> None:
-        """Adds the choices of several steps, (T, L, K) each."""
-        if self._segments:
-            known = self._segments[-1][1]
-            if known[-1].token.shape[1:] == choices.token.shape[1:]:
-                known.append(choices)
-                return
-        self._segments.append((line, [choices]))
+    lines: int
+    """L."""
+    segments: list[Segment] = field(default_factory=list)
+    """One after the other; lines leave, but none comes."""
 
     def complete(self, eos: int, ranking: Ranking) -> list[list[Hypothesis]]:
         """The hypotheses of each line that took the end mark, in the order in which they did."""
@@ -59,16 +55,14 @@ class History:
     def _tables(self) -> tuple[Table, Table, Table]:
         """Parents, tokens and log-probabilities, (T, L, K) each; where nothing was chosen the last are -inf."""
         shape = (
-            sum(len(choices.token) for _, many in self._segments for choices in many),
+            sum(len(segment.token) for segment in self.segments),
             self.lines,
-            max((many[0].token.shape[2] for _, many in self._segments), default=0),
+            max((segment.token.shape[2] for segment in self.segments), default=0),
         )
         parent, token = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         total, start = np.full(shape, -np.inf), 0
-        for line, many in self._segments:
-            times = slice(start, start := start + sum(len(choices.token) for choices in many))
-            place = times, line.cpu().numpy(), slice(many[0].token.shape[2])
-            parent[place] = torch.cat([choices.parent for choices in many]).cpu().numpy()
-            token[place] = torch.cat([choices.token for choices in many]).cpu().numpy()
-            total[place] = torch.cat([choices.total for choices in many]).cpu().numpy()
+        for segment in self.segments:
+            times = slice(start, start := start + len(segment.token))
+            place = times, segment.line, slice(segment.token.shape[2])
+            parent[place], token[place], total[place] = segment.parent, segment.token, segment.total
         return parent, token, total

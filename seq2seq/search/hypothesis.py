@@ -1,12 +1,9 @@
-"""Complete hypotheses, how they are compared, and the arithmetic that every search shares."""
+"""Complete hypotheses, and how they are compared; without importing torch."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from seq2seq.config import DecodingConfig
 
@@ -54,8 +51,3 @@ class Ranking:
                 return log_prob / (tokens + 1)
             case "none":
                 return log_prob
-
-
-def log_softmax(logits: Tensor) -> Tensor:
-    """Log-probabilities of the last axis, in float32 at least."""
-    return torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.graphs import Recorder
-from seq2seq.search.history import History
+from seq2seq.search.pending import Pending
 from seq2seq.search.problem import S, SearchProblem
 from seq2seq.search.slots import Choice, Slots
 from seq2seq.search.step import Method, advance
@@ -39,14 +39,14 @@ class Recordings:
         self._kept: OrderedDict[tuple[object, ...], _Recording[Any]] = OrderedDict()
         self._lock = Lock()  # Two threads would write to the same tensors.
 
-    def finish(self, problem: SearchProblem[S], method: Method, slots: Slots[S], history: History) -> None:
+    def finish(self, problem: SearchProblem[S], method: Method, slots: Slots[S], choices: Pending) -> None:
         """Extends hypotheses until none is live.
 
         Args:
             problem: N sentences; no rule looks back.
             method: how to choose, without the host.
             slots: all lines, after a step, with as many slots as there will ever be.
-            history: gets the choices of all steps.
+            choices: gets those of all steps.
         """
         with self._lock:
             recording, line, size = None, slots.line, 0
@@ -61,7 +61,7 @@ class Recordings:
                     recording = self._recording(problem, method, slots)
                     recording.load(problem, slots)
                 chosen, real = recording.run(self.steps), len(line)
-                history.extend(Choice(chosen.parent[:, :real], chosen.token[:, :real], chosen.total[:, :real]), line)
+                choices.extend(Choice(chosen.parent[:, :real], chosen.token[:, :real], chosen.total[:, :real]), line)
                 slots = recording.slots
 
     def _recording(self, problem: SearchProblem[S], method: Method, slots: Slots[S]) -> "_Recording[S]":

@@ -10,7 +10,8 @@ import torch
 from seq2seq.config import Config, TrainingConfig
 from seq2seq.config.automatic import chosen
 from seq2seq.corpus.batch_order import BatchOrder
-from seq2seq.corpus.batching import Batch, IntArray, Lengths, TokenIds, collate, collate_images
+from seq2seq.corpus.batching import Batch, collate, collate_images
+from seq2seq.corpus.padding import IntArray, Lengths, TokenIds
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.corpus.subword import Subword, seed_sampling
 from seq2seq.corpus.token_file import TokenColumn

@@ -11,8 +11,7 @@ import torch
 
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.subword import PAD
-from seq2seq.device import is_out_of_memory
-from seq2seq.errors import Seq2SeqError, warn
+from seq2seq.errors import Seq2SeqError, is_out_of_memory, warn
 
 T = TypeVar("T")
 

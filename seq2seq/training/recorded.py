@@ -14,8 +14,8 @@ from torch import Tensor
 
 from seq2seq.config import TrainingConfig
 from seq2seq.corpus.batching import Batch
-from seq2seq.device import DeviceSpec, is_out_of_memory
-from seq2seq.errors import warn
+from seq2seq.device import DeviceSpec
+from seq2seq.errors import is_out_of_memory, warn
 from seq2seq.graphs import Recorder
 from seq2seq.training.distributed import World
 from seq2seq.training.out_of_memory import cells, fits

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.cli import main
+from seq2seq.cli.options import may_have_gpu
 from seq2seq.recipe import recipe_names, recipe_text
 
 THREE_LINES = b"1\n\n\xff2\n"
@@ -70,6 +71,16 @@ def test_mistakes_are_one_line_and_exit_2(
     assert captured.err.startswith("seq2seq: ")
     assert captured.err.count("\n") == 1
     assert expected in captured.err
+
+
+@pytest.mark.parametrize("driver", ["/dev/nvidiactl", "/dev/kfd", "/dev/dxg"])
+def test_torch_is_asked_for_a_gpu_where_there_may_be_one(driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for present in (True, False):
+        monkeypatch.setattr(os.path, "exists", lambda path, present=present: present and path == driver)
+        assert may_have_gpu() == present
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert may_have_gpu()
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x"])

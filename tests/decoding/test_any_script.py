@@ -10,10 +10,11 @@ from seq2seq.config import Config, DecodingConfig, ModelConfig, SubwordConfig, T
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.subword import Subword, Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
-from seq2seq.decoding.constraints import Constraints, TokenConstraints, contains
+from seq2seq.decoding.constraints import Constraints, contains
 from seq2seq.decoding.questions import Questions
 from seq2seq.decoding.readers import Member
 from seq2seq.decoding.scoring import as_read, log_probs
+from seq2seq.decoding.token_constraints import TokenConstraints
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.filters.translate import OutputFormat, translate_stream

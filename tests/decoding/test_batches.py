@@ -15,7 +15,7 @@ from seq2seq.decoding.readers import TextReader
 from seq2seq.decoding.scoring import log_probs
 from seq2seq.decoding.translator import Translator
 from seq2seq.decoding.vectors import sentence_vectors
-from seq2seq.device import is_out_of_memory
+from seq2seq.errors import is_out_of_memory
 
 SOURCES = ["123", "", "9", "55555", "8675309", "42", "1", "77"]
 SHORTAGES = [

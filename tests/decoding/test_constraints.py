@@ -15,11 +15,12 @@ from seq2seq.config import Config, DecodingConfig, ModelConfig, SubwordConfig, T
 from seq2seq.config.decoding import decoding_faults
 from seq2seq.corpus.subword import UNK, Subword, Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
-from seq2seq.decoding.constraints import Constraints, TokenConstraints
+from seq2seq.decoding.constraints import Constraints
 from seq2seq.decoding.lengths import limits
 from seq2seq.decoding.outputs import Translation
 from seq2seq.decoding.predictor import Predictor
 from seq2seq.decoding.readers import Member
+from seq2seq.decoding.token_constraints import TokenConstraints
 from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec
 from seq2seq.errors import ConfigError

@@ -7,7 +7,7 @@ import torch
 import seq2seq
 from seq2seq.config import ModelConfig
 from seq2seq.corpus.batching import Batch, collate, collate_images
-from seq2seq.engines import onnx_encoder, onnx_graph
+from seq2seq.engines import onnx_graph, onnx_session, onnx_start
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.onnx_engine import OnnxEngine
 from seq2seq.engines.onnx_graph import Graph
@@ -30,6 +30,7 @@ MODELS = [
     {"hidden_size": (8, 12), "decoder_layers": 1, "decoder_hidden_size": 6, "bridge": "mean", "attention": "additive"},
     {"hidden_size": (8, 12), "tie_embeddings": "target"},
     {"tie_embeddings": "all", "residual_from": 1, "hidden_size": 8},
+    {"residual_from": 1, "hidden_size": 8, "bridge": "mean"},
     *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
     {"encoder": "image", "bridge": "first-input", "attention": "none", "tie_embeddings": "target"},
     {"encoder": "image", "bridge": "mean", "attention": "additive", "tie_embeddings": "target"},
@@ -98,7 +99,8 @@ def test_the_encoder_of_lstm_layers_is_in_the_engine(monkeypatch: pytest.MonkeyP
         state = engine.encode(batch)
     hidden = torch.cat([*expected.layers.hidden, *expected.layers.cell], dim=1)
     torch.testing.assert_close(torch.from_numpy(np.array(state.packed)), hidden)
-    assert not onnx_encoder.can_write(make(cell="gru").encoder)
+    for other in (make(cell="gru"), make(bridge="first-input")):
+        assert not onnx_start.can_write(other.encoder, other.decoder)
 
 
 def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +110,7 @@ def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: 
         monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda vnni=vnni: vnni)
         assert onnx_graph._levels() == (127 if vnni else 63)
         graph = Graph(int8=True)
-        session = graph.session([graph.linear(graph.input("inputs", "R", 16), weight)])
+        session = onnx_session.open_session(graph.file([graph.linear(graph.input("inputs", "R", 16), weight)]), 1)
         (outputs,) = session.run(None, {"inputs": inputs})
         errors.append(abs(outputs - inputs @ weight.numpy().T).max())
     assert 0 < errors[0] < errors[1] < 0.2
@@ -116,7 +118,7 @@ def test_weights_get_seven_bits_where_sums_of_eight_would_overflow(monkeypatch: 
 
 def test_a_session_has_as_many_threads_as_torch_and_they_do_not_spin(digits_run) -> None:
     translator = seq2seq.load(digits_run, device="cpu", engine="onnx")
-    options = translator.members[0].engine._step.get_session_options()
+    options = translator.members[0].engine.graphs.session("step").get_session_options()
     assert options.intra_op_num_threads == torch.get_num_threads()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
@@ -129,7 +131,7 @@ def test_a_lack_of_memory_is_one() -> None:
             raise Exception(feeds["reason"])
 
     with pytest.raises(MemoryError, match="buffer of size 9"):
-        onnx_graph.run(Session(), {"reason": "BFCArena Failed to allocate memory for requested buffer of size 9\n"})
+        onnx_session.run(Session(), {"reason": "BFCArena Failed to allocate memory for requested buffer of size 9\n"})
     with pytest.raises(Exception, match="Invalid rank") as caught:
-        onnx_graph.run(Session(), {"reason": "Invalid rank for input"})
+        onnx_session.run(Session(), {"reason": "Invalid rank for input"})
     assert not isinstance(caught.value, MemoryError)

@@ -27,7 +27,7 @@ def run(digits_run: Path, tmp_path: Path) -> Path:
 
 def forge_manifest(run: Path, files: dict[str, object]) -> None:
     """One that seems whole."""
-    content = {"files": files}
+    content = json.loads((run / "manifest.json").read_text(encoding="utf-8")) | {"files": files}
     (run / "manifest.json").write_text(json.dumps(content | {"digest": digest(content)}), encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ import torch
 
 from seq2seq.search.history import History
 from seq2seq.search.hypothesis import Hypothesis, Ranking
+from seq2seq.search.pending import Pending
 from seq2seq.search.slots import Choice
 
 EOS, RANKING = 1, Ranking(length_penalty=0.7)
@@ -18,14 +19,14 @@ def hypothesis(tokens: tuple[int, ...], log_prob: float) -> Hypothesis:
 def test_what_took_the_end_mark_is_found_in_its_order(seed: int) -> None:
     """Lines leave and slots become fewer, and every choice is made at random."""
     torch.manual_seed(seed)
-    history, line, texts = History(4), torch.arange(4), {(number, 0): () for number in range(4)}
+    choices, line, texts = Pending(4), torch.arange(4), {(number, 0): () for number in range(4)}
     expected: list[list[Hypothesis]] = [[] for _ in range(4)]
     slots = 1
     for time, width in enumerate([3, 3, 3, 2, 2, 1]):
         shape = len(line), width
         choice = Choice(torch.randint(slots, shape), torch.randint(1, 4, shape), -torch.rand(shape).double())
         choice.total[torch.rand(shape) < 0.2] = -torch.inf
-        history.append(choice, line)
+        choices.append(choice, line)
         following = {}
         for place, number in enumerate(line.tolist()):
             for slot in range(width):
@@ -36,7 +37,7 @@ def test_what_took_the_end_mark_is_found_in_its_order(seed: int) -> None:
                 following[number, slot] = (*tokens, token)
         texts, slots = following, width
         line = line[[0, 2, 3]] if time == 2 else line[[2]] if time == 3 else line
-    found = history.complete(EOS, RANKING)
+    found = choices.history().complete(EOS, RANKING)
     assert found == expected
     assert sum(map(len, found)) > 4
 
@@ -47,6 +48,6 @@ def test_nothing_chosen_nothing_complete() -> None:
 
 
 def test_what_is_not_a_number_is_not_complete() -> None:
-    history, one = History(1), torch.zeros((1, 1), dtype=torch.long)
-    history.append(Choice(one, one + EOS, torch.tensor([[torch.nan]])), torch.arange(1))
-    assert history.complete(EOS, RANKING) == [[]]
+    choices, one = Pending(1), torch.zeros((1, 1), dtype=torch.long)
+    choices.append(Choice(one, one + EOS, torch.tensor([[torch.nan]])), torch.arange(1))
+    assert choices.history().complete(EOS, RANKING) == [[]]

@@ -1,10 +1,9 @@
 """Scores by length."""
 
 import pytest
-import torch
 
 from seq2seq.config import DecodingConfig
-from seq2seq.search.hypothesis import Hypothesis, Ranking, best_first, log_softmax
+from seq2seq.search.hypothesis import Hypothesis, Ranking, best_first
 
 
 @pytest.mark.parametrize(
@@ -43,13 +42,3 @@ def test_a_ranking_is_the_one_of_the_settings() -> None:
 def test_the_best_comes_first_and_equals_keep_their_order() -> None:
     hypotheses = [Hypothesis((number,), 0.0, score) for number, score in enumerate([-2.0, -1.0, -3.0, -1.0])]
     assert [hypothesis.tokens[0] for hypothesis in best_first(hypotheses)] == [1, 3, 0, 2]
-
-
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [(torch.float16, torch.float32), (torch.bfloat16, torch.float32), (torch.float64, torch.float64)],
-)
-def test_log_probabilities_have_32_bits_at_least(dtype: torch.dtype, expected: torch.dtype) -> None:
-    log_probs = log_softmax(torch.tensor([[0.0, 2.0, -1.0]], dtype=dtype))
-    assert log_probs.dtype == expected
-    assert torch.allclose(log_probs.exp().sum(1), torch.ones(1, dtype=expected))
