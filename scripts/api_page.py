@@ -18,8 +18,9 @@ from seq2seq.decoding.pair_scores import PairScore
 
 _HEAD = """# Python API
 
-What the command line does, a function of the same name does. `import seq2seq` answers at once: torch is imported when
-it is first needed. `scripts/api_page.py` writes this page from the docstrings, and the tests run their examples.
+What a command does, a function or a method of the same name does; only `recipes`, `settings`, `rescore` and `serve` are
+for the shell alone. `import seq2seq` answers at once: torch is imported when it is first needed. `scripts/api_page.py`
+writes this page from the docstrings, and the tests run their examples.
 
 ```python
 import seq2seq
@@ -30,7 +31,10 @@ print(model.translate("Where is the train station?").text)
 ```
 
 Whatever the user can mend is a `seq2seq.Seq2SeqError` of one line: what was expected, what was found, what to do."""
-_ORDER = ("load", "train", "prepare", "evaluate", "report", "inspect", "status", "lr_find", "average", "pack", "export")
+_ORDER = (
+    *("load", "new", "prepare", "train", "status", "evaluate", "report", "inspect", "lr_find", "average", "pack"),
+    "export",
+)
 _METHODS = ("translate", "caption", "score", "encode", "align")
 _RECORDS = (Translation, Link, PairScore, seq2seq.Constraints)
 

@@ -6,7 +6,7 @@ Two calls make a translator and use it::
     model = seq2seq.load(run)
     print(model.translate("Where is the train station?").text)
 
-What the command line does, a function of the same name does. Each name in ``__all__`` is imported when it is first
+What a command does, a function or a method of the same name does. Each name in ``__all__`` is imported when it is first
 used, since torch takes a second to import.
 """
 
@@ -18,6 +18,7 @@ from seq2seq.version import __version__
 
 if TYPE_CHECKING:
     from seq2seq.config import DecodingConfig
+    from seq2seq.corpus.new_recipe import new
     from seq2seq.decoding.captioner import Captioner
     from seq2seq.decoding.constraints import Constraints
     from seq2seq.decoding.load import load
@@ -48,6 +49,7 @@ __all__ = [
     "inspect",
     "load",
     "lr_find",
+    "new",
     "pack",
     "prepare",
     "report",
@@ -67,6 +69,7 @@ _MODULES = {
     "inspect": "reports.inspection",
     "load": "decoding.load",
     "lr_find": "training.lr_find",
+    "new": "corpus.new_recipe",
     "pack": "runs.pack",
     "prepare": "training.prepare",
     "report": "reports.report",

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import platform
 import warnings
 from collections.abc import Sequence
@@ -12,6 +13,10 @@ import torch
 
 from seq2seq.errors import ConfigError
 
+# oneDNN keeps a kernel, with memory of its own, for each shape of matrices, by default for 1024: gigabytes after some
+# thousand batches. With fewer, training is no slower (docs/log.md).
+_KERNELS = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+_MOST_KERNELS = 64
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -126,13 +131,15 @@ def tune_process(device_spec: DeviceSpec) -> None:
 
     A CPU becomes faster: glibc keeps freed blocks, because fresh memory for each large temporary costs page faults at
     every step (1.1-1.3x measured). Float32 products go through oneDNN (2x on AMD, same error), except on CPUs with
-    AMX, where it would round them to bf16.
+    AMX, where it would round them to bf16. And it takes less memory, since oneDNN keeps few kernels.
     """
     if device_spec.device.type != "cpu":
         # cuDNN wants a layer's weights in one piece. Ours, cast or with columns for padding, are copied at every call,
         # which is little beside the products.
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         return
+    for name in _KERNELS:
+        os.environ.setdefault(name, str(_MOST_KERNELS))  # read when the first kernel is made
     # torch's probes of the CPU are private, and absent from some builds.
     amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     if not amx():

@@ -51,7 +51,7 @@ def recipe_text(name: str) -> str:
 
 
 def load_recipe(
-    name: str, overrides: Sequence[str] = (), inherited: Mapping[str, Mapping[str, Any]] | None = None
+    name: str | Path, overrides: Sequence[str] = (), inherited: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Config:
     """Reads a recipe by name or path.
 
@@ -63,7 +63,7 @@ def load_recipe(
     Raises:
         ConfigError: naming every fault at once.
     """
-    text = recipe_text(name)
+    text = recipe_text(str(name))
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # too many digits are a ValueError of another kind

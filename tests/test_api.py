@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_every_function_says_what_it_takes_and_what_it_raises(name: str) -> None
     assert all(f"\n    {parameter}: " in text for parameter in parameters)
 
 
-@pytest.mark.parametrize("name", ["load", "pack", "TrainedModel"])
+@pytest.mark.parametrize("name", ["load", "new", "pack", "TrainedModel"])
 def test_the_examples_are_true(name: str, digits_run: Path, attentive_run: Path, tmp_path: Path) -> None:
     thing = getattr(seq2seq, name)
     names = {
@@ -114,6 +115,25 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, object], said: 
     with pytest.raises(Seq2SeqError) as caught:
         model.translate("123", **settings)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "NoneType"), (b"12", "int"), (["12", 3], "int")])
+def test_what_is_no_text_is_refused(given: Any, found: str, model: TrainedModel) -> None:
+    for method in (model.translate, model.encode):
+        with pytest.raises(Seq2SeqError, match=f"expected a text or a list of texts, found {found}"):
+            method(given)
+
+
+def test_a_recipe_may_be_named_by_a_path(tmp_path: Path) -> None:
+    with pytest.raises(Seq2SeqError, match="no recipe or file named"):
+        seq2seq.train(tmp_path / "none.toml", run=tmp_path / "run")
+    (tmp_path / "mine.toml").write_text('data.format = "digits"\ndata.path = "reverse"\ndata.train = "300"\n')
+    prepared = seq2seq.prepare(tmp_path / "mine.toml", overrides=[f"data.directory={tmp_path}"])
+    assert 200 < prepared.report["kept"] < 300
+
+
+def test_programs_that_use_it_can_be_checked() -> None:
+    assert (Path(seq2seq.__file__).parent / "py.typed").is_file()
 
 
 def test_what_a_model_does_not_read_is_refused(model: TrainedModel) -> None:

@@ -1,1 +1,1 @@
-"""The toolkits that ``compare_peers.py`` compares, each driven through its own commands."""
+"""The toolkits that ``compare_training.py`` compares, each driven through its own commands."""

@@ -4,12 +4,11 @@ Our toolkit cleans the corpus and learns the pieces; the others get its pieces s
 tokenise alike. No training source occurs twice, because OpenNMT-py leaves repeated sources out of a batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from peers.toolkit import (
     BATCH,
@@ -25,7 +24,6 @@ from peers.toolkit import (
     TGT,
     Corpus,
     Sample,
-    Sources,
     ToolkitError,
 )
 from seq2seq.config import Config, DataConfig, ModelConfig, SubwordConfig, TrainingConfig
@@ -68,21 +66,6 @@ def our_config(data: Path, work: Path) -> Config:
     )
 
 
-class Rows(TokenColumn):
-    """Some sentences of a column."""
-
-    def __init__(self, column: TokenColumn, rows: Sequence[int]) -> None:
-        self._column = column
-        self._rows = rows
-
-    def __getitem__(self, index: int) -> list[int]:
-        return self._column[self._rows[index]]
-
-    def lengths(self) -> npt.NDArray[np.int32]:
-        """Tokens in each sentence, (N,)."""
-        return self._column.lengths()[list(self._rows)]
-
-
 def some_pairs(prepared: Prepared, count: int) -> Prepared:
     """The corpus with its first ``count`` training pairs with distinct sources.
 
@@ -100,17 +83,17 @@ def some_pairs(prepared: Prepared, count: int) -> Prepared:
             rows.append(row)
     if len(rows) < count:
         raise ToolkitError(f"{len(rows)} training pairs are too few for {count // BATCH} updates of {BATCH}")
-    return replace(prepared, src=Rows(prepared.src, rows), tgt=Rows(prepared.tgt, rows))
+    src, tgt = (TokenColumn([]).followed_by(column.take(np.array(rows))) for column in (prepared.src, prepared.tgt))
+    return replace(prepared, src=src, tgt=tgt)
 
 
-def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tuple[int, int]) -> Corpus:
+def make_corpus(data: Path, work: Path, updates: tuple[int, int]) -> Corpus:
     """Makes the files of all toolkits.
 
     Args:
         data: folder with ``{train,val,test_2016_flickr}.{en,de}``.
         work: where to write.
         updates: of the short and of the long training.
-        sentences: to translate in the short and in the long run.
     """
     config = our_config(data, work)
     prepared = prepare(config)
@@ -121,11 +104,7 @@ def make_corpus(data: Path, work: Path, updates: tuple[int, int], sentences: tup
     short, long = (
         _sample(prepared, count * BATCH, work / name) for name, count in zip(("short", "long"), updates, strict=True)
     )
-    texts = [" ".join(pair.src.split()) for pair in prepared.test]
-    few, many = (
-        _sources(prepared, texts[:count], work / name) for name, count in zip(("few", "many"), sentences, strict=True)
-    )
-    return Corpus(recipe, tuple(subword.pieces(range(SPECIALS, len(subword)))), short, long, few, many)
+    return Corpus(recipe, tuple(subword.pieces(range(SPECIALS, len(subword)))), short, long)
 
 
 def _sample(prepared: Prepared, count: int, folder: Path) -> Sample:
@@ -134,14 +113,6 @@ def _sample(prepared: Prepared, count: int, folder: Path) -> Sample:
     for path, column in zip(paths, (selected.src, selected.tgt), strict=True):
         _write(path, (" ".join(prepared.vocabularies.src.pieces(column[row])) for row in range(count)))
     return Sample(paths[0], paths[1], pairs=count, tokens=int((selected.tgt.lengths() + 1).sum()))
-
-
-def _sources(prepared: Prepared, texts: Sequence[str], folder: Path) -> Sources:
-    subword = prepared.vocabularies.src
-    paths = folder / "text", folder / "pieces"
-    _write(paths[0], texts)
-    _write(paths[1], (" ".join(subword.pieces(subword.encode(text))) for text in texts))
-    return Sources(paths[0], paths[1], count=len(texts))
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

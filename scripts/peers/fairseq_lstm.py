@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from peers.toolkit import (
     BATCH,
-    BEAM,
     CLIP,
     EMBEDDING,
     HIDDEN,
@@ -17,9 +16,7 @@ from peers.toolkit import (
     TGT,
     Command,
     Corpus,
-    Lengths,
     Sample,
-    Sources,
     peer_environment,
     run_command,
 )
@@ -39,8 +36,7 @@ class Fairseq:
     python: str
     name: str = "fairseq"
     difference: ClassVar[str] = (
-        "attention (general) from the top decoder layer, input feeding, LSTM cells in a loop over time; outputs ranked "
-        "by mean log-probability"
+        "attention (general) from the top decoder layer, input feeding, LSTM cells in a loop over time"
     )
 
     def train(self, sample: Sample, run: Path) -> Command:
@@ -56,31 +52,8 @@ class Fairseq:
         process += ["--no-epoch-checkpoints", "--no-progress-bar", "--seed=1", f"--save-dir={run}"]
         return self._command("train", str(_binary(run)), "--arch=lstm", *sizes, *learning, *process)
 
-    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """``fairseq-interactive`` with all sentences in one buffer, which it sorts."""
-        files = [str(_binary(run)), f"--path={run / 'checkpoint_last.pt'}", f"--input={sources.pieces}"]
-        batch = [
-            f"--batch-size={BATCH}",
-            f"--buffer-size={max(sources.count, BATCH)}",
-            f"--beam={BEAM}",
-            "--num-workers=0",
-            "--cpu",
-        ]
-        limits = [f"--min-len={max(lengths.least, 1)}", "--max-len-a=0", f"--max-len-b={lengths.most}"]
-        languages = [f"--source-lang={SRC}", f"--target-lang={TGT}"]
-        return self._command("interactive", *files, *languages, *batch, *limits, stdout=output)
-
-    def outputs(self, output: Path) -> list[list[str]]:
-        """The pieces after ``H-<number>``, tab, score, tab."""
-        lines = output.read_text(encoding="utf-8").split("\n")
-        return [line.split("\t")[2].split() for line in lines if line.startswith("H-")]
-
-    def why_not(self, lengths: Lengths) -> str:
-        """Never."""
-        return ""
-
-    def _command(self, program: str, *arguments: str, stdout: Path | None = None) -> Command:
-        return Command([self.python, "-m", f"fairseq_cli.{program}", *arguments], None, stdout, peer_environment())
+    def _command(self, program: str, *arguments: str) -> Command:
+        return Command([self.python, "-m", f"fairseq_cli.{program}", *arguments], peer_environment())
 
     def _binarise(self, sample: Sample, run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,12 @@
 """JoeyNMT 2.3 (``pip install joeynmt``)."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from peers.toolkit import (
     BATCH,
-    BEAM,
     CLIP,
     EMBEDDING,
     HIDDEN,
@@ -18,11 +17,8 @@ from peers.toolkit import (
     TGT,
     Command,
     Corpus,
-    Lengths,
     Sample,
-    Sources,
     peer_environment,
-    read_pieces,
 )
 
 
@@ -53,35 +49,8 @@ class Joey:
         vocabulary.write_text("".join(f"{piece}\n" for piece in [*specials, *self.corpus.vocabulary]), "utf-8")
         config = self._config(sample, run, vocabulary)
         (run.parent / "train.yaml").write_text(json.dumps(config), encoding="utf-8")
-        return self._command("train", run.parent / "train.yaml", "--skip-test")
-
-    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """``translate`` reads all of a pipe before it begins."""
-        config = json.loads((run.parent / "train.yaml").read_text(encoding="utf-8"))
-        config["testing"] |= {
-            "load_model": str(max(run.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)),
-            "min_output_length": max(lengths.least, 1),
-            "max_output_length": lengths.most,
-        }
-        path = output.with_suffix(".yaml")
-        path.write_text(json.dumps(config), encoding="utf-8")
-        command = self._command("translate", path, stdin=sources.pieces, stdout=output)
-        # The setting alone has no effect in 2.3.0.
-        return replace(command, environment={**command.environment, "PEERS_JOEY_LEAST": str(max(lengths.least, 1))})
-
-    def outputs(self, output: Path) -> list[list[str]]:
-        """The pieces of each translation."""
-        return read_pieces(output)
-
-    def why_not(self, lengths: Lengths) -> str:
-        """Never."""
-        return ""
-
-    def _command(
-        self, mode: str, config: Path, *more: str, stdin: Path | None = None, stdout: Path | None = None
-    ) -> Command:
-        arguments = [self.python, "-m", "joeynmt", mode, str(config), *more]
-        return Command(arguments, stdin, stdout, peer_environment())
+        arguments = [self.python, "-m", "joeynmt", "train", str(run.parent / "train.yaml"), "--skip-test"]
+        return Command(arguments, peer_environment())
 
     def _config(self, sample: Sample, run: Path, vocabulary: Path) -> dict[str, Any]:
         side = {"level": "word", "voc_file": str(vocabulary)}
@@ -101,7 +70,7 @@ class Joey:
                 "src": {"lang": SRC, **side},
                 "trg": {"lang": TGT, **side},
             },
-            "testing": {"batch_size": BATCH, "batch_type": "sentence", "beam_size": BEAM, "beam_alpha": 1.0},
+            "testing": {"batch_size": BATCH, "batch_type": "sentence"},
             "training": {
                 "optimizer": "adam",
                 "learning_rate": LEARNING_RATE,

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from peers.toolkit import (
     BATCH,
-    BEAM,
     CLIP,
     EMBEDDING,
     HIDDEN,
@@ -16,11 +15,8 @@ from peers.toolkit import (
     SMOOTHING,
     Command,
     Corpus,
-    Lengths,
     Sample,
-    Sources,
     peer_environment,
-    read_pieces,
 )
 
 
@@ -40,8 +36,7 @@ class OpenNMT:
     name: str
     input_feeding: bool
     difference: ClassVar[str] = (
-        "attention (general) from the top decoder layer; input feeding is its default, so there is a row without; "
-        "outputs ranked by mean log-probability"
+        "attention (general) from the top decoder layer; input feeding is its default, so there is a row without"
     )
 
     def train(self, sample: Sample, run: Path) -> Command:
@@ -50,26 +45,8 @@ class OpenNMT:
         vocabulary = run / "vocabulary"
         vocabulary.write_text("".join(f"{piece}\t1\n" for piece in self.corpus.vocabulary), encoding="utf-8")
         (run / "train.yaml").write_text(json.dumps(self._config(sample, run, vocabulary)), encoding="utf-8")
-        return self._command("train", "-config", str(run / "train.yaml"))
-
-    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """All sentences in one file; OpenNMT-py sorts them."""
-        model = max(run.glob("model_step_*.pt"), key=lambda path: path.stat().st_mtime)
-        files = ["-model", str(model), "-src", str(sources.pieces), "-output", str(output)]
-        batch = ["-batch_type", "sents", "-batch_size", str(BATCH), "-beam_size", str(BEAM), "-length_penalty", "avg"]
-        limits = ["-min_length", str(lengths.least), "-max_length", str(lengths.most)]
-        return self._command("translate", *files, *batch, *limits, "-gpu", "-1")
-
-    def outputs(self, output: Path) -> list[list[str]]:
-        """The pieces of each translation."""
-        return read_pieces(output)
-
-    def why_not(self, lengths: Lengths) -> str:
-        """Never."""
-        return ""
-
-    def _command(self, program: str, *arguments: str) -> Command:
-        return Command([self.python, "-m", f"onmt.bin.{program}", *arguments], environment=peer_environment())
+        arguments = [self.python, "-m", "onmt.bin.train", "-config", str(run / "train.yaml")]
+        return Command(arguments, peer_environment())
 
     def _config(self, sample: Sample, run: Path, vocabulary: Path) -> dict[str, Any]:
         return {

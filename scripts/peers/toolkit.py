@@ -4,13 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 SRC, TGT = "en", "de"
 LAYERS, EMBEDDING, HIDDEN, PIECES = 2, 256, 512, 8000
-BATCH, LEARNING_RATE, SMOOTHING, CLIP, BEAM = 64, 1e-3, 0.1, 1.0, 5
+BATCH, LEARNING_RATE, SMOOTHING, CLIP = 64, 1e-3, 0.1, 1.0
 SPECIALS = 4
 """Padding, unknown word, begin and end mark: the first ids of our vocabulary."""
 
@@ -38,23 +38,6 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """Sentences to translate."""
-
-    text: Path
-    pieces: Path
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Fewest and most tokens of an output, without the end mark."""
-
-    least: int
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
     """Files that :func:`peers.corpus.make_corpus` made for all toolkits."""
 
@@ -65,9 +48,6 @@ class Corpus:
     short: Sample
     long: Sample
     """Begins with ``short``."""
-    few: Sources
-    many: Sources
-    """Begins with ``few``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +55,11 @@ class Command:
     """A process that is timed from its start to its end."""
 
     arguments: list[str]
-    stdin: Path | None = None
-    stdout: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]
 
 
 class Toolkit(Protocol):
-    """One way to train and decode."""
+    """One way to train."""
 
     difference: ClassVar[str]
     """How it differs from our toolkit, in words."""
@@ -93,19 +71,10 @@ class Toolkit(Protocol):
     def train(self, sample: Sample, run: Path) -> Command:
         """Prepares, untimed; returns the command that trains one epoch into ``run``."""
 
-    def decode(self, run: Path, sources: Sources, lengths: Lengths, output: Path) -> Command:
-        """The command that translates into ``output``."""
-
-    def outputs(self, output: Path) -> list[list[str]]:
-        """The pieces of each translation."""
-
-    def why_not(self, lengths: Lengths) -> str:
-        """Why it cannot keep outputs to these lengths; empty if it can."""
-
 
 def peer_environment() -> dict[str, str]:
     """Environment variables of the other toolkits; ``shim/sitecustomize.py`` explains them."""
-    return {"PYTHONPATH": str(_SHIM), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    return {"PYTHONPATH": str(_SHIM)}
 
 
 def run_command(command: Command, threads: int, log: Path) -> float:
@@ -117,27 +86,13 @@ def run_command(command: Command, threads: int, log: Path) -> float:
     limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(limits, str(threads)), **command.environment}
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("wb") as errors,
-        open(command.stdin or os.devnull, "rb") as stdin,
-        open(command.stdout or os.devnull, "wb") as stdout,
-    ):
+    with log.open("wb") as said:
         started = time.perf_counter()
         code = subprocess.run(
-            command.arguments,
-            env=environment,
-            cwd=log.parent,
-            stdin=stdin,
-            stdout=stdout if command.stdout else errors,
-            stderr=errors,
+            command.arguments, env=environment, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         ).returncode
         seconds = time.perf_counter() - started
     if code:
         end = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
         raise ToolkitError(f"exit {code}, log {log}: {' / '.join(end)}")
     return seconds
-
-
-def read_pieces(path: Path) -> list[list[str]]:
-    """Pieces of each line of a file."""
-    return [line.split(" ") if line else [] for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]

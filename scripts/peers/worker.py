@@ -1,17 +1,13 @@
 """Our toolkit in a process of its own, so that it is timed as the others are.
 
-python -m peers.worker train --recipe recipe.toml --pairs 1920 --precision bf16 --run DIR
-python -m peers.worker decode --run DIR --precision bf16 --sources F --output F --least 0 --most 60 --batch-tokens N
+python -m peers.worker --recipe recipe.toml --pairs 1920 --precision bf16 --run DIR
 """
 
 import argparse
 from pathlib import Path
 
 from peers.corpus import some_pairs
-from peers.toolkit import BEAM
-from seq2seq.config import DecodingConfig
 from seq2seq.corpus.prepared import prepare
-from seq2seq.decoding.translator import Translator
 from seq2seq.device import DeviceSpec, tune_process
 from seq2seq.recipe import load_recipe
 from seq2seq.runs.folder import create_run, save_model, unique_tensors
@@ -33,29 +29,13 @@ def train(options: argparse.Namespace) -> None:
     save_model(options.run, unique_tensors(trainer.model), {"updates": trainer.state.updates})
 
 
-def decode(options: argparse.Namespace) -> None:
-    """Pieces of the best translation of each line."""
-    settings = DecodingConfig(
-        beam=BEAM, min_length=options.least, max_length=options.most, batch_tokens=options.batch_tokens
-    )
-    translator = Translator.load(options.run, device="cpu", precision=options.precision)
-    sentences = options.sources.read_text(encoding="utf-8").splitlines()
-    outputs = translator.translate(sentences, settings)
-    lines = "".join(" ".join(output.tokens) + "\n" for output in outputs)
-    options.output.write_text(lines, encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("work", choices=["train", "decode"])
-    for name in ("--run", "--sources", "--output"):
-        parser.add_argument(name, type=Path)
-    for name in ("--recipe", "--precision"):
-        parser.add_argument(name)
-    for name in ("--pairs", "--least", "--most", "--batch-tokens"):
-        parser.add_argument(name, type=int)
-    options = parser.parse_args()
-    (train if options.work == "train" else decode)(options)
+    for name in ("--recipe", "--run"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--pairs", type=int, required=True)
+    train(parser.parse_args())
 
 
 if __name__ == "__main__":

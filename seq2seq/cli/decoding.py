@@ -203,7 +203,10 @@ def _score(options: argparse.Namespace) -> None:
     require_file("--src", options.src)
     require_file("--tgt", options.tgt)
     set_up_process(options)
-    with nullcontext() if options.src else input_stream() as source, output_stream() as target:
+    with (
+        nullcontext() if options.src else input_stream(line="'source<TAB>target'") as source,
+        output_stream() as target,
+    ):
         translator = Translator.load(*options.model, device=options.device, precision=options.precision, engine="torch")
         pairs = read_pairs(source or (), options.src, options.tgt)
         settings = decoding(options, translator.config)
@@ -221,7 +224,7 @@ def _rescore(options: argparse.Namespace) -> None:
     for path in options.tune or ():
         require_file("--tune", path)
     set_up_process(options)
-    with input_stream() as source, output_stream() as target:
+    with input_stream(line="'number ||| text ||| features ||| score'") as source, output_stream() as target:
         translator = Translator.load(*options.model, device=options.device, precision=options.precision, engine="torch")
         settings = decoding(options, translator.config)
         lists = rescored(translator, file_texts(options.src), read_lists(to_texts(source), "stdin"), settings)
@@ -244,4 +247,4 @@ def _encode(options: argparse.Namespace) -> None:
     with input_stream() as source:
         translator = Translator.load(options.model, device=options.device, precision=options.precision, engine="torch")
         count = encode_stream(translator, source, options.out, layer=options.layer)
-    print(f"wrote {count} vectors to {options.out}", file=sys.stderr)
+    print(f"wrote {count:,} vector{'' if count == 1 else 's'} to {options.out}", file=sys.stderr)

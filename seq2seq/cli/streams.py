@@ -40,8 +40,12 @@ def flush_stdout() -> None:
         raise
 
 
-def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
+def input_stream(path: Path | None = None, line: str = "line") -> AbstractContextManager[BinaryIO]:
     """A file, unpacked if it is a gzip or xz file, or stdin; a person at a terminal is told what to do.
+
+    Args:
+        path: of the file; None: stdin.
+        line: what each line is.
 
     Raises:
         Seq2SeqError: the file cannot be read, or stdin is closed.
@@ -53,7 +57,7 @@ def input_stream(path: Path | None = None) -> AbstractContextManager[BinaryIO]:
         return open_file(path)
     stream = _bytes_of(sys.stdin, "stdin", "input")
     if stream.isatty():
-        print("type one line after the other; Ctrl-D on an empty line ends", file=sys.stderr)
+        print(f"type one {line} after the other; Ctrl-D on an empty line ends", file=sys.stderr)
     return nullcontext(stream)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from seq2seq.cli.options import Commands, add_device, add_recipe
+from seq2seq.cli.streams import require_file
 from seq2seq.errors import one_line
 
 
@@ -75,9 +76,10 @@ def _recipes(options: argparse.Namespace) -> None:
 
 
 def _new(options: argparse.Namespace) -> None:
-    from seq2seq.corpus.new_recipe import new_recipe
+    from seq2seq.corpus.new_recipe import new
 
-    print(new_recipe(options.file), end="")
+    require_file("FILE", options.file)
+    print(new(options.file), end="")
 
 
 def _settings(options: argparse.Namespace) -> None:

@@ -48,13 +48,14 @@ def settle(config: Config, pairs: int, tgt_tokens: int, gpu_memory: int) -> Conf
         epochs = _EPOCHS_TIMES_ROOT / max(pairs, 1) ** 0.5
         epochs = float(round(min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, epochs))))
         training = replace(training, max_epochs=epochs, patience=_PATIENCE)
-    batch_tokens = training_batch_tokens(training, model, gpu_memory)
-    if training.batch_tokens == "auto":
+    sentences = training.batch_sentences
+    if training.batch_tokens == "auto" and not sentences:
+        batch_tokens = training_batch_tokens(training, model, gpu_memory)
         batch_tokens = min(batch_tokens, max(_SMALLEST_BATCH, tgt_tokens // _UPDATES_OF_EPOCH))
         training = replace(training, batch_tokens=batch_tokens)
     if training.validate_every == "auto":
-        sentences = training.batch_sentences
-        updates = (pairs / sentences if sentences else tgt_tokens / batch_tokens) / training.accumulate
+        batches = pairs / sentences if sentences else tgt_tokens / chosen(training.batch_tokens)
+        updates = batches / training.accumulate
         every = round(min(_MOST_UPDATES, max(_FEWEST_UPDATES, updates)))
         training = replace(training, validate_every=every)
     return replace(config, model=model, training=training)

@@ -34,10 +34,10 @@ class DataConfig:
         "pictures",
         "hub-pictures",
         "emoji",
-    ] = "files"
+    ] = "auto"
     """``files``: two aligned ones. ``csv``: cells in quotes where need be, between commas, semicolons or tabs. ``tsv``:
     tabs, and quotes are letters. ``auto``: whichever kind of table it is, and where ``src`` and ``tgt`` are not set,
-    its first two columns with text."""
+    its first two columns with text; of a folder without a table called ``train``, ``files``."""
     path: str = "data"
     """Folder or file; hub id; ``name==version`` of a package; language (emoji); what is asked of a corpus that is made
     on the spot: ``reverse`` or ``copy`` (digits), ``iso`` (dates), ``to-words``, ``to-digits``, ``both`` (numbers)."""

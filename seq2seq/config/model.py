@@ -44,7 +44,7 @@ class ModelConfig:
     decoder_hidden_size: int | tuple[int, ...] = 0
     """0: the encoder's."""
     embedding_size: Annotated[int, Range(1, 65_536)] = 256
-    dropout: Annotated[float | Literal["auto"], Range(0, 0.95)] = 0.1
+    dropout: Annotated[float | Literal["auto"], Range(0, 0.95)] = "auto"
     """On the inputs of every layer and the outputs of the top one (Zaremba et al. 2014). ``auto``: 0.1 from 300,000
     pairs on, 0.2 from 20,000, 0.3 below."""
     variational: bool = False

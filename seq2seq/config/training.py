@@ -24,9 +24,10 @@ class TrainingConfig:
     is set, the number of epochs goes by the size of the corpus."""
     max_epochs: Annotated[float, Range(0)] = 0.0
     max_minutes: Annotated[float, Range(0)] = 0.0
-    batch_tokens: Annotated[int | Literal["auto"], Range(1, 10_000_000)] = 1200
+    batch_tokens: Annotated[int | Literal["auto"], Range(1, 10_000_000)] = "auto"
     """Target tokens in a batch, padding included; ``auto``: 1200 on a CPU, more on a GPU, as its memory and the model's
-    size allow. A larger batch makes fewer updates of an epoch, so the result is another one."""
+    size allow, and fewer where an epoch would have under 50 updates. A larger batch makes fewer updates of an epoch, so
+    the result is another one."""
     batch_sentences: Annotated[int, Range(0, 1_000_000)] = 0
     """Sentences in a batch, instead of tokens; 0: by tokens."""
     accumulate: Annotated[int, Range(1, 100_000)] = 1

@@ -20,12 +20,12 @@ from seq2seq.config import Config, DataConfig, SubwordConfig
 from seq2seq.config.automatic import chosen, differences
 from seq2seq.corpus.automatic import split_sizes
 from seq2seq.corpus.captions import image_reader
-from seq2seq.corpus.cleaning import clean, hold_out, normalised
+from seq2seq.corpus.cleaning import clean, dropped_in_words, hold_out, normalised
 from seq2seq.corpus.dedup import Gathered, gather
 from seq2seq.corpus.images import read_image
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.placeholders import Placeholders
-from seq2seq.corpus.sources import read_pairs
+from seq2seq.corpus.sources import read_pairs, recognised
 from seq2seq.corpus.subword import UNK, Vocabularies
 from seq2seq.corpus.target_lengths import TargetLengths
 from seq2seq.corpus.token_file import Ids, TokenFile, open_columns
@@ -47,13 +47,15 @@ def build_corpus(config: Config, folder: Path, *, given: Vocabularies | None = N
         CorpusError: data that cannot be read, or of which nothing is left to learn from.
         ConfigError: a vocabulary that does not fit the corpus.
     """
-    data = config.data
+    data = recognised(config.data)
     dropped: Counter[str] = Counter()
 
     # 1. Read, clean and deduplicate the training part, and cut out what is missing of validation and test.
     text = folder / "text"
     cleaned = clean(_with_bar(read_pairs(data, "train", dropped), "reading"), data, config.subword, dropped)
     training = gather(cleaned, text, drop_duplicates=data.drop_duplicates, dropped=dropped)
+    if not len(training):
+        raise _nothing_left(dropped)
     data = split_sizes(data, training)
     validation, test = _held_out_parts(data, config.subword, training)
 
@@ -115,6 +117,10 @@ def _held_out_parts(data: DataConfig, subword: SubwordConfig, training: Gathered
     return validation, test
 
 
+def _nothing_left(dropped: Counter[str]) -> CorpusError:
+    return CorpusError(f"nothing to learn from: every pair was dropped: {dropped_in_words(dropped)}; look at [data]")
+
+
 def _require_parts(
     data: DataConfig, training: Gathered, validation: list[Pair], test: list[Pair], dropped: Counter[str]
 ) -> None:
@@ -125,7 +131,7 @@ def _require_parts(
             "of the validation or test part: set data.train, data.validation or data.test to others"
         )
     if not len(training):
-        raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+        raise _nothing_left(dropped)
     reason = "all its pictures are missing or damaged" if data.reads_images else "it has no sentence that is not blank"
     for part, pairs in (("validation", validation), ("test", test)):
         name, size = getattr(data, part), getattr(data, f"{part}_size")
@@ -203,7 +209,7 @@ def _write_ids(
             file.write([sources[row] for row in fitting], [targets[row] for row in fitting])
             fingerprint.update("".join(f"{block[row].src}\t{block[row].tgt}\n" for row in fitting).encode())
     if not kept:
-        raise CorpusError(f"nothing to learn from: every pair was dropped {dict(dropped)}; look at [data]")
+        raise _nothing_left(dropped)
     return leaked
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.normalise import normalise
@@ -36,10 +36,13 @@ def _fault(pair: Pair, data: DataConfig) -> str:
         return ""
     if data.drop_identical and pair.src == pair.tgt:
         return "identical sides"
+    return "length ratio" if length_ratio(pair) > data.max_ratio else ""
+
+
+def length_ratio(pair: Pair) -> float:
+    """Characters of the longer side for each of the shorter, which counts as at least 20."""
     shorter, longer = sorted((len(pair.src), len(pair.tgt)))
-    if longer > max(_SHORT, shorter) * data.max_ratio:
-        return "length ratio"
-    return ""
+    return longer / max(_SHORT, shorter)
 
 
 def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = False) -> tuple[list[Pair], list[Pair]]:
@@ -76,9 +79,14 @@ def hold_out(pairs: Iterable[Pair], sizes: tuple[int, int], *, every: bool = Fal
                 del held[heapq.heappop(heap)[1]]
     if len(heap) < total:
         raise CorpusError(
-            f"{len(heap)} different sources are too few to cut {sizes[0]} for validation and {sizes[1]} for "
-            "testing: bring more, or set data.validation_size and data.test_size lower"
+            f"too few different sources ({len(heap)}) to cut {sizes[0]} for validation and {sizes[1]} for testing: "
+            "bring more, or set data.validation_size and data.test_size lower"
         )
     selected = [held[source] for _, source in sorted(heap, reverse=True)]
     validation, test = selected[: sizes[0]], selected[sizes[0] :]
     return [pair for own in validation for pair in own], [pair for own in test for pair in own]
+
+
+def dropped_in_words(dropped: Mapping[str, int]) -> str:
+    """Counts of what was left out, each before its reason."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "none"

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -20,10 +20,12 @@ _PARQUET = b"PAR1"
 _SOURCES = {"src", "source", "input", "text", "from", "question"}
 _TARGETS = {"tgt", "target", "output", "label", "to", "answer"}
 _KNOWN = _SOURCES | _TARGETS | {"id", "nr", "no", "number", "word", "phonemes", "pronunciation", "translation"}
-# A letter first, no mark of a sentence's end; digits only in what a program might have named.
-_NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()-]{0,40}[\w)])?")
+# A letter first, no mark of a sentence's end; digits only in what a program might have named. Spreadsheets break lines.
+_NAME = re.compile(r"(?=\D*$|[a-z_.]+\d+$)[^\W\d]([\w ./:()\n-]{0,40}[\w)])?")
 # Rows that are looked at.
 _SAMPLE = 1000
+# What comes so often on average is a label.
+_TIMES = 10
 # A first row is a header if it differs from so many of the others.
 _MOST = 0.9
 
@@ -55,12 +57,13 @@ def look(path: Path) -> Look:
         kind, columns = _columns_of_lines(lines)
     texts = {name: cells for name, cells in columns.items() if _is_text(cells)}
     if len(texts) < 2:
+        found = f"only the column {next(iter(texts))}" if texts else "no column"
         raise CorpusError(
-            f"{path}: expected a table with a column for each side, found {len(texts)} with text "
-            f"({', '.join(texts) or 'none'}): give CSV, tab-separated values, JSON lines or Parquet; two aligned files "
-            'need data.format = "files"'
+            f"{path}: expected a table with a column for each side, found {found} with text: give CSV, tab-separated "
+            "values, JSON lines or Parquet; of two aligned files name the folder, and their endings as data.src and "
+            "data.tgt"
         )
-    src, tgt = _sides(list(texts))
+    src, tgt = _sides(texts)
     return Look(kind, src, tgt, tuple(texts))
 
 
@@ -123,7 +126,8 @@ def _has_quotes(lines: Sequence[str]) -> bool:
         rows = list(csv.reader(lines, delimiter="\t", strict=True))
     except csv.Error:
         return False
-    return any(re.search(r'[\t\n"]', cell) for row in rows for cell in row)
+    plain = {cell for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) for cell in row}
+    return any(re.search(r'[\t\n"]', cell) for row in rows for cell in row if cell not in plain)
 
 
 def _is_header(columns: Sequence[Sequence[str]]) -> bool:
@@ -154,11 +158,19 @@ def _is_text(cells: Sequence[str]) -> bool:
     return not counts
 
 
-def _sides(names: Sequence[str]) -> tuple[str, str]:
-    """Source and target column: by their names if those tell, else the first two."""
-    src = next((name for name in names if name.lower() in _SOURCES), None)
-    tgt = next((name for name in names if name.lower() in _TARGETS), None)
-    others = [name for name in names if name not in (src, tgt)]
+def _sides(columns: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """Source and target column: by their names if those tell, else the first two; labels are the target."""
+    src = next((name for name in columns if name.lower() in _SOURCES), None)
+    tgt = next((name for name in columns if name.lower() in _TARGETS), None)
+    others = [name for name in columns if name not in (src, tgt)]
+    if src is None and tgt is None and _are_labels(columns[others[0]]) and not _are_labels(columns[others[1]]):
+        tgt = others.pop(0)
     if src is None:
         src = others.pop(0)
     return src, tgt if tgt is not None else others.pop(0)
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    """True if a few kinds of single words come again and again."""
+    kinds = set(cells)
+    return not any(" " in kind for kind in kinds) and len(cells) >= _TIMES * len(kinds)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seq2seq.config import DataConfig, SubwordConfig
 from seq2seq.corpus.automatic import SideStatistics, piece_type
-from seq2seq.corpus.cleaning import normalised
+from seq2seq.corpus.cleaning import dropped_in_words, length_ratio, normalised
 from seq2seq.corpus.look import Look, look
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.prepared import FEW, FEWEST
@@ -26,7 +26,7 @@ _ROOM, _MOST_TOKENS = 1.2, 500
 _PIECE = 2
 # From so many equal sides on, texts are changed rather than translated.
 _EQUAL = 0.02
-_NO_LETTERS = "No letters"
+_NO_LETTERS = "no letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,22 @@ class _Findings:
     tgt: SideStatistics
     longest: int
     """Characters of the longer side, of nearly all pairs."""
+    ratio: float
+    """:func:`length_ratio` of nearly all pairs, at most."""
     equal: float
     """Share of the pairs whose sides are the same."""
     dropped: Counter[str]
 
 
-def new_recipe(path: str | Path) -> str:
+def new(path: str | Path) -> str:
     """Looks at a table and writes a recipe for it, as TOML with the reasons as comments.
+
+    >>> table = folder / "days.csv"
+    >>> with table.open("w") as stream:
+    ...     print("written,short", "3 May,05-03", "1 June,06-01", sep=chr(10), file=stream)
+    >>> recipe = seq2seq.new(table)
+    >>> [line for line in recipe.splitlines() if line.startswith(("src", "tgt"))]
+    ['src = "written"', 'tgt = "short"']
 
     Args:
         path: of the table: CSV, tab-separated values, JSON lines or Parquet, plain or packed.
@@ -65,20 +74,30 @@ def _study(path: Path, seen: Look) -> _Findings:
     data = DataConfig(format=seen.format, path=str(path), src=seen.src, tgt=seen.tgt)
     src, tgt = SideStatistics(), SideStatistics()
     lengths: list[int] = []
+    ratios: list[float] = []
     equal = 0
     pairs = read_pairs(data, "train", dropped)
     for pair in _nonempty(pairs, data, dropped):
         src.add(pair.src)
         tgt.add(pair.tgt)
         lengths.append(max(len(pair.src), len(pair.tgt)))
+        ratios.append(length_ratio(pair))
         equal += pair.src == pair.tgt
         if len(lengths) == _MOST:
             break
     if not lengths:
         raise CorpusError(f"{path}: expected pairs, found none with text in the columns {seen.src} and {seen.tgt}")
-    longest = sorted(lengths)[int(_FITTING * (len(lengths) - 1))]
-    more = next(pairs, None) is not None
-    return _Findings(len(lengths), more, src, tgt, longest, equal / len(lengths), dropped)
+    nearly_all = int(_FITTING * (len(lengths) - 1))
+    return _Findings(
+        pairs=len(lengths),
+        more=next(pairs, None) is not None,
+        src=src,
+        tgt=tgt,
+        longest=sorted(lengths)[nearly_all],
+        ratio=sorted(ratios)[nearly_all],
+        equal=equal / len(lengths),
+        dropped=dropped,
+    )
 
 
 def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) -> Iterator[Pair]:
@@ -91,8 +110,7 @@ def _nonempty(pairs: Iterator[Pair], data: DataConfig, dropped: Counter[str]) ->
 
 
 def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> list[str]:
-    count = f"{'more than ' if found.more else ''}{found.pairs:,} pairs"
-    left_out = ", ".join(f"{number:,} {reason}" for reason, number in found.dropped.items()) or "none"
+    count = f"{'more than ' if found.more else ''}{found.pairs:,} pair{'s' if found.pairs > 1 else ''}"
     others = [name for name in seen.columns if name not in (seen.src, seen.tgt)]
     header = "numbers: the first line looks like a pair" if seen.src.isdecimal() else "names in the first record"
     if seen.format in ("csv", "tsv") and not seen.src.isdecimal():
@@ -100,9 +118,10 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
     tokens = found.longest if spelled else found.longest / _PIECE
     most = min(_MOST_TOKENS, max(20, round(_ROOM * tokens)))
     changed = found.equal >= _EQUAL
-    few = [f"# {count}:{FEW.removeprefix(';')}."] if found.pairs < FEWEST else []
+    few = [f"# {FEW.capitalize()}."] if found.pairs < FEWEST else []
     return [
-        f"# {path.name}: {count}; left out: {left_out}. Written by 'seq2seq new', with the reason beside each setting.",
+        f"# {path.name}: {count}; left out: {dropped_in_words(found.dropped)}. "
+        "Written by 'seq2seq new', with the reason beside each setting.",
         *few,
         "",
         "[data]",
@@ -112,11 +131,21 @@ def _data_lines(path: Path, seen: Look, found: _Findings, *, spelled: bool) -> l
         f"src = {_toml(seen.src)}",
         f"tgt = {_toml(seen.tgt)}",
         f"max_tokens = {most}  # nearly all texts have at most {found.longest:,} characters; longer ones are dropped",
+        *_document_lines(found, is_long=tokens > _MOST_TOKENS),
         f"drop_identical = {_toml(not changed)}  # {found.equal:.1%} of the pairs have two equal sides",
         'validation_size = "auto"  # a tenth of the sources, at most 2,000',
         'test_size = "auto"',
         "",
     ]
+
+
+def _document_lines(found: _Findings, *, is_long: bool) -> list[str]:
+    """What lets a document have a label or a summary."""
+    lines = ['long_sources = "cut"  # of a longer source the beginning is read'] if is_long else []
+    if found.ratio > DataConfig().max_ratio:
+        reason = f"nearly all pairs have a side of at most {found.ratio:.0f} times the other's characters"
+        lines.append(f"max_ratio = {_ROOM * found.ratio:.1f}  # {reason}")
+    return lines
 
 
 def _model_lines(found: _Findings, *, spelled: bool) -> list[str]:
@@ -156,12 +185,14 @@ def _model_lines(found: _Findings, *, spelled: bool) -> list[str]:
 
 def _scripts(side: SideStatistics) -> list[str]:
     """Scripts of a side's letters, the one with most letters in its alphabet first."""
-    scripts = Counter(
-        unicodedata.name(one, "?").partition(" ")[0].partition("-")[0].capitalize()
-        for one in side.alphabet
-        if one.isalpha()
-    )
+    scripts = Counter(_script(one) for one in side.alphabet if one.isalpha())
     return [script for script, _ in scripts.most_common(3)] or [_NO_LETTERS]
+
+
+def _script(letter: str) -> str:
+    """How the letter's name in Unicode begins: ``Latin``, ``Devanagari``."""
+    name = unicodedata.name(letter, "?").partition(" ")[0].partition("-")[0]
+    return "Han" if name == "CJK" else name.capitalize()
 
 
 def _listed(names: list[str]) -> str:

@@ -62,7 +62,8 @@ def pairs_of(records: Iterable[tuple[str, Any]], src: str, tgt: str, dropped: Co
         raise CorpusError(f"{first}; set data.src and data.tgt to keys with text")
     if left_out:
         dropped["no text"] += left_out
-        warn(f"{left_out:,} records without text are left out, the first is {first}")
+        what = "1 record without text is" if left_out == 1 else f"{left_out:,} records without text are"
+        warn(f"{what} left out, the first is {first}")
 
 
 def _value(record: Any, key: str) -> Any:

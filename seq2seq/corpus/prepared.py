@@ -10,6 +10,7 @@ from typing import Any
 from seq2seq.config import Config
 from seq2seq.config.automatic import settle
 from seq2seq.corpus.build import IMAGES, REPORT, TOKENS, build_corpus
+from seq2seq.corpus.cleaning import dropped_in_words
 from seq2seq.corpus.pairs import Pair
 from seq2seq.corpus.sources import fingerprint
 from seq2seq.corpus.subword import Vocabularies
@@ -21,7 +22,7 @@ from seq2seq.files.cache import find_or_make, is_made
 
 FEWEST = 1000
 """Training pairs below which a corpus is small."""
-FEW = f"; under {FEWEST:,} are few: bring more if you can"
+FEW = f"under {FEWEST:,} pairs are few: bring more if you can"
 """What is said of one."""
 # Part of the cache's key: increase it when the same settings come to give other ids.
 _LAYOUT = 7
@@ -83,15 +84,15 @@ def find_prepared(config: Config, run: Path) -> Prepared | None:
 def corpus_summary(prepared: Prepared) -> str:
     """What was kept of a corpus and what was dropped, in one line."""
     report = prepared.report
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in report["dropped"].items()) or "none"
     unknown = unknown_in_words(report["unknown tokens"])
     old = f" and {report['old pairs']:,} of the old corpus" if "old pairs" in report else ""
     return (
         f"corpus: {report['kept']:,} training pairs{old}, "
         f"{report['validation']:,} validation, {report['test']:,} test; "
-        f"dropped: {dropped}; test sources in training: {report['test sources in training']}"
+        f"dropped: {dropped_in_words(report['dropped'])}; "
+        f"test sources in training: {report['test sources in training']}"
         f"{f'; unknown tokens: {unknown}' if unknown else ''}"
-        f"{FEW if report['kept'] < FEWEST else ''}"
+        f"{f'; {FEW}' if report['kept'] < FEWEST else ''}"
     )
 
 

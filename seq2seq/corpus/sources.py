@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from seq2seq.corpus.package_index import fetch_member
 from seq2seq.corpus.pairs import Pair, pairs_of
 from seq2seq.corpus.pronunciations import SUFFIX, read_pronunciations
 from seq2seq.corpus.tables import TableFormat, read_table
-from seq2seq.corpus.text_files import find_shards, plain_name, read_lines, require
+from seq2seq.corpus.text_files import find_shards, plain_name, read_lines, require, shards_of
 from seq2seq.errors import CorpusError
 
 Part = Literal["train", "validation", "test"]
@@ -44,8 +45,7 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
     """
     name: str = getattr(data, part)
     dropped = Counter() if dropped is None else dropped
-    if data.format == "auto":
-        data = looked_at(data, _shards(data, name)[0])
+    data = recognised(data)
     match data.format:
         case "files":
             return (pair for sides in _aligned_shards(data, name) for pair in read_aligned(*sides))
@@ -67,6 +67,17 @@ def read_pairs(data: DataConfig, part: Part, dropped: Counter[str] | None = None
             return read_captions(data, name, dropped)
 
 
+def recognised(data: DataConfig) -> DataConfig:
+    """The settings with the format that ``auto`` finds, and the sides of a table unless they are set.
+
+    Raises:
+        CorpusError: there is no corpus, or no table with two columns of text.
+    """
+    if data.format != "auto":
+        return data
+    return replace(data, format="files") if _is_aligned(data) else looked_at(data, _shards(data, data.train)[0])
+
+
 def fingerprint(data: DataConfig) -> list[str]:
     """Names, sizes and times of the corpus's files: they change when the corpus does.
 
@@ -74,7 +85,7 @@ def fingerprint(data: DataConfig) -> list[str]:
     advances within ``_TICK``.
     """
     parts = [part for part in (data.train, data.validation, data.test) if part]
-    match data.format:
+    match "files" if _is_aligned(data) else data.format:
         case "files":
             paths = [path for part in parts for sides in _aligned_shards(data, part) for path in sides]
         case "tsv" | "csv" | "jsonl" | "parquet" | "auto":
@@ -126,9 +137,22 @@ def _files(data: DataConfig) -> list[Path]:
     return sorted(paths)
 
 
+def _is_aligned(data: DataConfig) -> bool:
+    """Whether each side has files of its own; ``auto`` means so if there is no table of the training part's name."""
+    if data.format == "auto":
+        return os.path.isdir(data.path) and not shards_of(Path(data.path), data.train)
+    return data.format == "files"
+
+
+def _root(data: DataConfig) -> Path:
+    """``data.path``, which is there: else a message would be about a part of what is missing as a whole."""
+    path = Path(data.path)
+    return path if os.path.exists(path) else require(path)
+
+
 def _shards(data: DataConfig, name: str) -> list[Path]:
     """``data.path`` itself if it is a file (then there is only a training part), else the name's files inside it."""
-    path = Path(data.path)
+    path = _root(data)
     return [path] if os.path.isfile(path) and name == data.train else find_shards(path, name)
 
 
@@ -149,7 +173,7 @@ def _aligned_shards(data: DataConfig, name: str) -> list[tuple[Path, Path]]:
     """
     sides = []
     for suffix in (f".{data.src}", f".{data.tgt}"):
-        paths = find_shards(Path(data.path), name + suffix)
+        paths = find_shards(_root(data), name + suffix)
         sides.append({plain_name(path).removesuffix(suffix): path for path in paths})
     for shard in sorted(sides[0].keys() ^ sides[1].keys()):
         present, missing = (data.src, data.tgt) if shard in sides[0] else (data.tgt, data.src)

@@ -26,6 +26,7 @@ from seq2seq.errors import ConfigError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of padding, unknown word, begin mark and end mark in every vocabulary."""
+_MARKS: dict[str, Any] = {"pad_id": PAD, "unk_id": UNK, "bos_id": BOS, "eos_id": EOS}
 
 # The trainer stores its number of threads in the model: fixed, so that the model's bytes are reproducible.
 _THREADS = 2
@@ -106,10 +107,7 @@ class Subword:
                 max_sentence_length=LONGEST,
                 **reading,
                 num_threads=_THREADS,
-                pad_id=PAD,
-                unk_id=UNK,
-                bos_id=BOS,
-                eos_id=EOS,
+                **_MARKS,
                 unk_surface="<unk>",
                 minloglevel=2,
             )
@@ -249,6 +247,8 @@ def _explain(message: str, vocab_size: int, setting: str) -> str:
         return f"{found} is too big for this corpus: set it to at most {limit[1]}, or {remedy}"
     if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
         return f"{found} is too small for this corpus's characters: set it to more than {needed[1]}, or {remedy}"
+    if "(vocab_size) >= (0)" in message:
+        return f"{found} is too small for marks, symbols and bytes (subword.byte_fallback): set it higher, or {remedy}"
     if "!sentences_.empty()" in message:
         return "no text to learn subwords from: the training part is empty after cleaning"
     return f"sentencepiece could not learn a vocabulary of {vocab_size} pieces: {message}"

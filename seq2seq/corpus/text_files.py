@@ -21,6 +21,12 @@ GZIP, XZ = b"\x1f\x8b\x08", b"\xfd7zXZ\0"
 DAMAGED = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 """What a damaged packed file raises where it is read."""
 
+NOT_TEXT = {
+    b"PK\x03\x04": ("a zip archive, as spreadsheets are", "save it as CSV, or unpack it"),
+    b"\xd0\xcf\x11\xe0": ("an old Office file", "save it as CSV"),
+}
+"""How files begin that hold no text, what they are, and what makes text of them."""
+
 # UTF-32's mark begins with UTF-16's.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -47,13 +53,16 @@ def read_lines(path: Path) -> Iterator[str]:
     Gzip and xz files are unpacked. Text is UTF-8, or UTF-16 or UTF-32 if its mark says so.
 
     Raises:
-        CorpusError: it cannot be read or is not in that encoding; names the line.
+        CorpusError: it cannot be read, holds no text or is not in that encoding; names the line.
     """
     number, encoding = 1, "utf-8"
     try:
         with path.open("rb") as file:
             stream = io.BufferedReader(cast(io.RawIOBase, unpacked(file)))
-            encoding = next((name for mark, name in _MARKS.items() if stream.peek(4).startswith(mark)), "utf-8")
+            start = stream.peek(4)
+            if found := next((what for mark, what in NOT_TEXT.items() if start.startswith(mark)), None):
+                raise CorpusError(f"{path}: expected text, found {': '.join(found)}")
+            encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
             lines: io.BufferedIOBase | io.TextIOWrapper = stream
             if encoding != "utf-8":
                 lines = io.TextIOWrapper(stream, encoding, newline="\n")
@@ -85,13 +94,17 @@ def require(path: Path) -> Path:
     """
     # os.path says no where pathlib raises: of names that are too long, and in folders that must not be entered.
     if not os.path.isfile(path):
-        reason = f"there is no folder {path.parent}"
+        reason = f"{path.parent} is {'a file' if os.path.isfile(path.parent) else 'missing too'}"
+        if os.path.isdir(path):
+            raise CorpusError(f"{path}: expected a file, found a folder")
         if os.path.isdir(path.parent):
             try:
                 reason = f"that folder holds {', '.join(sorted(os.listdir(path.parent))[:8]) or 'nothing'}"
             except OSError as error:
                 reason = f"that folder cannot be read ({error.strerror})"
-        raise CorpusError(f"{path} is missing: {reason}; set data.path and the names in [data]")
+        raise CorpusError(
+            f"{path} is missing: {reason}; set data.path and the names in [data], in the recipe or with --set"
+        )
     return path
 
 
@@ -101,18 +114,24 @@ def plain_name(path: Path) -> str:
 
 
 def find_shards(folder: Path, name: str) -> list[Path]:
-    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted.
-
-    Each may be plain, or packed with ``.gz`` or ``.xz`` after its name.
+    """The files of :func:`shards_of`, of which there is one at least.
 
     Raises:
         CorpusError: there is none; lists the files of the folder.
+    """
+    return shards_of(folder, name) or [require(folder / name)]
+
+
+def shards_of(folder: Path, name: str) -> list[Path]:
+    """The file of a name, or all files that match it if it contains ``*``, ``?`` or ``[…]``, sorted; perhaps none.
+
+    Each may be plain, or packed with ``.gz`` or ``.xz`` after its name.
     """
     if os.path.isfile(folder / name):
         return [folder / name]
     packed = [f"{name}{suffix}" for suffix in _PACKED]
     if not glob.has_magic(name):
-        return [next((folder / one for one in packed if os.path.isfile(folder / one)), None) or require(folder / name)]
+        return [folder / one for one in packed if os.path.isfile(folder / one)][:1]
     # Of a shard that exists plain and packed, the plain file is read.
     shards = {
         plain_name(path): path
@@ -120,4 +139,4 @@ def find_shards(folder: Path, name: str) -> list[Path]:
         for path in map(folder.joinpath, glob.glob(pattern, root_dir=folder))
         if os.path.isfile(path)
     }
-    return [shards[shard] for shard in sorted(shards)] or [require(folder / name)]
+    return [shards[shard] for shard in sorted(shards)]

@@ -1,7 +1,7 @@
 """What a program does with trained models: translate, caption, score, encode, align."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
@@ -80,12 +80,12 @@ class TrainedModel(Predictor):
 
         Raises:
             ConfigError: no such setting, or settings that this model cannot decode with.
-            Seq2SeqError: the model reads pictures.
+            Seq2SeqError: the model reads pictures, or a sentence is no text.
         """
         self._require(images=False)
         if alignments:
             require_alignable(self)
-        many = [sentences] if isinstance(sentences, str) else sentences
+        many = _texts(sentences)
         lists = self._lists(many, options, constraints, nbest, settings)
         if alignments:
             lists = with_alignments(self, many, lists)
@@ -159,10 +159,10 @@ class TrainedModel(Predictor):
 
         Raises:
             ConfigError: there is no such layer.
-            Seq2SeqError: the model reads pictures.
+            Seq2SeqError: the model reads pictures, or a sentence is no text.
         """
         self._require(images=False)
-        vectors = sentence_vectors(self, [sentences] if isinstance(sentences, str) else sentences, layer=layer)
+        vectors = sentence_vectors(self, _texts(sentences), layer=layer)
         return vectors[0] if isinstance(sentences, str) else vectors
 
     @overload
@@ -214,6 +214,14 @@ class TrainedModel(Predictor):
         if self.config.data.reads_images != images:
             kinds, method = ("text", "translate") if images else ("pictures", "caption")
             raise Seq2SeqError(f"this model reads {kinds}: use its method {method}")
+
+
+def _texts(sentences: str | Iterable[str]) -> list[str]:
+    """One sentence or several, as a list."""
+    texts = [sentences] if isinstance(sentences, str) or not isinstance(sentences, Iterable) else list(sentences)
+    if odd := [type(text).__name__ for text in texts if not isinstance(text, str)]:
+        raise Seq2SeqError(f"expected a text or a list of texts, found {odd[0]}")
+    return texts
 
 
 def _aligned(sources: str | Sequence[str], targets: str | Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -81,7 +81,7 @@ def _first_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
         except OSError as error:  # a bad sector, say
             return f"{path} cannot be read ({error.strerror}): restore it from a copy"
         if current not in (facts, staged.get(name)):
-            return f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}; restore it from a copy"
+            return f"{path} is damaged or was edited: its SHA-256 is not the one in {MANIFEST}; restore it from a copy"
     return None
 
 

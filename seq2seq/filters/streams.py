@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from seq2seq.corpus.text_files import DAMAGED, GZIP, XZ, unpacked
+from seq2seq.corpus.text_files import DAMAGED, GZIP, NOT_TEXT, XZ, unpacked
 from seq2seq.decoding.quick import QuickTranslator
 from seq2seq.errors import CorpusError, warn
 
@@ -22,6 +22,7 @@ _MARKS = {
     b"\0\0\xfe\xff": ("UTF-32", "convert it with iconv -f UTF-32 -t UTF-8"),
     b"\xff\xfe": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
     b"\xfe\xff": ("UTF-16", "convert it with iconv -f UTF-16 -t UTF-8"),
+    **NOT_TEXT,
 }
 # After so many bytes a stream of which more than this share is no text has shown what it is.
 _ENOUGH_BYTES, _MOST_UNREADABLE = 1000, 1 / 3

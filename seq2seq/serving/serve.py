@@ -20,10 +20,6 @@ from seq2seq.serving.connection import BoundedConnection
 from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.settings import ServerSettings
 
-# oneDNN keeps a kernel, with memory of its own, for each shape of matrices, by default for 1024: a server that had seen
-# many batches took 1 GB, four times as much as at its start. Fewer cost a twentieth of the time (docs/log.md).
-_KERNELS = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
-_MOST_KERNELS = 32
 # Seconds until a process that does not answer counts as hung; to import torch can take ten on a busy machine.
 _HUNG = 60
 # Seconds that a connection stays open for a further request, at most.
@@ -70,8 +66,6 @@ def listen(settings: ServerSettings) -> socket.socket:
 
 
 def _set_up(settings: ServerSettings) -> None:
-    for name in _KERNELS:
-        os.environ.setdefault(name, str(_MOST_KERNELS))
     torch.set_num_threads(settings.threads or max(1, torch.get_num_threads() // settings.workers))
     tune_process(DeviceSpec.pick(settings.device))
 

@@ -59,7 +59,7 @@ class BatchSource:
         self.order = BatchOrder(
             src_lengths=prepared.src.lengths(),
             tgt_lengths=prepared.tgt.lengths(),
-            batch_tokens=chosen(config.batch_tokens),
+            batch_tokens=0 if config.batch_sentences else chosen(config.batch_tokens),
             batch_sentences=config.batch_sentences,
             seed=config.seed,
             shapes=shapes,

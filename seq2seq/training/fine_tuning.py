@@ -16,7 +16,7 @@ from torch import Tensor
 from seq2seq.config import Config
 from seq2seq.corpus.mixing import mixed
 from seq2seq.corpus.prepared import Prepared, prepare
-from seq2seq.errors import ConfigError, RunError
+from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.files.manifest import check_manifest
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.recipe import to_toml
@@ -64,13 +64,21 @@ def prepare_for(config: Config, run: Path) -> Prepared:
     A training that goes on has its vocabulary in its own folder.
 
     Raises:
+        CorpusError: the corpus cannot be used, or that of the run that training starts from; says which.
         RunError: the run that training starts from, or its corpus, is not what it was.
     """
     prepared = prepare(config, run if (run / CONFIG).is_file() else None)
     if not config.training.old_share:
         return prepared
     start = Path(config.training.start_from)
-    old = prepare(read_config(start), start)
+    begun = read_config(start)
+    try:
+        old = prepare(begun, start)
+    except CorpusError as error:
+        raise CorpusError(
+            f"training.old_share needs the corpus that {start} was trained on, {begun.data.path}: train in the folder "
+            f"where that name leads to it, or set training.old_share=0 ({error})"
+        ) from None
     if old.vocabularies.files() != prepared.vocabularies.files():
         raise RunError(
             f"{start} has another vocabulary than its corpus gives now, which training.old_share needs: "

@@ -57,7 +57,7 @@ class RangeTest:
 
 
 def lr_find(
-    recipe: str,
+    recipe: str | Path,
     *,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,

@@ -1,13 +1,14 @@
 """A recipe → its prepared corpus."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from seq2seq.corpus import prepared
 from seq2seq.corpus.prepared import Prepared
 from seq2seq.recipe import load_recipe
 
 
-def prepare(recipe: str, *, overrides: Sequence[str] = ()) -> Prepared:
+def prepare(recipe: str | Path, *, overrides: Sequence[str] = ()) -> Prepared:
     """Fetches, cleans, splits and tokenises a recipe's corpus; opens it where that is done already.
 
     Args:

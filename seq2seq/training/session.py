@@ -169,14 +169,14 @@ class TrainingSession:
             disable=None if self.world.is_main else True,
         )
         with recording_signals() as received, bar, self.log, self.writer:
-            began = trainer.position()
+            began, means = trainer.position(), ""
             self._announce(bar)
             for _ in trainer.steps(received):
                 self.writer.check()
                 bar.update(100 * progress(trainer.position(), settings) - bar.n)
                 updates = trainer.state.updates
                 if updates % settings.log_every == 0:
-                    self._log_training(bar, began)
+                    means = self._log_training(bar, began)
                 if updates % chosen(settings.validate_every) == 0 or trainer.finished():
                     self._save(self._validate(bar))
                 elif trainer.stop or (settings.checkpoint_every and updates % settings.checkpoint_every == 0):
@@ -185,10 +185,16 @@ class TrainingSession:
                     break
             self.writer.wait()
             trainer.add_seconds(0.0)  # synchronises `stop`: a signal may have come during the last save
-            if trainer.stop:
-                if self.world.is_main:
-                    self.log.add("stop", trainer.position(), {"signal": trainer.stop})
-                raise Interrupted(trainer.stop)
+            self._end(bar, means)
+
+    def _end(self, bar: "tqdm[Any]", means: str) -> None:
+        """Leaves a bar that tells no time left, or raises Interrupted after a signal."""
+        if stop := self.trainer.stop:
+            if self.world.is_main:
+                self.log.add("stop", self.trainer.position(), {"signal": stop})
+            raise Interrupted(stop)
+        if means:
+            bar.set_postfix_str(means)
 
     def _announce(self, bar: "tqdm[Any]") -> None:
         """Logs the start and describes what is trained where."""
@@ -200,10 +206,9 @@ class TrainingSession:
         several = f"{processes} processes, " if processes > 1 else ""
         order = trainer.batches.order
         padding = order.padding_share(trainer.state.epoch)
-        derived = "training.batch_tokens" in self.chosen and not order.batch_sentences
-        size = f"batches of {order.batch_tokens:,} tokens, " if derived else ""
+        size = f"batches of {order.batch_tokens:,} tokens, " if "training.batch_tokens" in self.chosen else ""
         bar.write(
-            f"{verb}: {parameters / 1e6:.1f} M parameters, {several}{device.places} in {device.precision}, "
+            f"{verb}: {parameters:,} parameters, {several}{device.places} in {device.precision}, "
             f"{size}padding {padding:.1%}; Ctrl-C saves and stops",
             file=sys.stderr,
         )
@@ -212,7 +217,7 @@ class TrainingSession:
             "machine": device.machine,
             "precision": device.precision,
             "processes": processes,
-            "batch_tokens": order.batch_tokens,
+            "batch_tokens": order.batch_tokens,  # 0: by sentences
         }
         self.log.add("start", trainer.position(), facts)
         if self.config.training.schedule == "linear" and trainer.decay.start == trainer.position() != BEGINNING:
@@ -223,10 +228,11 @@ class TrainingSession:
                 file=sys.stderr,
             )
 
-    def _log_training(self, bar: "tqdm[Any]", began: Position) -> None:
+    def _log_training(self, bar: "tqdm[Any]", began: Position) -> str:
+        """Logs the means since the last time, and shows them in the bar; returns them in words, on rank 0."""
         numbers, position = self.trainer.read_window(), self.trainer.position()
         if not self.world.is_main:
-            return
+            return ""
         self.log.add("training", position, numbers)
         # Not tqdm's own estimate, which knows neither the limits nor that validations recur.
         left = minutes_left(began, position, self.config.training)
@@ -234,6 +240,7 @@ class TrainingSession:
         if "loss" in numbers:
             means = "loss {loss:.2f}, ppl {perplexity:.1f}, {tokens_per_second:.0f} tok/s".format(**numbers)
         bar.set_postfix_str(("" if left is None else f"{in_words(left)} left, ") + means)
+        return means
 
     def _validate(self, bar: "tqdm[Any]") -> Validation | None:
         """Scores the model on held-out sentences and logs the scores; returns them if it is the best so far."""

@@ -32,7 +32,7 @@ _EXTENDABLE |= {"metrics", "path", "directory", "start_from"}
 
 
 def train(
-    recipe: str,
+    recipe: str | Path,
     *,
     run: str | Path | None = None,
     start: str | Path | None = None,
@@ -83,7 +83,7 @@ def train(
     return folder
 
 
-def _settings(recipe: str, overrides: Sequence[str], folder: Path, start: str | Path | None) -> Config:
+def _settings(recipe: str | Path, overrides: Sequence[str], folder: Path, start: str | Path | None) -> Config:
     """The recipe's settings, which must be those of the run in ``folder``, if any, except for ``_EXTENDABLE``."""
     config = load_recipe(recipe, overrides, inherited(Path(start)) if start else None)
     if not (folder / CONFIG).is_file():

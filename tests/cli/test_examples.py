@@ -130,6 +130,33 @@ def test_a_person_at_a_terminal_is_told_what_to_do(
     assert captured.err == ("type one line after the other; Ctrl-D on an empty line ends\n" if typed else "")
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "asked"),
+    [
+        (["score"], b"123\t321\n", "type one 'source<TAB>target' after the other"),
+        (
+            ["rescore", "--src", "sources"],
+            b"0 ||| 321 ||| F= 1 ||| -1\n",
+            "type one 'number ||| text ||| features ||| ",
+        ),
+    ],
+)
+def test_a_person_is_told_what_a_line_is(
+    command: list[str],
+    typed: bytes,
+    asked: str,
+    digits_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sources").write_text("123\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Terminal(typed)))
+    assert main([*command, "--model", str(digits_run), "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.startswith(asked)
+
+
 def test_vectors_want_the_end_of_the_input_once(
     digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from seq2seq.config import Config, ModelConfig, TrainingConfig
 from seq2seq.config.automatic import adopted, differences, settle
 from seq2seq.config.batch_size import training_batch_tokens
 
-AUTO = Config(model=ModelConfig(dropout="auto"), training=TrainingConfig(batch_tokens="auto"))
+AUTO = Config()
 SIZES = (1, 300, 3000, 30_000, 300_000, 30_000_000)
 
 
@@ -52,7 +52,13 @@ def test_a_validation_comes_about_once_in_an_epoch_but_not_every_few_updates(pai
 @pytest.mark.parametrize("limit", ["max_updates", "max_epochs", "max_minutes", "patience"])
 def test_a_limit_that_is_set_is_the_only_one(limit: str) -> None:
     config = Config(training=TrainingConfig(schedule="constant", **{limit: 3}))
-    assert set(differences(config, settled(config, 300))) == {"training.validate_every"}
+    decided = {"model.dropout", "training.batch_tokens", "training.validate_every"}
+    assert set(differences(config, settled(config, 300))) == decided
+
+
+def test_tokens_of_a_batch_are_left_alone_where_its_sentences_are_counted() -> None:
+    config = Config(training=TrainingConfig(batch_sentences=10))
+    assert "training.batch_tokens" not in differences(config, settled(config, 300))
 
 
 def test_a_training_that_goes_on_keeps_what_was_chosen() -> None:

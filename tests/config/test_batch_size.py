@@ -21,10 +21,10 @@ def test_a_number_is_taken_as_it_is(memory: int) -> None:
     assert training(memory, 77) == decoding(memory, batch_tokens=77) == 77
 
 
-def test_a_cpu_takes_what_it_took_before_there_was_auto() -> None:
-    assert training(0) == TrainingConfig().batch_tokens
-    assert decoding(0) == 4000
-    assert DecodingConfig().batch_tokens == "auto"
+def test_a_cpu_takes_the_same_whatever_the_model() -> None:
+    assert TrainingConfig().batch_tokens == DecodingConfig().batch_tokens == "auto"
+    assert training(0) == training(0, hidden_size=1024, layers=4) == 1200
+    assert decoding(0) == decoding(0, 160_000) == 4000
 
 
 def test_a_gpu_takes_more_as_its_memory_and_the_model_allow() -> None:

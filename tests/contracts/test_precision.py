@@ -171,7 +171,7 @@ def test_loaded_weights_are_of_the_type_and_are_never_cast(digits_run: Path) -> 
 
 @pytest.mark.parametrize("tie", ["none", "all"])
 def test_eight_bits_leave_the_encoder_the_type_and_the_decoder_float32(tie: str) -> None:
-    config = ModelConfig(hidden_size=16, embedding_size=8, layers=2, tie_embeddings=tie, cell="peephole")
+    config = ModelConfig(hidden_size=16, embedding_size=8, layers=2, dropout=0.0, tie_embeddings=tie, cell="peephole")
     member = Member(build_model(config, 20, 20), None, None, None)
     int8 = DeviceSpec(torch.device("cpu"), torch.bfloat16, int8=True)
     model = Translator([member], int8).snapshot().model

@@ -84,7 +84,7 @@ def test_held_out_are_the_sources_of_the_smallest_hashes_each_with_its_first_pai
 ) -> None:
     first = {pair.src: pair for pair in reversed(pairs)}
     if len(first) < validation + test:
-        message = f"{len(first)} different sources are too few to cut {validation} for validation and {test} for"
+        message = rf"too few different sources \({len(first)}\) to cut {validation} for validation and {test} for"
         with pytest.raises(CorpusError, match=message):
             hold_out(pairs, (validation, test))
         return

@@ -65,6 +65,11 @@ def test_the_name_of_a_language_changes_no_id(corpus: Path) -> None:
     assert prepare(config(corpus, src_language="en")).folder == prepare(config(corpus)).folder
 
 
+def test_format_and_columns_that_were_found_are_told(corpus: Path) -> None:
+    found = prepare(config(corpus, format="auto", src="src", tgt="tgt")).report["chosen"]
+    assert found == {"data.format": "tsv", "data.src": "1", "data.tgt": "2"}
+
+
 def test_a_changed_file_is_prepared_anew(corpus: Path) -> None:
     first = prepare(config(corpus)).report
     with (corpus / "c.tsv").open("a", encoding="utf-8") as stream:
@@ -73,9 +78,11 @@ def test_a_changed_file_is_prepared_anew(corpus: Path) -> None:
 
 
 def test_what_fails_leaves_nothing_behind(corpus: Path) -> None:
-    with pytest.raises(CorpusError, match="every pair was dropped"):
+    with pytest.raises(CorpusError, match=r"every pair was dropped: \d+ source held out, \d+ too long; look at"):
         prepare(config(corpus, max_tokens=3))
-    assert [path.suffix for path in (corpus / "cache" / "prepared").iterdir()] == [".lock"]
+    with pytest.raises(CorpusError, match=r"every pair was dropped: 80 identical sides; look at \[data\]"):
+        prepare(config(corpus, tgt="1"))
+    assert {path.suffix for path in (corpus / "cache" / "prepared").iterdir()} == {".lock"}
 
 
 def test_long_sources_are_dropped_or_cut(corpus: Path) -> None:

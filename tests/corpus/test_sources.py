@@ -220,8 +220,11 @@ def test_a_missing_file_tells_what_is_there(tmp_path: Path) -> None:
     write(tmp_path / "val.en", ["x"])
     with pytest.raises(CorpusError, match=r"train\.en is missing: that folder holds val\.en"):
         list(read_pairs(DataConfig(path=str(tmp_path), src="en", tgt="es"), "train"))
-    with pytest.raises(CorpusError, match="there is no folder"):
-        list(read_pairs(DataConfig(path=str(tmp_path / "no"), src="en", tgt="es"), "train"))
+    for kind in ("auto", "files", "csv"):
+        with pytest.raises(CorpusError, match=r"no\.csv is missing: that folder holds val\.en; set data\.path"):
+            list(read_pairs(DataConfig(format=kind, path=str(tmp_path / "no.csv")), "train"))
+    with pytest.raises(CorpusError, match=r"val\.en/train\.src is missing: .*val\.en is a file"):
+        list(read_pairs(DataConfig(format="files", path=str(tmp_path / "val.en")), "train"))
 
 
 def test_fingerprint_changes_with_the_file(tmp_path: Path) -> None:

@@ -73,3 +73,5 @@ def test_a_size_that_does_not_fit_names_its_side_its_setting_and_one_that_works(
     learned(pairs, tmp_path, type="unigram", joint=False, vocab_size=size, tgt_vocab_size=size)
     with pytest.raises(ConfigError, match=r"subword\.vocab_size \(source\) = 100 is too small .* more than \d+"):
         learned(pairs, tmp_path, type="unigram", joint=False, vocab_size=100)
+    with pytest.raises(ConfigError, match=r"subword\.vocab_size \(source\) = 100 is too small .* set it higher"):
+        learned(pairs, tmp_path, type="char", joint=False, vocab_size=100)

@@ -27,7 +27,9 @@ TEXTS = ["la casa grande", "casado, ¿tren?", "Tom", "no está la   zanahoria", 
 
 def make(**settings: object) -> Translator:
     """A small untrained model."""
-    network = ModelConfig(**({"layers": 1, "hidden_size": 8, "embedding_size": 6, "attention": "general"} | settings))
+    network = ModelConfig(
+        **({"layers": 1, "hidden_size": 8, "embedding_size": 6, "dropout": 0.0, "attention": "general"} | settings)
+    )
     config = Config(model=network, training=TrainingConfig(max_updates=1))
     model = build_model(network, len(VOCABULARY), len(VOCABULARY)).eval()
     member = Member(model, Vocabularies(VOCABULARY, VOCABULARY), config, TargetLengths(((1, 12),)))

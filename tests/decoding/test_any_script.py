@@ -34,7 +34,7 @@ def make() -> Callable[..., Translator]:
         config = Config(
             subword=SubwordConfig(**({"type": "unigram"} | settings)),
             training=TrainingConfig(max_updates=1),
-            model=ModelConfig(layers=1, hidden_size=8, embedding_size=6),
+            model=ModelConfig(layers=1, hidden_size=8, embedding_size=6, dropout=0.0),
         )
         subword = Subword.train(lines, config.subword, vocab_size=size)
         torch.manual_seed(seed)

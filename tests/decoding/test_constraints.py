@@ -42,7 +42,7 @@ def make(kind: str, *seeds: int) -> Translator:
     config = Config(
         subword=SubwordConfig(type=kind),
         training=TrainingConfig(max_updates=1),
-        model=ModelConfig(layers=1, hidden_size=8, embedding_size=6, attention="general"),
+        model=ModelConfig(layers=1, hidden_size=8, embedding_size=6, dropout=0.0, attention="general"),
     )
     vocabulary, members = VOCABULARIES[kind], []
     for seed in seeds or (1,):

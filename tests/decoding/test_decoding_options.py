@@ -62,7 +62,7 @@ def make(digits_run: Path) -> Callable[..., Translator]:
         members, vocabularies = [], vocabularies or loaded.vocabularies
         for seed in seeds or (1,):
             torch.manual_seed(seed)
-            defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8}
+            defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0}
             config = replace(loaded.config, model=ModelConfig(**(defaults | settings)))
             model = build_model(config.model, len(vocabularies.src), len(vocabularies.tgt)).double().eval()
             with torch.no_grad():

@@ -227,4 +227,4 @@ def test_a_damaged_run_is_refused_as_ever(
     weights[-1] ^= 1
     (run / MODEL).write_bytes(weights)
     assert main(command(run, tmp_path)) == 2
-    assert "is damaged: its SHA-256" in capsys.readouterr().err
+    assert "its SHA-256 is not the one" in capsys.readouterr().err

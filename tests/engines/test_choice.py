@@ -21,7 +21,7 @@ SOURCES = ["123", "9", "55555", "8675309", "", "42", "31415926"]
 
 
 def make(**settings: object) -> torch.nn.Module:
-    return build_model(ModelConfig(hidden_size=8, embedding_size=8, layers=1, **settings), 20, 20).eval()
+    return build_model(ModelConfig(hidden_size=8, embedding_size=8, layers=1, dropout=0.0, **settings), 20, 20).eval()
 
 
 @pytest.mark.parametrize(

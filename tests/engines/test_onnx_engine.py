@@ -30,6 +30,7 @@ MODELS = [
     {"hidden_size": (8, 12), "decoder_layers": 1, "decoder_hidden_size": 6, "bridge": "mean", "attention": "additive"},
     {"hidden_size": (8, 12), "tie_embeddings": "target"},
     {"tie_embeddings": "all", "residual_from": 1, "hidden_size": 8},
+    {"residual_from": 1, "hidden_size": 8, "bridge": "mean"},
     *({"input_feeding": True, "attention": "general", "layers": layers, "bridge": "every-step"} for layers in (1, 2)),
     {"encoder": "image", "bridge": "first-input", "attention": "none", "tie_embeddings": "target"},
     {"encoder": "image", "bridge": "mean", "attention": "additive", "tie_embeddings": "target"},

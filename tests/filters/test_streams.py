@@ -93,6 +93,7 @@ FOREIGN = {
     "UTF-16": (TEXT.decode().encode("utf-16"), "iconv -f UTF-16 -t UTF-8"),
     "UTF-16, big": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), "iconv -f UTF-16 -t UTF-8"),
     "UTF-32": (TEXT.decode().encode("utf-32"), "iconv -f UTF-32 -t UTF-8"),
+    "a zip archive, as spreadsheets are": (b"PK\x03\x04\x14\0", "save it as CSV"),
     "UTF-32, big": (b"\0\0\xfe\xff" + TEXT.decode().encode("utf-32-be"), "iconv -f UTF-32 -t UTF-8"),
 }
 

@@ -55,7 +55,7 @@ MODELS: list[dict[str, object]] = [
 def make_run(folder: Path, settings: dict[str, object]) -> Path:
     """A run as training leaves it, with weights drawn at random."""
     subword = Subword.train(SENTENCES, SubwordConfig(type="char", byte_fallback=False), vocab_size=20)
-    defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 12, "tie_embeddings": "none"}
+    defaults = {"layers": 2, "hidden_size": 12, "embedding_size": 12, "tie_embeddings": "none", "dropout": 0.0}
     model_config = ModelConfig(**(defaults | settings))
     config = Config(
         model=model_config,
@@ -216,7 +216,7 @@ def test_sources_get_the_end_marks_of_batches() -> None:
 def test_pictures(tmp_path: Path) -> None:
     config = ModelConfig(
         **{"encoder": "image", "bridge": "first-input", "attention": "general", "tie_embeddings": "target"},
-        **{"layers": 1, "hidden_size": 12, "embedding_size": 8},
+        **{"layers": 1, "hidden_size": 12, "embedding_size": 8, "dropout": 0.0},
     )
     model = build_model(config, 20, 20).eval()
     write_graphs(model, tmp_path, reverse_source=False)

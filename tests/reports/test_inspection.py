@@ -101,6 +101,7 @@ def test_every_kind_gives_a_well_formed_page(settings: dict[str, object], make: 
     assert "&lt;script&gt;" in content
     assert "a &lt;b&gt;run&lt;/b&gt;" in content
     assert ("This model has no attention" in content) == (inspection.attention is None)
+    assert content.index("<h2>Attention</h2>") < content.index("<h3>")
     assert ("back to front" in content) == inspection.model.reverse_source
     assert content.count("<h3>") == len(inspection.source.layers) + len(inspection.target.layers)
 

@@ -54,7 +54,8 @@ def captioning() -> Models:
         data=DataConfig(format="emoji", path="en"),
         subword=SubwordConfig(type="char", byte_fallback=False),
         model=ModelConfig(
-            encoder="image", layers=1, hidden_size=32, embedding_size=16, bridge="project", tie_embeddings="none"
+            **{"encoder": "image", "bridge": "project", "tie_embeddings": "none"},
+            **{"layers": 1, "hidden_size": 32, "embedding_size": 16, "dropout": 0.0},
         ),
         training=TrainingConfig(max_updates=1),
     )

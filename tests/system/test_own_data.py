@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from seq2seq.cli import main
+from seq2seq.corpus.pairs import Pair
 from seq2seq.runs.layout import read_config
+from seq2seq.training.prepare import prepare
 from seq2seq.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -75,3 +77,29 @@ def test_what_is_refused_leaves_no_run(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "pairs.csv").write_text("only one column\n" * 9)
     assert main(["train", "own-data", "--set", "data.path=pairs.csv"]) == 2
     assert not (tmp_path / "runs").exists()
+
+
+SPREADSHEETS = {
+    "LibreOffice": {"quoting": csv.QUOTE_ALL, "lineterminator": "\n"},
+    "Excel": {"lineterminator": "\r\n"},
+    "Excel in Europe": {"delimiter": ";", "lineterminator": "\r\n"},
+    "Excel's Unicode text": {"delimiter": "\t", "lineterminator": "\r\n"},
+}
+
+
+def test_a_spreadsheet_trains_with_one_line_of_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [(f'"{one}", he said;\nand "{one + 1}".', f"{one};{one + 1}") for one in range(200)]
+    pairs = [Pair(source.replace("\n", " "), target) for source, target in rows]
+    Path("mine.toml").write_text('data.path = "pairs"\n')
+    for program, dialect in SPREADSHEETS.items():
+        encoding = {"LibreOffice": "utf-8", "Excel's Unicode text": "utf-16"}.get(program, "utf-8-sig")
+        with open("pairs", "w", encoding=encoding, newline="") as stream:
+            csv.writer(stream, **dialect).writerows([("said", "numbers\n(both)"), *rows])
+        prepared = prepare("mine.toml")
+        assert prepared.report["kept"] == 160
+        assert len(prepared.test) == len(prepared.validation) == 20
+        assert all(pair in pairs for pair in (*prepared.test, *prepared.validation))
+    small = ["model.hidden_size=16", "model.embedding_size=16", "model.layers=1", "training.max_updates=2"]
+    run = train("mine.toml", overrides=small)
+    assert json.loads((run / "evaluation.json").read_bytes())["sentences"] == 20

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seq2seq.cli import main
 from seq2seq.corpus.batching import Batch
-from seq2seq.errors import ConfigError, RunError
+from seq2seq.errors import ConfigError, CorpusError, RunError
 from seq2seq.evaluation.evaluate import evaluate
 from seq2seq.runs.folder import load_run, unique_tensors
 from seq2seq.runs.layout import read_config
@@ -214,6 +214,10 @@ def test_old_pairs_need_a_run_and_its_corpus_as_it_was(
     text = (start / "config.toml").read_text(encoding="utf-8")
     (start / "config.toml").write_text(text.replace("vocab_size = 32", "vocab_size = 14"), encoding="utf-8")
     with pytest.raises(RunError, match="another vocabulary than its corpus gives now"):
+        tuned(recipe, start, tmp_path / "run", "training.old_share=0.5")
+    text = text.replace('format = "digits"', 'format = "csv"').replace('path = "reverse"', 'path = "elsewhere.csv"')
+    (start / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=rf"old_share needs the corpus that {start} was trained on, elsewhere\.csv: "):
         tuned(recipe, start, tmp_path / "run", "training.old_share=0.5")
 
 

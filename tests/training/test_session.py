@@ -214,7 +214,7 @@ def test_scores_of_an_older_model_go_when_a_better_one_comes(trained: Trained) -
 
 def test_it_goes_on_where_it_stopped(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     trained([(9.0, 2.0), (9.0, 1.0)], max_updates=2, log_every=1)
-    assert "M parameters" in capsys.readouterr().err
+    assert " parameters, " in capsys.readouterr().err
     Log(trained.folder, tensorboard=False).add("training", Position(updates=5), {})  # beyond the checkpoint
     (trained.folder / "checkpoints" / "00000007.part").mkdir()
     again = trained.session(max_updates=4)
@@ -224,7 +224,8 @@ def test_it_goes_on_where_it_stopped(trained: Trained, capsys: pytest.CaptureFix
     trained.results += [trained.found(9.0, 3.0), trained.found(9.0, 0.0)]
     again.run()
     words = capsys.readouterr().err
-    assert "going on from update 2: 0.0 M parameters, cpu in fp32, padding " in words
+    parameters = sum(weight.numel() for weight in again.trainer.model.parameters())
+    assert f"going on from update 2: {parameters:,} parameters, cpu in fp32, padding " in words
     assert "processes" not in words
     assert (trained.log("start"), trained.log("validation")) == ([0, 2], [1, 2, 3, 4])
     assert trained.manifest()["updates"] == 3
@@ -234,8 +235,11 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
     trained([(9.0, 2.0), (8.126, 1.0)], max_updates=2, log_every=1)
     words = capsys.readouterr().err
     assert words.startswith(f"{corpus_summary(trained.corpus)}\ntraining: ")
-    padding = trained.session().trainer.batches.order.padding_share()
-    assert f"\ntraining: 0.0 M parameters, cpu in fp32, padding {padding:.1%}; Ctrl-C saves and stops\n" in words
+    trainer = trained.session().trainer
+    parameters, padding = sum(map(Tensor.numel, trainer.model.parameters())), trainer.batches.order.padding_share()
+    assert (
+        f"\ntraining: {parameters:,} parameters, cpu in fp32, padding {padding:.1%}; Ctrl-C saves and stops\n" in words
+    )
     said = (
         "0.0 min: perplexity 9.00, chrF2 2.0, exact match 50.0% (greedy), the best so far\n  4 917\n    → 719\n  x x x"
     )
@@ -246,7 +250,9 @@ def test_what_is_said_of_a_training(trained: Trained, capsys: pytest.CaptureFixt
     assert (bar.options["total"], bar.options["initial"], bar.options["disable"]) == (100, 0, None)
     assert bar.n == pytest.approx(100)
     assert all(", ppl " in text and text.endswith(" tok/s") for text in bar.postfixes)
-    assert [text.partition(" left, loss ")[0] for text in bar.postfixes] == ["0 seconds", "0 seconds"]
+    *while_training, at_the_end = bar.postfixes
+    assert [text.partition(" left, loss ")[0] for text in while_training] == ["0 seconds", "0 seconds"]
+    assert at_the_end.startswith("loss ")
     trained(max_updates=2)
     assert f"{trained.folder} is trained already (2 updates)" in capsys.readouterr().err
     assert len(trained.bars) == 1
@@ -268,6 +274,12 @@ def test_a_bar_of_a_training_that_goes_on_begins_where_it_stopped(trained: Train
     trained([LAST] * 3, max_updates=4)
     assert trained.bars[1].options["initial"] == 25
     assert trained.bars[1].n == pytest.approx(100)
+
+
+def test_a_bar_that_is_full_tells_no_time_left(trained: Trained) -> None:
+    trained([LAST], max_updates=5, validate_every=5, log_every=4)
+    (bar,) = trained.bars
+    assert [text.partition("loss ")[0] for text in bar.postfixes] == ["0 seconds left, ", ""]
 
 
 def test_patience_alone_tells_no_time(trained: Trained) -> None:
@@ -424,7 +436,7 @@ def test_other_ranks_write_and_say_nothing(trained: Trained, capsys: pytest.Capt
 def test_the_first_rank_speaks_for_all(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     trained.world = Rank(size=2)
     trained(FLAT)
-    assert "0.0 M parameters, 2 processes, cpu in fp32" in capsys.readouterr().err
+    assert " parameters, 2 processes, cpu in fp32" in capsys.readouterr().err
     assert load_checkpoint(trained.folder).numbers["processes"] == 2
 
 

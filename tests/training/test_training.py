@@ -204,6 +204,17 @@ def test_another_corpus_in_a_begun_run_is_refused(overrides: list[str], tmp_path
         train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
 
 
+def test_a_training_goes_on_with_a_corpus_that_moved(overrides: list[str], tmp_path: Path) -> None:
+    path, moved = tmp_path / "c.tsv", tmp_path / "moved.tsv"
+    path.write_text("".join(f"{number}\t{number}\n" for number in range(1000, 1400)), encoding="utf-8")
+    settings = [*overrides, "data.format=tsv", "data.train=train", "data.src=1", "data.tgt=2"]
+    train("reverse-digits", run=tmp_path / "run", overrides=[*settings, f"data.path={path}"], device="cpu")
+    path.rename(moved)
+    settings = [*settings, f"data.path={moved}", "training.max_updates=25"]
+    run = train("reverse-digits", run=tmp_path / "run", overrides=settings, device="cpu")
+    assert load_checkpoint(run).numbers["updates"] == 25
+
+
 @pytest.fixture(scope="module")
 def corpus(overrides: list[str]) -> Prepared:
     return prepare(load_recipe("reverse-digits", overrides))

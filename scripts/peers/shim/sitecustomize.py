@@ -1,20 +1,15 @@
 """Patches that let toolkits of 2022 to 2024 run under Python 3.11 and torch 2.13.
 
-Python imports a module of this name at every start if it is on PYTHONPATH: ``compare_peers.py`` puts this folder there
-for the processes of other toolkits only. Their files are not changed.
+Python imports a module of this name at every start if it is on PYTHONPATH: ``compare_training.py`` and
+``compare_engines.py`` put this folder there for the processes of other toolkits only. Their files are not changed.
 
 - fairseq 0.12.2 and hydra 1.0: dataclasses have dataclass instances as defaults, which Python 3.11 refuses if they have
   no hash. They get the hash of plain objects, and behave as under Python 3.10.
 - OpenNMT-py 3.5.1 imports spacy and fasttext for transforms that are not used here: empty modules replace them.
-- JoeyNMT 2.3.0 reads and logs ``testing.min_output_length`` but does not pass it to its search: PEERS_JOEY_LEAST does.
 - PEERS_MATMUL=medium: float32 products through oneDNN, as in our toolkit (``seq2seq/device.py``).
-- The variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, which ``compare_peers.py`` sets as well, lets ``torch.load`` read
-  their checkpoints, which hold more than tensors; they have just been written here.
 """
 
 import dataclasses
-import functools
-import importlib
 import importlib.util
 import os
 import sys
@@ -44,16 +39,9 @@ def _add_empty_modules(*names: str) -> None:
             sys.modules[name] = types.ModuleType(name)
 
 
-def _pass_minimum_length(least: int) -> None:
-    prediction = importlib.import_module("joeynmt.prediction")
-    prediction.search = functools.partial(prediction.search, min_output_length=least)  # type: ignore[attr-defined]
-
-
 _allow_dataclass_defaults()
 _add_empty_modules("spacy", "fasttext")
 if matmul := os.environ.get("PEERS_MATMUL"):
     import torch
 
     torch.set_float32_matmul_precision(matmul)
-if joey_least := os.environ.get("PEERS_JOEY_LEAST"):
-    _pass_minimum_length(int(joey_least))

@@ -62,7 +62,7 @@ def test_features_are_those_of_the_published_network(name: str, published: nn.Mo
 
 def test_a_saved_model_keeps_the_statistics_it_normalises_with(published: nn.Module, tmp_path: Path) -> None:
     config = ModelConfig(
-        encoder="image", backbone="timm:x", bridge="mean", tie_embeddings="target", layers=1, hidden_size=8
+        encoder="image", backbone="timm:x", bridge="mean", tie_embeddings="target", layers=1, hidden_size=8, dropout=0
     )
     model = build_model(config, 9, 9)
     assert isinstance(model.encoder, ImageEncoder)

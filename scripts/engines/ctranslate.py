@@ -1,12 +1,9 @@
-"""A Transformer of random weights in CTranslate2, in a process of its own and an environment that has that package.
+"""CTranslate2: a Transformer of random weights in 8 bits, of width 256 and with as many pieces as ours.
 
-The numbers of pieces of the sentences are on the first line of stdin; the pieces themselves are drawn. Speed does not
-depend on weights where lengths are forced.
+Speed does not depend on weights where lengths are forced.
 """
 
 import argparse
-import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +13,17 @@ import ctranslate2
 import numpy as np
 from ctranslate2.specs import TransformerSpec
 
-from engines.turns import TOKENS, answer_turns
+from engines.turns import TOKENS, answer_turns, read_job
 
-_WIDTH, _PIECES = 256, 6000
+_WIDTH = 256
 
 
-def _write(folder: Path, layers: tuple[int, int], inner: int) -> None:
+def _write(folder: Path, pieces: Sequence[str], layers: tuple[int, int], inner: int) -> None:
     """Writes a model.
 
     Args:
         folder: for it.
+        pieces: its vocabulary.
         layers: of encoder and decoder.
         inner: width of the feed-forward layers.
     """
@@ -41,8 +39,8 @@ def _write(folder: Path, layers: tuple[int, int], inner: int) -> None:
         spec.gamma, spec.beta = np.ones(_WIDTH, np.float32), np.zeros(_WIDTH, np.float32)
 
     model = TransformerSpec.from_config(layers, 4)
-    model.encoder.embeddings[0].weight = draw(_PIECES, _WIDTH)
-    model.decoder.embeddings.weight = draw(_PIECES, _WIDTH)
+    model.encoder.embeddings[0].weight = draw(len(pieces), _WIDTH)
+    model.decoder.embeddings.weight = draw(len(pieces), _WIDTH)
     for stack in (model.encoder, model.decoder):
         norm(stack.layer_norm)
         stack.position_encodings.encodings = draw(512, _WIDTH)
@@ -57,10 +55,9 @@ def _write(folder: Path, layers: tuple[int, int], inner: int) -> None:
             norm(layer.ffn.layer_norm)
             linear(layer.ffn.linear_0, inner, _WIDTH)
             linear(layer.ffn.linear_1, _WIDTH, inner)
-    linear(model.decoder.projection, _PIECES, _WIDTH)
-    pieces = ["<unk>", "<s>", "</s>", *(f"p{number}" for number in range(_PIECES - 3))]
-    model.register_source_vocabulary(pieces)
-    model.register_target_vocabulary(pieces)
+    linear(model.decoder.projection, len(pieces), _WIDTH)
+    model.register_source_vocabulary(list(pieces))
+    model.register_target_vocabulary(list(pieces))
     model.config.add_source_eos = True
     model.validate()
     model.optimize(quantization="int8")
@@ -72,25 +69,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--layers", type=int, nargs=2, required=True)
     parser.add_argument("--inner", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
-    generator = np.random.default_rng(1)
-    sentences = [
-        [f"p{number}" for number in generator.integers(_PIECES - 3, size=length)]
-        for length in json.loads(sys.stdin.readline())
-    ]
+    job = read_job()
+    pieces = ["<unk>", "<s>", "</s>", *(f"p{number}" for number in range(3, job.pieces))]
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), tuple(options.layers), options.inner)
+        _write(Path(folder), pieces, tuple(options.layers), options.inner)
         translator = ctranslate2.Translator(
-            folder, device="cpu", inter_threads=1, intra_threads=options.threads, compute_type="int8"
+            folder, device="cpu", inter_threads=1, intra_threads=job.threads, compute_type="int8"
         )
 
-    def translate(batch: Sequence[list[str]], beam: int) -> None:
-        translator.translate_batch(
+    def translate(batch: Sequence[list[str]], beam: int) -> list[int]:
+        outputs = translator.translate_batch(
             batch, beam_size=beam, min_decoding_length=TOKENS, max_decoding_length=TOKENS, max_batch_size=len(batch)
         )
+        return [len(output.hypotheses[0]) for output in outputs]
 
-    answer_turns(sentences, translate)
+    answer_turns([[pieces[number] for number in sentence] for sentence in job.draw(special=3)], translate)
 
 
 if __name__ == "__main__":
