@@ -36,8 +36,10 @@ def step_graph(decoder: Decoder, *, int8: bool) -> bytes:
     """
     graph = Graph(int8=int8)
     token, packed = graph.input("token", "R", dtype=TensorProto.INT64), graph.input("packed", "R", packed_size(decoder))
-    memory = declare_memory(graph, decoder)
-    return graph.file(write_step(graph, decoder, token, packed, memory))
+    first = graph.constant([0])
+    token, packed = (graph.op("Unsqueeze", one, first) for one in (token, packed))
+    outputs = write_step(graph, decoder, token, packed, declare_memory(graph, decoder))
+    return graph.file([graph.op("Squeeze", one, first) for one in outputs])
 
 
 def declare_memory(graph: Graph, decoder: Decoder) -> list[str]:
@@ -66,24 +68,24 @@ def _packed_sizes(decoder: Decoder) -> list[int]:
 def write_step(
     graph: Graph, decoder: Decoder, token: str, packed: str, memory: Sequence[str], *, multiple: int = 1
 ) -> list[str]:
-    """Writes one step down.
+    """Writes one step down: a sequence of one token, which is how recurrent operators take it.
 
     Args:
         graph: where to.
         decoder: its weights are copied.
-        token: (R,).
-        packed: (R, W).
+        token: (1, R).
+        packed: (1, R, W).
         memory: as :func:`declare_memory` returns it.
         multiple: tokens that are never found fill the vocabulary up to a multiple of so many.
 
     Returns:
-        Log-probabilities (R, V), and the new packed state (R, W).
+        Log-probabilities (1, R, V), and the new packed state (1, R, W).
     """
     return _Step(graph, decoder, memory).write(token, packed, multiple)
 
 
 class _Step:
-    """The nodes of one step: a sequence of one token, with values (1, R, …), as recurrent operators take them."""
+    """The nodes of one step, with values (1, R, …)."""
 
     def __init__(self, graph: Graph, decoder: Decoder, memory: Sequence[str]) -> None:
         self.decoder, self.graph, self.memory = decoder, graph, memory
@@ -94,8 +96,6 @@ class _Step:
         """Phases as in ``Decoder._advance``."""
         graph, decoder = self.graph, self.decoder
         sizes = _packed_sizes(decoder)
-        first = graph.constant([0])
-        token, packed = (graph.op("Unsqueeze", one, first) for one in (token, packed))
         parts = graph.ops(len(sizes), "Split", packed, graph.constant(sizes), axis=2) if len(sizes) > 1 else [packed]
         layers = len(decoder.bottom.layers) + len(decoder.upper.layers)
         vector = [parts.pop()] if decoder.bridge.source_vector_size else []
@@ -117,8 +117,8 @@ class _Step:
         weight = functional.pad(decoder.output.weight, (0, 0, 0, missing))
         bias = functional.pad(decoder.output.bias, (0, missing), value=-torch.inf)
         log_probs = graph.op("LogSoftmax", graph.linear(features, weight, bias), axis=-1)
-        following = self._concat([*self.hidden, *self.cell, *([features] if prev_features else []), *vector])
-        return [graph.op("Squeeze", one, first) for one in (log_probs, following)]
+        following = [*self.hidden, *self.cell, *([features] if prev_features else []), *vector]
+        return [log_probs, self._concat(following)]
 
     def _readout(self, parts: list[str]) -> str:
         layer = self.decoder.readout.map

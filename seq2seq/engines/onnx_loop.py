@@ -26,10 +26,9 @@ def greedy_graph(decoder: Decoder, eos: int, *, int8: bool) -> bytes:
     It takes
 
     - ``packed`` (L, P), ``token`` (L,) and ``total`` (L, 1) as in :class:`seq2seq.search.slots.Slots`, and the memory;
-    - ``steps``: T, a scalar;
     - ``modes`` (T, L): what each line may do in each step, the number of a table of
     - ``strikes`` (modes, C, 64): -inf for what is forbidden, else 0; beyond the first chunk for all tokens or none;
-    - ``few``: a scalar; the search pauses when no more lines than that are live.
+    - ``steps``: how many at most, a scalar; fewer if no line is live any more.
 
     It returns the ``token`` and ``total`` that were chosen in each step, (steps, L, 1) each, and ``token``, ``packed``
     and ``total`` to go on from.
@@ -51,50 +50,59 @@ def _file(loop: "_Loop") -> bytes:
     proto = loop.body.proto(loop.write())
     carried = len(loop.carried)
     outputs = outer.ops(len(proto.output) - 1, "Loop", "steps", "", *loop.carried, body=proto)
-    return outer.file([*outputs[carried:], *outputs[:carried]])
+    token, packed = (outer.op("Squeeze", one, outer.constant([0])) for one in outputs[:2])
+    return outer.file([*outputs[carried:], token, packed, *outputs[2:carried]])
 
 
 class _Loop:
     """What both searches do."""
 
     def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
-        self.eos, self.chunks = eos, -(-decoder.output.out_features // CHUNK)
+        self.chunks = -(-decoder.output.out_features // CHUNK)
         self.outer, self.body = Graph(int8=int8), Graph(int8=int8, name="body_")
         self.carried: list[str] = []
-        for name in ("steps", "few"):
-            self.outer.input(name, dtype=_INT)
+        self.outer.input("steps", dtype=_INT)
         self.outer.input("modes", "T", "L", dtype=_INT)
         self.outer.input("strikes", "modes", "C", CHUNK)
         memory = declare_memory(self.outer, decoder)
         self.loose = not memory
         round_number = self.body.input("round", dtype=_INT)
         self.body.input("going", dtype=TensorProto.BOOL)
-        token, packed = self.carry("token", "R", dtype=_INT), self.carry("packed", "R", packed_size(decoder))
-        self.total = self.carry("total", "L", "K")
+        token = self.carry(self.sequence(self.outer.input("token", "R", dtype=_INT)), 1, None, dtype=_INT)
+        size = packed_size(decoder)
+        packed = self.carry(self.sequence(self.outer.input("packed", "R", size)), 1, None, size)
+        self.total = self.carry(self.outer.input("total", "L", "K"), None, None)
+        # (1, R, V) and (1, R, P)
         self.log_probs, self.packed = write_step(self.body, decoder, token, packed, memory, multiple=CHUNK)
+        # What is added to the log-probability of a hypothesis with its last token, so that complete ones are not live.
+        ends = np.where(np.arange(self.chunks * CHUNK) == eos, -np.inf, 0).astype(np.float32)
+        self.ends = self.body.constant(ends)
         self.mode = self.body.op("Gather", "modes", round_number)  # (L,)
 
     @abstractmethod
     def write(self) -> list[str]:
         """Writes a round down: whether it goes on, what it goes on from, what was chosen."""
 
-    def carry(self, name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> str:
+    def carry(self, start: str, *shape: int | None, dtype: int = TensorProto.FLOAT) -> str:
         """Declares a value that a round takes from the round before; its name in the body."""
-        self.carried.append(self.outer.input(name, *shape, dtype=dtype))
-        sizes = [None if isinstance(size, str) else size for size in shape]
-        return self.body.input(f"body_{name}", *sizes, dtype=dtype)
+        self.carried.append(start)
+        return self.body.input(f"body_{start}", *shape, dtype=dtype)
 
-    def live(self, total: str, token: str) -> tuple[str, str]:
-        """Which choices (L, W) are there, and which of them can be extended."""
-        # Nothing is there if it is not a number.
-        filled = self.body.op("Greater", total, self.number(-np.inf))
-        goes_on = self.body.op("Not", self.body.op("Equal", token, self.number(self.eos)))
-        return filled, self.body.op("And", filled, goes_on)
+    def sequence(self, rows: str) -> str:
+        """Values (R, …) as a sequence of one, (1, R, …)."""
+        return self.outer.op("Unsqueeze", rows, self.outer.constant([0]))
 
-    def going(self, live: str) -> str:
-        """Whether more than a few lines have a choice that can be extended; ``live`` (L, W)."""
-        lines = self.body.op("ReduceMax", self.body.op("Cast", live, to=_INT), self.numbers(1), keepdims=0)
-        return self.body.op("Greater", self.body.op("ReduceSum", lines, keepdims=0), "few")
+    def live(self, best: str, token: str) -> str:
+        """Log-probabilities (L, W) of the choices that can be extended, -inf for others."""
+        return self.body.op("Add", best, self.body.op("Gather", self.ends, token))
+
+    def is_there(self, total: str) -> str:
+        """True where a log-probability is one: not so if it is -inf or not a number."""
+        return self.body.op("Greater", total, self.number(-np.inf))
+
+    def going(self, total: str) -> str:
+        """Whether anything can be extended."""
+        return self.is_there(self.body.op("ReduceMax", total, keepdims=0))
 
     def number(self, value: float) -> str:
         """A scalar."""
@@ -111,12 +119,12 @@ class _Greedy(_Loop):
     def write(self) -> list[str]:
         body = self.body
         strikes = self.outer.op("Reshape", "strikes", self.outer.constant([0, -1]))  # (modes, V)
-        masks = body.op("Gather", strikes, self.mode)
-        best, token = body.ops(2, "TopK", body.op("Add", self.log_probs, masks), self.numbers(1), axis=1)
+        log_probs = body.op("Squeeze", self.log_probs, self.numbers(0))
+        allowed = body.op("Add", log_probs, body.op("Gather", strikes, self.mode))  # (L, V)
+        best, token = body.ops(2, "TopK", allowed, self.numbers(1), axis=1)
         best = body.op("Add", best, self.total)
-        _, live = self.live(best, token)
-        total = body.op("Where", live, best, self.number(-np.inf))
-        return [self.going(live), body.op("Reshape", token, self.numbers(-1)), self.packed, total, token, best]
+        total = self.live(best, token)
+        return [self.going(total), body.op("Reshape", token, self.numbers(1, -1)), self.packed, total, token, best]
 
 
 class _Beam(_Loop):
@@ -124,7 +132,8 @@ class _Beam(_Loop):
 
     def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
         super().__init__(decoder, eos, int8=int8)
-        self.room, self.rows = self.carry("room", "L", 1, dtype=_INT), self.carry("rows", "L", "K", dtype=_INT)
+        self.room = self.carry(self.outer.input("room", "L", 1, dtype=_INT), None, 1, dtype=_INT)
+        self.rows = self.carry(self.outer.input("rows", "L", "K", dtype=_INT), None, None, dtype=_INT)
         self.outer.input("slots", 1, "W", dtype=_INT)
 
     def write(self) -> list[str]:
@@ -132,23 +141,24 @@ class _Beam(_Loop):
         parent, token, best = self._best()
         # A slot beyond the room of its line stays empty.
         best = body.op("Where", body.op("Less", "slots", self.room), best, self.number(-np.inf))
-        filled, live = self.live(best, token)
-        ended = body.op("Cast", body.op("Xor", filled, live), to=_INT)
+        total = self.live(best, token)
+        live = self.is_there(total)
+        ended = body.op("Cast", body.op("Xor", self.is_there(best), live), to=_INT)
         room = body.op("Sub", self.room, body.op("ReduceSum", ended, self.numbers(1)))
-        total = body.op("Where", live, best, self.number(-np.inf))
-        row, last = (body.op("Reshape", one, self.numbers(-1)) for one in (self._at(self.rows, parent), token))
+        row = body.op("Reshape", self._at(self.rows, parent), self.numbers(-1))
+        last = body.op("Reshape", token, self.numbers(1, -1))
         slots = body.op("Reshape", live, self.numbers(-1))
         if self.loose:
             kept = body.op("Reshape", body.op("NonZero", slots), self.numbers(-1))
-            row, last = body.op("Gather", row, kept), body.op("Gather", last, kept)
+            row, last = body.op("Gather", row, kept), body.op("Gather", last, kept, axis=1)
             # So many slots before each are live. An empty slot has another's row.
             number = body.op("CumSum", body.op("Cast", slots, to=_INT), self.number(0))
             number = body.op("Sub", number, self.number(1))
         else:
             number = body.op("Range", self.number(0), body.op("Size", slots), self.number(1))
         rows = body.op("Reshape", number, body.op("Shape", parent))
-        packed = body.op("Gather", self.packed, row)
-        return [self.going(live), last, packed, total, room, rows, parent, token, best]
+        packed = body.op("Gather", self.packed, row, axis=1)
+        return [self.going(total), last, packed, total, room, rows, parent, token, best]
 
     def _best(self) -> tuple[str, str, str]:
         """The best extensions of each line, as :func:`seq2seq.search.best.best_extensions` finds them.
