@@ -41,9 +41,9 @@ class History:
         """The hypotheses of each line that took the end mark, in the order in which they did."""
         parent, token, total = self._tables()
         step, line, slot = np.nonzero((token == eos) & (total > -np.inf))
-        # From each end back to the first token, all hypotheses at once.
-        texts, place = np.zeros((len(step), len(token)), dtype=np.int64), slot
-        for time in range(len(token) - 1, 0, -1):
+        # From each end back to the first token, all hypotheses at once; those with a slot of their own never leave it.
+        texts, place = token[:, line, slot].T, slot
+        for time in range(len(token) - 1, 0, -1) if token.shape[2] > 1 else ():
             place = np.where(step >= time, parent[time, line, place], place)
             texts[:, time - 1] = token[time - 1, line, place]
         found: list[list[Hypothesis]] = [[] for _ in range(self.lines)]
