@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -21,7 +22,10 @@ def install(environments: Path, name: str, program: str) -> None:
     """Puts a program in the place of the interpreter of a toolkit's environment."""
     path = environments / name / "bin" / "python"
     path.parent.mkdir(parents=True)
-    path.write_text(f"#!{sys.executable}\n{program}")
+    program_path = path.with_name("program.py")
+    program_path.write_text(program)
+    # Not the interpreter in the first line: its path may hold a space.
+    path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program_path))}\n")
     path.chmod(0o755)
 
 
