@@ -2,9 +2,8 @@
 
 It chooses as :class:`seq2seq.search.beam.Beam` does.
 
-Shapes: ``L`` lines, one for each sentence, ``K`` slots of each before a step, ``W`` after it, ``R`` rows, ``P`` width
-of the packed state, ``V`` vocabulary, filled up to ``C`` chunks of 64 tokens, ``M`` chunks that are looked at, ``T``
-steps.
+Shapes: ``L`` lines, one for each sentence, ``W`` slots of each, ``R`` rows, ``P`` width of the packed state, ``V``
+vocabulary, filled up to ``C`` chunks of 64 tokens, ``M`` chunks that are looked at, ``T`` steps.
 """
 
 from abc import abstractmethod
@@ -39,7 +38,7 @@ def greedy_graph(decoder: Decoder, eos: int, *, int8: bool) -> bytes:
 def beam_graph(decoder: Decoder, eos: int, *, int8: bool) -> bytes:
     """The ONNX file of a search with several slots in each line.
 
-    It takes besides ``room`` (L, 1), ``rows`` (L, K), the row of each slot, and ``slots`` (1, W), their numbers. It
+    It takes besides ``room`` (L, 1), ``rows`` (L, W), the row of each slot, and ``slots`` (1, W), their numbers. It
     returns the ``parent`` that was chosen, too, and ``room`` and ``rows``.
     """
     return _file(_Beam(decoder, eos, int8=int8))
@@ -71,7 +70,7 @@ class _Loop:
         token = self.carry(self.sequence(self.outer.input("token", "R", dtype=_INT)), 1, None, dtype=_INT)
         size = packed_size(decoder)
         packed = self.carry(self.sequence(self.outer.input("packed", "R", size)), 1, None, size)
-        self.total = self.carry(self.outer.input("total", "L", "K"), None, None)
+        self.total = self.carry(self.outer.input("total", "L", "W"), None, None)
         # (1, R, V) and (1, R, P)
         self.log_probs, self.packed = write_step(self.body, decoder, token, packed, memory, multiple=CHUNK)
         # What is added to the log-probability of a hypothesis with its last token, so that complete ones are not live.
@@ -133,7 +132,7 @@ class _Beam(_Loop):
     def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
         super().__init__(decoder, eos, int8=int8)
         self.room = self.carry(self.outer.input("room", "L", 1, dtype=_INT), None, 1, dtype=_INT)
-        self.rows = self.carry(self.outer.input("rows", "L", "K", dtype=_INT), None, None, dtype=_INT)
+        self.rows = self.carry(self.outer.input("rows", "L", "W", dtype=_INT), None, None, dtype=_INT)
         self.outer.input("slots", 1, "W", dtype=_INT)
 
     def write(self) -> list[str]:
@@ -167,16 +166,20 @@ class _Beam(_Loop):
             Their parents, tokens and log-probabilities, (L, W) each.
         """
         body = self.body
+        outer = self.outer
         mode = body.op("Unsqueeze", self.mode, self.numbers(1))  # (L, 1)
-        # 1. The chunks with the highest maxima, of all hypotheses of a line, (L, M).
-        bounds = self._bounds(mode)  # (L, K·C)
-        width = body.op("Shape", "slots", start=1)
-        _, place = body.ops(2, "TopK", bounds, body.op("Min", width, body.op("Shape", bounds, start=1)), axis=1)
+        width = outer.op("Shape", "slots", start=1)
+        # 1. The chunks with the highest maxima, of all hypotheses of a line, (L, M). The maximum may be that of a token
+        # that is forbidden, but only in the first chunk of each hypothesis: so many more than W are looked at.
+        bounds = self._bounds(mode)  # (L, W·C)
+        all_chunks = outer.op("Mul", width, outer.constant([self.chunks]))
+        most = outer.op("Min", outer.op("Mul", width, outer.constant([2])), all_chunks)
+        _, place = body.ops(2, "TopK", bounds, most, axis=1)
         parent, chunk = self._split(place, self.chunks)
         # 2. Their tokens, (L, M, 64).
         log_probs = body.op("Reshape", self.log_probs, self.numbers(-1, CHUNK))
         values = self._chunk(log_probs, self._at(self.rows, parent), chunk)
-        strikes = self._chunk(self.outer.op("Reshape", "strikes", self.outer.constant([-1, CHUNK])), mode, chunk)
+        strikes = self._chunk(outer.op("Reshape", "strikes", outer.constant([-1, CHUNK])), mode, chunk)
         base = body.op("Unsqueeze", self._at(self.total, parent), self.numbers(2))
         sums = body.op("Add", body.op("Add", values, strikes), base)
         # 3. The best of these.
@@ -187,24 +190,16 @@ class _Beam(_Loop):
         return self._at(parent, index), token, best
 
     def _bounds(self, mode: str) -> str:
-        """The highest log-probability of a hypothesis with any allowed token of a chunk, (L, K·C).
+        """The highest log-probability of a hypothesis with any token of a chunk that is not all forbidden, (L, W·C).
 
         Args:
             mode: (L, 1).
         """
         body, outer = self.body, self.outer
         tokens = body.op("Reshape", self.log_probs, self.numbers(-1, self.chunks, CHUNK))  # (R, C, 64)
-        # In the first chunk each token may be forbidden or not.
-        first = body.op("Gather", body.op("Gather", tokens, self.number(0), axis=1), self.rows)  # (L, K, 64)
-        strikes = outer.op("Gather", "strikes", outer.constant(np.array(0)), axis=1)  # (modes, 64)
-        bounds = body.op("Add", first, body.op("Gather", strikes, mode))
-        bounds = body.op("ReduceMax", bounds, self.numbers(2))
-        if self.chunks > 1:
-            maxima = body.op("ReduceMax", tokens, self.numbers(2), keepdims=0)  # (R, C)
-            strikes = outer.op("ReduceMax", "strikes", outer.constant([2]), keepdims=0)  # (modes, C)
-            others = body.op("Add", body.op("Gather", maxima, self.rows), body.op("Gather", strikes, mode))
-            others = body.op("Slice", others, self.numbers(1), self.numbers(self.chunks), self.numbers(2))
-            bounds = body.op("Concat", bounds, others, axis=2)
+        maxima = body.op("ReduceMax", tokens, self.numbers(2), keepdims=0)  # (R, C)
+        strikes = outer.op("ReduceMax", "strikes", outer.constant([2]), keepdims=0)  # (modes, C)
+        bounds = body.op("Add", body.op("Gather", maxima, self.rows), body.op("Gather", strikes, mode))
         total = body.op("Unsqueeze", self.total, self.numbers(2))
         return body.op("Reshape", body.op("Add", bounds, total), self.numbers(0, -1))
 

@@ -100,10 +100,11 @@ class _Slots:
         carried = {
             "token": np.full(count, BOS),
             "packed": state.packed,
-            "total": np.zeros((count, 1), dtype=np.float32),
+            "total": np.full((count, width), -np.inf, dtype=np.float32),
         }
+        carried["total"][:, 0] = 0
         if width > 1:
-            carried |= {"room": np.full((count, 1), width), "rows": np.arange(count)[:, None]}
+            carried |= {"room": np.full((count, 1), width), "rows": np.arange(count).repeat(width).reshape(-1, width)}
         return cls(width, carried, state.by_source)
 
     @property
