@@ -41,11 +41,12 @@ class History:
         """The hypotheses of each line that took the end mark, in the order in which they did."""
         parent, token, total = self._tables()
         step, line, slot = np.nonzero((token == eos) & (total > -np.inf))
-        # From each end back to the first token, all hypotheses at once; those with a slot of their own never leave it.
-        texts, place = token[:, line, slot].T, slot
+        # From each end back to the first token, all hypotheses at once. Those with a slot of their own never leave it.
+        texts, place = token[:, line, slot].T, line * token.shape[2] + slot
+        parent += np.arange(self.lines)[:, None] * token.shape[2]
         for time in range(len(token) - 1, 0, -1) if token.shape[2] > 1 else ():
-            place = np.where(step >= time, parent[time, line, place], place)
-            texts[:, time - 1] = token[time - 1, line, place]
+            place = np.where(step >= time, parent[time].take(place), place)
+            texts[:, time - 1] = token[time - 1].take(place)
         found: list[list[Hypothesis]] = [[] for _ in range(self.lines)]
         log_probs = total[step, line, slot].tolist()
         for number, length, text, log_prob in zip(line.tolist(), step.tolist(), texts.tolist(), log_probs, strict=True):

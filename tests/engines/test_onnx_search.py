@@ -82,7 +82,8 @@ def test_the_same_outputs_as_step_by_step(case: tuple[int, int], rules: Rules, w
         found = beam_search(problem(by_onnx, rules, whole=True), width=width)
     for ours, theirs in zip(found, expected, strict=True):
         assert [one.score for one in ours] == pytest.approx([one.score for one in theirs], abs=1e-4)
-        assert apart(ours) == apart(theirs)
+        assert apart(ours) <= {one.tokens for one in theirs}
+        assert apart(theirs) <= {one.tokens for one in ours}
 
 
 @pytest.mark.parametrize(
