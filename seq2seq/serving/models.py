@@ -82,6 +82,7 @@ def _load(run: Path, device: str, precision: str) -> Served:
         predictor = Captioner.load(run, device=device, precision=precision, look_up=album)
     else:
         predictor = Translator.load(run, device=device, precision=precision)
+        predictor.best(["a"])  # the first search prepares the others, and no client should wait for that
     card = run / CARD
     return Served(
         name=run_name(run),

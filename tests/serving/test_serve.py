@@ -14,8 +14,9 @@ import pytest
 from web_client import Client, running
 
 from seq2seq.cli import main
+from seq2seq.engines.onnx_engine import OnnxEngine
 from seq2seq.errors import ConfigError
-from seq2seq.serving.models import Models
+from seq2seq.serving.models import Models, load_models
 from seq2seq.serving.serve import announce, listen
 from seq2seq.serving.settings import ServerSettings
 
@@ -170,3 +171,12 @@ def test_every_limit_has_a_range() -> None:
     for name in ("max_body", "max_sentences", "max_characters", "max_queue", "timeout", "workers"):
         with pytest.raises(ConfigError, match=f"serve.{name} = 0"):
             ServerSettings(runs=(), **{name: 0})
+
+
+def test_no_client_waits_for_what_the_first_search_prepares(runs: tuple[Path, Path]) -> None:
+    (served, *_) = load_models(ServerSettings(runs=runs, device="cpu")).values()
+    engine = served.predictor.members[0].engine
+    assert isinstance(engine, OnnxEngine)
+    prepared = engine.graphs.session.cache_info().currsize
+    served.predictor.best(["12", "345"])
+    assert engine.graphs.session.cache_info().currsize == prepared > 0
