@@ -6,7 +6,7 @@ Shapes: ``L`` lines, one for each sentence, ``W`` slots of each, ``R`` rows, ``P
 vocabulary, filled up to ``C`` chunks of 64 tokens, ``M`` chunks that are looked at, ``T`` steps.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 from onnx import TensorProto
@@ -53,7 +53,7 @@ def _file(loop: "_Loop") -> bytes:
     return outer.file([*outputs[carried:], token, packed, *outputs[2:carried]])
 
 
-class _Loop:
+class _Loop(ABC):
     """What both searches do."""
 
     def __init__(self, decoder: Decoder, eos: int, *, int8: bool) -> None:
@@ -165,12 +165,11 @@ class _Beam(_Loop):
         Returns:
             Their parents, tokens and log-probabilities, (L, W) each.
         """
-        body = self.body
-        outer = self.outer
+        body, outer = self.body, self.outer
         mode = body.op("Unsqueeze", self.mode, self.numbers(1))  # (L, 1)
         width = outer.op("Shape", "slots", start=1)
         # 1. The chunks with the highest maxima, of all hypotheses of a line, (L, M). The maximum may be that of a token
-        # that is forbidden, but only in the first chunk of each hypothesis: so many more than W are looked at.
+        # that is forbidden, but only in the first chunk of each hypothesis: W more are looked at.
         bounds = self._bounds(mode)  # (L, W·C)
         all_chunks = outer.op("Mul", width, outer.constant([self.chunks]))
         most = outer.op("Min", outer.op("Mul", width, outer.constant([2])), all_chunks)
